@@ -1,0 +1,114 @@
+"""The demonstration: a service of its own on a free loopback port, one search over HTTP, and what comes of it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+from app import show
+from app.client import Client, ClientError, Json
+
+SPEC: Json = {
+    "name": "VGG-11 on digits",
+    "target": {"arch": "vgg11", "options": {"width": 0.25}, "dataset": "digits"},
+    "budgets": [{"metric": "params", "keep": 0.1}, {"metric": "params", "keep": 0.03}],
+    "baselines": ["uniform", "random"],
+    "seeds": [0, 1, 2],
+}
+
+
+def run(console: Console, keep: Path | None) -> int:
+    """Run the demonstration; the exit code."""
+    with tempfile.TemporaryDirectory(prefix="espalier-demo-") as folder, _service(Path(folder)) as client:
+        console.print(
+            f"A service runs on {client.url}, with SQLite in {folder}. Submitting over HTTP:", highlight=False
+        )
+        console.print_json(data=SPEC)
+        job = client.submit(SPEC)
+        started = time.monotonic()
+        job = show.follow(client, job["id"], console)
+        console.print(f"The search took {time.monotonic() - started:.0f} seconds.\n", highlight=False)
+        if job["state"] != "succeeded":
+            console.print(f"The job {job['state']}: {job['error']}")
+            return 1
+        front, answer = client.get(f"/v1/jobs/{job['id']}/pareto"), client.get(f"/v1/jobs/{job['id']}/verdict")
+        for table in (show.pareto(front), show.verdict(answer), show.efficiency(answer)):
+            console.print(table)
+        console.print(answer["summary"] + "\n", highlight=False)
+        return _export(client, _best(front), console, keep or Path(folder))
+
+
+def _best(front: Json) -> Json:
+    """The pruned point to take: chosen by the holdout, never by the test accuracy that is reported."""
+    pruned = [point for point in front["points"] if point["origin"] == "pruned"]
+    best: Json = max(pruned, key=lambda point: point["holdout"])
+    return best
+
+
+def _export(client: Client, point: Json, console: Console, folder: Path) -> int:
+    """Export as Python, and build the network from that file alone in a fresh interpreter."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _, content = client.export(point["architecture"], "python")
+    path = folder / "pruned.py"
+    path.write_bytes(content)
+    code = "from pruned import build; print(sum(p.numel() for p in build().parameters()))"
+    built = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False,
+        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+    )  # fmt: skip
+    if built.returncode or int(built.stdout) != point["params"]:
+        console.print(f"The exported file does not rebuild the network: {built.stderr or built.stdout}")
+        return 1
+    console.print(
+        f"Exported {point['architecture'][:12]} as {path.name}, and rebuilt it from that file alone with torch: "
+        f"{int(built.stdout):,} parameters, as measured.",
+        highlight=False,
+    )
+    return 0
+
+
+@contextmanager
+def _service(folder: Path) -> Iterator[Client]:
+    """A service in a process of its own; it is gone when the context ends."""
+    port, token = _free_port(), secrets.token_urlsafe(16)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("ESPALIER_")}
+    environment |= {"ESPALIER_DATA_DIR": str(folder / "data"), "ESPALIER_TOKEN": token, "ESPALIER_LOG_LEVEL": "warning"}
+    process = subprocess.Popen([sys.executable, "-m", "app.cli", "serve", "--port", str(port)], env=environment)
+    try:
+        with Client(f"http://127.0.0.1:{port}", token) as client:
+            _wait_until_ready(client, process)
+            yield client
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _wait_until_ready(client: Client, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            client.get("/readyz")
+            return
+        except ClientError as error:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise ClientError(f"the demonstration's service did not start: {error}") from error
+            time.sleep(0.2)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,95 @@
+"""What came of jobs: fronts, verdicts, architectures, exports."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Query, Response
+
+from app.deps import Limit, Position, ServiceDep, SessionDep
+from app.errors import problems
+from app.tasks import export_config, receipt_of
+from app.views import ArchitectureView, FoundView, Page, VerdictView, architecture_view, found_view, page
+from models.config import content_hash
+from search.front import pareto as pareto_of
+from search.types import CostName, Pareto
+from search.verdict import compare, efficiency, summary
+from storage import jobs, results
+
+router = APIRouter(prefix="/v1", tags=["results"])
+
+Text = Annotated[str | None, Query(max_length=500)]
+FILE: dict[str, Any] = {"content": {"application/octet-stream": {}}, "description": "the file"}
+Count = Annotated[int | None, Query(ge=0, lt=2**63)]
+
+
+@router.get("/jobs/{job_id}/pareto", operation_id="get_pareto", responses=problems(404, 422))
+def pareto(job_id: str, session: SessionDep, cost: CostName = "params") -> Pareto:
+    """Cost against accuracy, means over seeds. Works while the job runs, on what there is."""
+    jobs.get(session, job_id)
+    return pareto_of(results.outcomes(session, job_id), cost)
+
+
+@router.get("/jobs/{job_id}/verdict", operation_id="get_verdict", responses=problems(404))
+def verdict(job_id: str, session: SessionDep) -> VerdictView:
+    """Is automatic pruning better than the baselines? Works while the job runs, on what there is."""
+    jobs.get(session, job_id)
+    outcomes = results.outcomes(session, job_id)
+    session.close()  # the bootstrap takes a moment
+    verdicts = compare(outcomes)
+    return VerdictView(verdicts=verdicts, efficiency=efficiency(outcomes), summary=summary(verdicts))
+
+
+@router.get("/architectures", operation_id="list_architectures", responses=problems(422))
+def architectures(
+    session: SessionDep,
+    arch: Text = None,
+    dataset: Text = None,
+    method: Text = None,
+    origin: Text = None,
+    max_params: Count = None,
+    max_macs: Count = None,
+    min_accuracy: Annotated[float | None, Query(ge=0, le=1)] = None,
+    sort: Literal["accuracy", "params", "macs", "latency"] = "accuracy",
+    position: Position = None,
+    limit: Limit = 50,
+) -> Page[FoundView]:
+    """Architectures across all jobs, grouped over seeds."""
+    wanted = results.Filter(arch, dataset, method, origin, max_params, max_macs, min_accuracy)
+    offset = position or 0
+    found = results.search(session, wanted, sort, offset, limit + 1)
+    return page([found_view(one) for one in found], limit, offset + limit)
+
+
+@router.get("/architectures/{architecture_id}", operation_id="get_architecture", responses=problems(404))
+def architecture(architecture_id: str, service: ServiceDep) -> ArchitectureView:
+    """One architecture: its config, what each layer costs, and what training it showed."""
+    with service.database.session() as session:
+        row, candidates = results.architecture(session, architecture_id)
+    return architecture_view(row, candidates, service.ask_once(receipt_of, results.config_of(row)))
+
+
+@router.get(
+    "/architectures/{architecture_id}/export",
+    operation_id="export_architecture",
+    response_class=Response,
+    responses={200: FILE, 304: {"description": "unchanged"}, **problems(404, 422)},
+)
+def export(
+    architecture_id: str,
+    service: ServiceDep,
+    format: Annotated[str, Query(max_length=50)] = "json",
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Response:
+    """The architecture as a file."""
+    with service.database.session() as session:
+        row, candidates = results.architecture(session, architecture_id)
+    best = results.best_weights(candidates)
+    file = service.ask(export_config, format, results.config_of(row), service.artifacts.path(best) if best else None)
+    version = {"id": architecture_id, "format": format, "weights": best if format == "safetensors" else None}
+    etag = f'"{content_hash(version)}"'
+    name = f"{row.arch.replace('/', '-')}-{architecture_id[:8]}.{file.suffix}"
+    headers = {"ETag": etag, "Content-Disposition": f'attachment; filename="{name}"'}
+    if if_none_match is not None and ({etag, "*"} & {tag.strip() for tag in if_none_match.split(",")}):
+        return Response(status_code=304, headers=headers)
+    return Response(file.content, media_type=file.media_type, headers=headers)

@@ -1,0 +1,151 @@
+"""The parts of a running service, put together once, and what more than one route needs of them."""
+
+from __future__ import annotations
+
+import functools
+import secrets
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from filelock import FileLock, Timeout
+
+from app.errors import Busy
+from app.executors import Executor, Limits
+from app.executors.local import LocalExecutor
+from app.runner import Runner
+from app.settings import Settings, SettingsError
+from search.cores import cores
+from search.data import Places
+from storage import jobs, results
+from storage.artifacts import Artifacts
+from storage.database import Database
+from storage.studies import Studies
+
+T = TypeVar("T")
+
+LONGEST_LINE = 16
+"""Requests that may wait for the child process at once; the server's other threads stay free."""
+
+EXAMINATION = Limits(seconds=300, bytes=8 * 2**30)
+"""What looking at a request may take: reading a data set for the first time is part of it."""
+
+
+class Service:
+    """What the routes work with. Tracing and exports run in a child process, under limits."""
+
+    def __init__(self, settings: Settings, inspector: Executor, token: str | None) -> None:
+        self.settings = settings
+        self.token = token
+        """None: no token is asked for."""
+        self.database = Database(settings.url)
+        self.artifacts = Artifacts(settings.artifacts)
+        self.places = places_of(settings)
+        self.runner: Runner | None = None
+        self._inspector = inspector
+        self._places_in_line = threading.BoundedSemaphore(LONGEST_LINE)
+        self._answers: dict[tuple[Any, ...], Any] = {}
+
+    def ask(self, function: Callable[..., T], *args: Any) -> T:
+        """Run a function in the child process. Raises TaskFailed, WorkerLost or Busy."""
+        if not self._places_in_line.acquire(blocking=False):
+            raise Busy(f"{LONGEST_LINE} requests already wait to be looked at; try again in a moment")
+        try:
+            future: Future[T] = self._inspector.submit(function, *args, limits=EXAMINATION)
+            return future.result()
+        finally:
+            self._places_in_line.release()
+
+    def ask_once(self, function: Callable[..., T], *args: Any) -> T:
+        """The same, for what never changes while the service runs: answered from memory the second time."""
+        key = (function, repr(args))
+        if key not in self._answers:
+            if len(self._answers) > 1000:
+                self._answers.clear()
+            self._answers[key] = self.ask(function, *args)
+        answer: T = self._answers[key]
+        return answer
+
+    def delete_job(self, job_id: str) -> None:
+        """Forget a finished job with its study and everything nobody else refers to."""
+        with self.database.session() as session:
+            weights = results.unreferenced_weights(session, job_id)
+            jobs.delete(session, job_id)
+            session.flush()
+            results.forget_unused_architectures(session)
+        with closing(Studies(self.database)) as studies:
+            studies.delete(job_id)
+        for name in weights:
+            self.artifacts.delete(name)
+        shutil.rmtree(self.settings.work / job_id, ignore_errors=True)
+
+    def missing(self) -> list[str]:
+        """What keeps the service from being ready."""
+        found = []
+        if not self.database.is_current():
+            found.append("the database is not reachable or not migrated (espalier upgrade)")
+        if self.runner is not None and not self.runner.is_alive():
+            found.append("the runner does not answer")
+        return found
+
+    def close(self) -> None:
+        """End the child process and let go of the database."""
+        self._inspector.shutdown()
+        self.database.close()
+
+
+def token_of(settings: Settings) -> tuple[str, bool]:
+    """The service's token, and whether it was made just now: from the setting, else from the data directory."""
+    if settings.token:
+        return settings.token, False
+    path = settings.data_dir / "token"
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with FileLock(settings.data_dir / "token.lock"):
+        token = path.read_text().strip() if path.exists() else ""
+        if token:  # an empty file was cut short by a kill or a full disk
+            return token, False
+        token, new = secrets.token_urlsafe(24), path.with_suffix(".new")
+        new.unlink(missing_ok=True)
+        new.touch(mode=0o600)
+        new.write_text(token + "\n")
+        new.replace(path)
+        return token, True
+
+
+@contextmanager
+def holding(data_dir: Path) -> Iterator[None]:
+    """Be the one runner of a data directory. Raises SettingsError if another process is."""
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"ESPALIER_DATA_DIR {data_dir} cannot be used: {error.strerror}") from error
+    lock = FileLock(data_dir / "serve.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise SettingsError(
+            f"another Espalier already runs on {data_dir}; stop it, or set ESPALIER_DATA_DIR to another directory"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def make_runner(settings: Settings) -> Runner:
+    """A runner with the executor that is set; it shares no database connection with the API."""
+    executor = LocalExecutor(settings.workers or cores())
+    artifacts, places = Artifacts(settings.artifacts), places_of(settings)
+    return Runner(Database(settings.url), artifacts, executor, places, settings.work)
+
+
+def places_of(settings: Settings) -> Places:
+    """Where workers find data."""
+    return Places(settings.datasets.resolve(), settings.cache.resolve())
+
+
+make_inspector = functools.partial(LocalExecutor, cores=1, name="inspector")

@@ -1,0 +1,125 @@
+"""Starting the service's processes: settings, logs, database, runner, HTTP server."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import socket
+import sys
+import threading
+from contextlib import ExitStack
+from datetime import UTC, datetime
+
+import uvicorn
+
+from app.main import create_app
+from app.runner import running
+from app.service import Service, holding, make_inspector, make_runner, token_of
+from app.settings import Settings, load
+from storage import jobs
+
+log = logging.getLogger("espalier")
+
+GRACE_SECONDS = 2
+"""For open streams to end, when the service is told to stop."""
+
+
+def serve(host: str, port: int, with_api: bool, with_runner: bool, auth: bool) -> None:
+    """Run the parts until a signal ends them. Raises SettingsError or DatabaseUnusable."""
+    settings = load()
+    configure_logs(settings)
+    with ExitStack() as stack:
+        if with_runner:
+            stack.enter_context(holding(settings.data_dir))
+        token, made = token_of(settings) if auth and with_api else (None, False)
+        service = Service(settings, make_inspector(), token)
+        stack.callback(service.close)
+        service.database.upgrade()
+        if with_runner:
+            runner = make_runner(settings)
+            if service.database.is_sqlite:  # this process alone holds the data directory, so nobody runs these
+                with service.database.session() as session:
+                    jobs.reclaim(session)
+            service.runner = stack.enter_context(running(runner))
+        if with_api:
+            _listen(service, host, port, token if made else None)
+        else:
+            _wait_for_signal()
+
+
+def _listen(service: Service, host: str, port: int, new_token: str | None) -> None:
+    config = uvicorn.Config(
+        create_app(service),
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,  # addresses may carry a token
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        server_header=False,
+    )
+    server = _Server(config, new_token)
+    # uvicorn repeats the signal that ended it; by default that would kill us before anything is put away
+    signal.signal(signal.SIGTERM, _leave)
+    try:
+        server.run()
+    except SystemExit as stop:
+        if not server.started:  # uvicorn has said why
+            raise SystemExit(1) from stop
+        raise
+    if not server.started:
+        raise SystemExit(1)
+
+
+class _Server(uvicorn.Server):
+    """Says where it listens once it does."""
+
+    def __init__(self, config: uvicorn.Config, new_token: str | None) -> None:
+        super().__init__(config)
+        self._new_token = new_token
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then tell."""
+        await super().startup(sockets)
+        if self.started:
+            port = self.servers[0].sockets[0].getsockname()[1]
+            log.info("listening on http://%s:%d", self.config.host, port)
+            if self._new_token:
+                print(f"open http://{self.config.host}:{port}/?token={self._new_token}", flush=True)  # noqa: T201
+
+
+def _leave(number: int, _frame: object) -> None:
+    raise SystemExit(0 if number == signal.SIGTERM else 128 + number)
+
+
+def _wait_for_signal() -> None:
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    log.info("runner started")
+    stop.wait()
+
+
+class _JsonLines(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return json.dumps(entry)
+
+
+def configure_logs(settings: Settings) -> None:
+    """Log to standard error, as text or JSON lines."""
+    handler = logging.StreamHandler(sys.stderr)
+    text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler.setFormatter(_JsonLines() if settings.log_format == "json" else text)
+    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
+    for noisy in ("alembic", "uvicorn.error"):
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))

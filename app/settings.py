@@ -1,0 +1,81 @@
+"""Settings from the environment, prefix ESPALIER_. An unknown name or an unusable value stops the start."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "ESPALIER_"
+CLIENT_ONLY = frozenset({"URL"})
+"""Variables of the command line's client, which the service does not read."""
+
+
+class SettingsError(Exception):
+    """A setting that is unknown or cannot be used."""
+
+
+class Settings(BaseSettings):
+    """What the service can be told."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    data_dir: Path = Field(default=Path("espalier-data"), description="database, weights, caches, token")
+    datasets_dir: Path | None = Field(
+        default=None, description="image folders and downloads; in the data directory if not set"
+    )
+    database_url: str = Field(default="", description="SQLite in the data directory if not set")
+    token: str = Field(default="", max_length=500, description="made at the first start if not set", repr=False)
+    executor: Literal["local"] = Field(default="local")
+    workers: int | None = Field(default=None, ge=1, le=1024, description="cores to train on; all if not set")
+    max_queued_jobs: int = Field(default=100, ge=1)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["text", "json"] = "text"
+
+    @property
+    def datasets(self) -> Path:
+        """Root of image folders and downloads."""
+        return self.datasets_dir or self.data_dir / "datasets"
+
+    @property
+    def cache(self) -> Path:
+        """What can be made again."""
+        return self.data_dir / "cache"
+
+    @property
+    def artifacts(self) -> Path:
+        """Trained weights."""
+        return self.data_dir.resolve() / "artifacts"
+
+    @property
+    def work(self) -> Path:
+        """Checkpoints of what runs."""
+        return self.data_dir.resolve() / "work"
+
+    @property
+    def url(self) -> str:
+        """The database."""
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'espalier.db'}"
+
+
+def load() -> Settings:
+    """The settings of this process. Raises SettingsError, which names every variable that is wrong."""
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    known |= {f"{PREFIX}{name}" for name in CLIENT_ONLY}
+    unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+    if unknown:
+        raise SettingsError(f"no setting {', '.join(unknown)}; there are: {', '.join(sorted(known))}")
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError("; ".join(map(_problem, error.errors()))) from error
+
+
+def _problem(error: ErrorDetails) -> str:
+    name = str(error["loc"][0])
+    got = "" if name in ("token", "database_url") else f", got {error['input']!r}"  # secrets are not repeated
+    return f"{PREFIX}{name.upper()}: {error['msg']}{got}"

@@ -1,0 +1,161 @@
+"""Tables and progress bars for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from app.client import Client, Event, Json
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """A table; numbers stand to the right."""
+    result = Table(title=title, title_justify="left", header_style="bold")
+    cells = [[str(cell) for cell in row] for row in rows]
+    for index, column in enumerate(columns):
+        numeric = all(row[index][:1].isdigit() or row[index][:1] in "+-" for row in cells) and bool(cells)
+        result.add_column(column, justify="right" if numeric else "left")
+    for row in cells:
+        result.add_row(*row)
+    return result
+
+
+def jobs(items: Iterable[Json]) -> Table:
+    """A list of jobs."""
+    rows = (
+        (
+            job["id"],
+            job["name"],
+            job["state"],
+            f"{job['progress']['done']}/{job['progress']['total']}",
+            job["created_at"][:19],
+        )
+        for job in items
+    )
+    return table("Jobs", ("id", "name", "state", "done", "submitted"), rows)
+
+
+def percent(sample: Json) -> str:
+    """A mean over seeds with its deviation, in per cent."""
+    spread = f" ± {100 * sample['std']:.2f}" if sample["std"] is not None else ""
+    return f"{100 * sample['mean']:.2f}{spread} (n={sample['n']})"
+
+
+def pareto(front: Json) -> Table:
+    """The Pareto table."""
+    rows = (
+        (
+            "●" if point["on_front"] else "",
+            point["method"] or point["origin"],
+            _budget(point["budget"]) + (" inherited" if point["init"] == "inherited" else ""),
+            f"{point['params']:,}",
+            f"{point['macs']:,}",
+            f"{point['latency_ms']:.2f}",
+            percent(point["accuracy"]),
+            point["architecture"][:12],
+        )
+        for point in front["points"]
+    )
+    columns = ("front", "widths", "budget", "params", "MACs", "ms", "test accuracy %", "architecture")
+    return table(f"Pareto front over {front['cost']}", columns, rows)
+
+
+def verdict(answer: Json) -> Table:
+    """The verdicts at each budget."""
+    rows = (
+        (
+            f"{v['method']} vs {v['against']}" + (" (inherited)" if v["init"] == "inherited" else ""),
+            f"{v['metric']}={v['keep']:g}",
+            percent(v["automatic"]),
+            percent(v["baseline"]),
+            f"{100 * v['difference']:+.2f}",
+            _interval(v["interval"], 100, "+.2f"),
+            v["answer"],
+        )
+        for v in answer["verdicts"]
+    )
+    columns = ("", "budget", "automatic %", "baseline %", "difference", "95 % interval", "answer")
+    return table("Verdict at the same measured cost", columns, rows)
+
+
+def efficiency(answer: Json) -> Table:
+    """How many times cheaper at equal accuracy."""
+    rows = (
+        (
+            f"{e['method']} vs {e['against']}" + (" (inherited)" if e["init"] == "inherited" else ""),
+            e["metric"],
+            f"{e['factor']:.2f}x" if e["factor"] is not None else "-",
+            _interval(e["interval"], 1, ".2f"),
+            f"{100 * e['at_accuracy']:.2f} %" if e["at_accuracy"] is not None else "curves do not overlap",
+        )
+        for e in answer["efficiency"]
+    )
+    columns = ("", "cost", "times cheaper", "95 % interval", "at accuracy")
+    return table("Cost at equal accuracy", columns, rows)
+
+
+def candidates(items: Iterable[Json]) -> Table:
+    """The candidates of a plan."""
+    return table("Plan", ("candidate", "epochs"), ((c["label"], c["epochs"]) for c in items))
+
+
+def architecture(about: Json) -> tuple[Table | str, ...]:
+    """What can be pruned of one architecture."""
+    params, macs = about["cost"]["params"], about["cost"]["macs"]
+    share = about["prunable"]
+    head = (
+        f"{about['name']} for {about['classes']} classes of {'x'.join(map(str, about['shape']))}: {params:,} params, "
+        f"{macs:,} MACs; {100 * share['params']:.1f} % of params and {100 * share['macs']:.1f} % of MACs can be pruned"
+    )
+    groups = ((g["name"], g["width"], g["floor"], g["stage"], len(g["layers"])) for g in about["groups"])
+    frozen = ((f["layer"], f["reason"]) for f in about["frozen"])
+    return (
+        head,
+        table("Channel groups", ("group", "width", "floor", "stage", "layers"), groups),
+        table("Layers whose outputs stay dense", ("layer", "reason"), frozen),
+    )
+
+
+def _budget(budget: Json | None) -> str:
+    return f"{budget['metric']}={budget['keep']:g}" if budget else "-"
+
+
+def _interval(interval: Sequence[float] | None, factor: float, form: str) -> str:
+    return "-" if interval is None else f"[{factor * interval[0]:{form}}, {factor * interval[1]:{form}}]"
+
+
+def follow(client: Client, job_id: str, console: Console) -> Json:
+    """Show a job's progress until it ends; the job as it ended."""
+    job = client.get(f"/v1/jobs/{job_id}")
+    columns: list[Any] = [
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
+    ]  # fmt: skip
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(job["name"] or job_id, total=job["progress"]["total"])
+        running: dict[str, str] = {}
+        for event in client.events(job_id):
+            _follow_event(event, running, bar)
+            if event.kind == "candidate" and event.data["what"] != "started":
+                bar.update(task, advance=1)
+            bar.update(task, description="  ".join(running.values()) or job["name"])
+    ended: Json = client.get(f"/v1/jobs/{job_id}")
+    return ended
+
+
+def _follow_event(event: Event, running: dict[str, str], bar: Progress) -> None:
+    data = event.data
+    if event.kind == "epoch":
+        running[data["candidate"]] = f"{data['label']} {data['epoch'] + 1}/{data['epochs']}"
+    elif event.kind == "candidate":
+        if data["what"] == "started":
+            running[data["candidate"]] = data["label"]
+        else:
+            running.pop(data["candidate"], None)
+            ended = f"{100 * data['accuracy']:.2f} %" if data["what"] == "finished" else f"failed: {data['error']}"
+            bar.console.print(f"  {data['label']}: {ended}", highlight=False)
+    elif event.kind == "state":
+        running.clear()

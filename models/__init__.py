@@ -1,0 +1,1 @@
+"""What a network is: channel configs, coupling, surgery, cost. Knows torch and torchvision only; nothing of ours."""

@@ -1,0 +1,40 @@
+"""What can be wrong with a network or its description.
+
+ModelError
+├── ConfigError            a channel config that no network answers to
+├── UnknownArchitecture    a name that is not in the registry
+├── ArchitectureError      a factory that refuses its options, or an input the network cannot take
+├── TraceError             control flow or operations that tracing cannot follow at all
+└── SurgeryError           a cut that would change what the network computes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class ModelError(ValueError):
+    """Base of everything this package raises about a network."""
+
+
+class ConfigError(ModelError):
+    """A channel config that no network answers to."""
+
+
+class UnknownArchitecture(ModelError):
+    """A name that is not in the registry."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"no architecture {name!r}; there are: {', '.join(known)}")
+
+
+class ArchitectureError(ModelError):
+    """A factory that refuses its options, or an input the network cannot take."""
+
+
+class TraceError(ModelError):
+    """A network that cannot be traced at all."""
+
+
+class SurgeryError(ModelError):
+    """A cut that does not fit the network, or changes what it computes."""

@@ -1,0 +1,205 @@
+"""Cutting, silencing and permuting channels: loops over slices, with no knowledge of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from models.config import ChannelGroup, ChannelMask, Slice
+from models.errors import SurgeryError
+from models.tensors import named_tensors, with_tensors
+
+
+def prune(
+    net: nn.Module,
+    groups: Iterable[ChannelGroup],
+    mask: ChannelMask,
+    check: tuple[int, int, int] | None,
+) -> nn.Module:
+    """A smaller network with the kept channels only, weights inherited; `net` itself is left as it is.
+
+    `check` is the shape of one input (channels, height, width): the cut network is compared on random inputs with the
+    same network silenced, in evaluation mode, before it is handed out. None skips the comparison.
+    Raises SurgeryError when the mask does not fit, or when the cut changes what the network computes.
+    """
+    groups = tuple(groups)
+    _validate(groups, mask)
+    cut = with_tensors(net, _rewritten(net, groups, lambda t, part, name: _select(t, part, mask.kept[name])))
+    if check is not None:
+        _compare(net, cut, groups, mask, check)
+    return cut
+
+
+def silence(net: nn.Module, groups: Iterable[ChannelGroup], mask: ChannelMask) -> nn.Module:
+    """A copy of the network, of the same size, in which the cut channels are zero wherever they occur."""
+    groups = tuple(groups)
+    _validate(groups, mask)
+    return with_tensors(net, _rewritten(net, groups, lambda t, part, name: _zeroed(t, part, mask.kept[name])))
+
+
+def permute(net: nn.Module, groups: Iterable[ChannelGroup], order: Mapping[str, Tensor]) -> nn.Module:
+    """A copy in which channel i of a group is the original's channel order[i]; it computes the same function."""
+    return with_tensors(net, _rewritten(net, tuple(groups), lambda t, part, name: _reorder(t, part, order[name])))
+
+
+_Rewrite = Callable[[Tensor, Slice, str], Tensor]
+
+
+def _rewritten(net: nn.Module, groups: tuple[ChannelGroup, ...], rewrite: _Rewrite) -> dict[str, Tensor]:
+    """Apply `rewrite` to every tensor once per slice in it.
+
+    Slices of one dimension are taken from the highest start down, so that a cut never moves those still to come.
+    """
+    tensors = named_tensors(net)
+    result: dict[str, Tensor] = {}
+    for tensor, parts in _by_tensor(groups).items():
+        value = tensors[tensor].detach()
+        for part, name in parts:
+            value = rewrite(value, part, name)
+        result[tensor] = value
+    return result
+
+
+def _by_tensor(groups: Iterable[ChannelGroup]) -> dict[str, list[tuple[Slice, str]]]:
+    found: dict[str, list[tuple[Slice, str]]] = {}
+    for group in groups:
+        for part in group.slices:
+            found.setdefault(part.tensor, []).append((part, group.name))
+    for parts in found.values():
+        parts.sort(key=lambda item: -item[0].start)
+    return found
+
+
+def _select(tensor: Tensor, part: Slice, kept: Tensor) -> Tensor:
+    keep = torch.ones(tensor.shape[part.dim], dtype=torch.bool)
+    keep[part.start : part.start + part.repeat * len(kept)] = kept.repeat_interleave(part.repeat)
+    return tensor.index_select(part.dim, keep.nonzero().flatten().to(tensor.device))
+
+
+def _zeroed(tensor: Tensor, part: Slice, kept: Tensor) -> Tensor:
+    factor = torch.ones(tensor.shape[part.dim], dtype=torch.bool)
+    factor[part.start : part.start + part.repeat * len(kept)] = kept.repeat_interleave(part.repeat)
+    shape = [-1 if dim == part.dim else 1 for dim in range(tensor.dim())]
+    return tensor.where(factor.to(tensor.device).view(shape), tensor.new_zeros(()))
+
+
+def _reorder(tensor: Tensor, part: Slice, order: Tensor) -> Tensor:
+    index = torch.arange(tensor.shape[part.dim])
+    block = part.start + (order[:, None] * part.repeat + torch.arange(part.repeat)).flatten()
+    index[part.start : part.start + len(block)] = block
+    return tensor.index_select(part.dim, index.to(tensor.device))
+
+
+def _validate(groups: tuple[ChannelGroup, ...], mask: ChannelMask) -> None:
+    names = {group.name for group in groups}
+    if unknown := sorted(set(mask.kept) - names):
+        raise SurgeryError(f"the mask names no group of this network: {', '.join(unknown)}")
+    for group in groups:
+        kept = mask.kept.get(group.name)
+        if kept is None or tuple(kept.shape) != (group.width,) or kept.dtype != torch.bool:
+            got = "nothing" if kept is None else f"{kept.dtype} of shape {tuple(kept.shape)}"
+            raise SurgeryError(f"group {group.name!r} needs a bool mask of {group.width} channels, got {got}")
+        if not kept.any():
+            raise SurgeryError(f"group {group.name!r} would be empty; keep at least one of its {group.width} channels")
+
+
+# --- the check that ships -----------------------------------------------------------------------------------------
+
+
+def _compare(
+    net: nn.Module,
+    cut: nn.Module,
+    groups: tuple[ChannelGroup, ...],
+    mask: ChannelMask,
+    shape: tuple[int, int, int],
+) -> None:
+    """Silenced and cut networks must agree; layers are silenced one at a time, so no second dense copy is held."""
+    parameter = next(net.parameters())
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn((2, *shape), generator=generator).to(parameter.device, parameter.dtype)
+    with torch.no_grad(), _evaluating(net), _evaluating(cut):
+        with _silenced_in_passing(net, groups, mask):
+            expected = net(inputs)
+        got = cut(inputs)
+        scale = float(expected.abs().max().clamp(min=1e-6))
+        difference = float((got - expected).abs().max()) / scale
+        tolerance = 1e-9 if parameter.dtype == torch.float64 else 1e-3
+        if not difference <= tolerance:  # a NaN is not smaller either
+            worst = _worst_group(net, groups, mask, inputs)
+            raise SurgeryError(
+                f"the cut network differs from the silenced one by {difference:.3g} of its largest output "
+                f"(at most {tolerance:g} is rounding); the group that differs most is {worst!r}"
+            )
+
+
+def _worst_group(net: nn.Module, groups: tuple[ChannelGroup, ...], mask: ChannelMask, inputs: Tensor) -> str:
+    """The group whose cut alone changes the output most against silencing it alone."""
+    differences: dict[str, float] = {}
+    for group in groups:
+        only = ChannelMask({g.name: mask.kept[g.name] | (g.name != group.name) for g in groups})
+        with _silenced_in_passing(net, groups, only):
+            expected = net(inputs)
+        try:
+            cut = prune(net, groups, only, check=None).eval()
+            differences[group.name] = float((cut(inputs) - expected).abs().max())
+        except RuntimeError:
+            differences[group.name] = float("inf")
+    return max(differences, key=lambda name: differences[name])
+
+
+@contextmanager
+def _evaluating(net: nn.Module) -> Iterator[None]:
+    training = {module: module.training for module in net.modules()}
+    net.eval()
+    try:
+        yield
+    finally:
+        for module, mode in training.items():
+            module.training = mode
+
+
+@contextmanager
+def _silenced_in_passing(net: nn.Module, groups: tuple[ChannelGroup, ...], mask: ChannelMask) -> Iterator[None]:
+    """While a layer runs, and only then, its tensors are the silenced ones."""
+    by_tensor = _by_tensor(groups)
+    handles = []
+    for prefix, module in net.named_modules():
+        owned = {
+            attribute: by_tensor[name]
+            for attribute in [*module._parameters, *module._buffers]
+            if (name := f"{prefix}.{attribute}" if prefix else attribute) in by_tensor
+        }
+        if owned:
+            handles += _swap_while_running(module, owned, mask)
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _swap_while_running(
+    module: nn.Module, owned: Mapping[str, list[tuple[Slice, str]]], mask: ChannelMask
+) -> list[torch.utils.hooks.RemovableHandle]:
+    originals: dict[str, Tensor] = {}
+
+    def enter(_module: nn.Module, _inputs: object) -> None:
+        for attribute, parts in owned.items():
+            tensor = getattr(module, attribute)
+            originals[attribute] = value = tensor.data
+            for part, name in parts:
+                value = _zeroed(value, part, mask.kept[name])
+            tensor.data = value
+
+    def leave(_module: nn.Module, _inputs: object, _output: object) -> None:
+        for attribute, data in originals.items():
+            getattr(module, attribute).data = data
+        originals.clear()
+
+    return [
+        module.register_forward_pre_hook(enter),
+        module.register_forward_hook(leave, always_call=True),
+    ]

@@ -1,0 +1,1 @@
+"""Networks of the papers, as plain PyTorch that knows nothing of pruning."""

@@ -1,0 +1,1 @@
+"""What to try and what it means: plan, methods, allocation, training, front, verdict. No database, no HTTP."""

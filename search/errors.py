@@ -1,0 +1,38 @@
+"""What can be wrong with a search.
+
+SearchError
+├── SpecError            a job that cannot work, found before anything runs
+│   ├── UnknownName      a method, data set or preset that does not exist
+│   └── DataUnavailable  a data set that is not on this machine, or is broken
+└── Diverged             a training run whose loss stopped being a number
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class SearchError(Exception):
+    """Base of everything this package raises."""
+
+
+class SpecError(SearchError, ValueError):
+    """A job that cannot work."""
+
+
+class UnknownName(SpecError):
+    """A name that is not in its registry."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"no {kind} {name!r}; there are: {', '.join(known)}")
+
+
+class DataUnavailable(SpecError):
+    """A data set that is not on this machine, or is broken."""
+
+
+class Diverged(SearchError):
+    """A training run whose loss stopped being a number."""
+
+    def __init__(self, epoch: int, loss: float) -> None:
+        super().__init__(f"training diverged in epoch {epoch}: the loss became {loss}; a smaller lr may work")

@@ -1,0 +1,157 @@
+"""What a worker runs: one candidate, from its key to its numbers. Knows neither database nor network."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import safetensors.torch
+import torch
+from torch import nn
+
+from models.config import Cost
+from models.cost import cost
+from models.registry import blueprint, skeleton
+from search import allocate
+from search.data import Places, load
+from search.derive import dense_config, derive
+from search.errors import SpecError
+from search.execution import choose_execution
+from search.methods import create
+from search.plan import plan, recipe_of
+from search.train import Report, accuracy, steps_per_epoch, train
+from search.types import Budget, Candidate, Execution, JobSpec, MadeBy, Recipe, Result
+from search.version import VERSION
+
+
+class Evaluated(NamedTuple):
+    """A result and, if they were asked for, the trained weights as a safetensors file."""
+
+    result: Result
+    weights: bytes | None
+
+
+def evaluate(
+    candidate: Candidate,
+    parent: Path | None,
+    execution: Execution,
+    places: Places,
+    keep_weights: bool = True,
+    checkpoint: Path | None = None,
+    report: Report | None = None,
+) -> Evaluated:
+    """Derive, build, train and measure one candidate. Raises Diverged, SpecError or ModelError."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # or sums on a GPU come in any order
+    torch.set_num_threads(execution.threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    started = time.monotonic()
+    data = load(candidate.target.dataset, places)
+    if data.fingerprint != candidate.data:
+        raise SpecError(
+            f"{candidate.target.dataset_name} has other images than when the job was submitted; submit again"
+        )
+    config, net, regularizer = derive(candidate, parent, data)
+    recipe = matched(candidate.recipe, cost(dense_config(candidate.target, data)), cost(config))
+    if regularizer is not None:
+        regularizer.prepare(net, recipe, recipe.epochs * steps_per_epoch(recipe, len(data.train)))
+    trained = train(net, data, recipe, candidate.seed, regularizer, report, execution, checkpoint)
+    result = Result(
+        key=candidate.key,
+        config=config,
+        cost=cost(config),
+        holdout=trained.curve[-1].holdout,
+        accuracy=accuracy(net, data, data.test, execution),
+        curve=trained.curve,
+        seconds=max(trained.seconds, time.monotonic() - started),
+        latency_ms=latency(net, config.shape, execution),
+        made_by=MadeBy(espalier=VERSION, torch=torch.__version__, execution=execution),
+    )
+    if not keep_weights:
+        return Evaluated(result, None)
+    state = {name: value.contiguous().cpu() for name, value in net.state_dict().items()}
+    return Evaluated(result, safetensors.torch.save(state, metadata={"config": config.model_dump_json()}))
+
+
+def matched(recipe: Recipe, whole: Cost, small: Cost) -> Recipe:
+    """The recipe at the length it has for this network: Scratch-E as it stands, Scratch-B at equal compute.
+
+    Scratch-B's epochs are E * MACs(dense) / MACs(small), at most 2E (Liu et al. 2019, section 4).
+    """
+    if recipe.match == "epochs":
+        return recipe
+    factor = min(2.0, whole.macs / max(1, small.macs))
+    return recipe.model_copy(update={"epochs": int(recipe.epochs * factor)})
+
+
+def latency(net: nn.Module, shape: tuple[int, int, int], execution: Execution, runs: int = 10) -> float:
+    """Milliseconds for one input in evaluation mode, on one thread; the fastest of `runs`, to shut out other load."""
+    net.eval()
+    torch.set_num_threads(1)
+    x = torch.zeros(1, *shape, device=execution.device)
+    seconds = []
+    with torch.inference_mode():
+        for _ in range(runs + 1):  # the first warms up
+            started = time.perf_counter()
+            net(x).cpu()  # waits for the device
+            seconds.append(time.perf_counter() - started)
+    return 1000 * min(seconds[1:])
+
+
+class Examination(NamedTuple):
+    """What can be said of a job before it runs."""
+
+    candidates: tuple[Candidate, ...]
+    dense: Cost
+    epochs: int
+    macs: int
+    """Multiply-adds of all training, forward and backward (three forward passes); pruned networks are taken to cost
+    what uniform ones cost at the same budget."""
+
+
+def examine(spec: JobSpec, places: Places) -> Examination:
+    """Everything that can be found wrong with a spec without training: names, options, data, shapes, budgets.
+
+    Raises SpecError or ModelError.
+    """
+    recipe_of(spec)  # names first: they cost nothing
+    data = load(spec.target.dataset, places)
+    planned = plan(spec, data.fingerprint)
+    whole = dense_config(spec.target, data)
+    coupling = blueprint(whole).coupling
+    if not coupling.groups and spec.budgets:
+        reasons = "; ".join(f"{layer}: {reason}" for layer, reason in coupling.frozen[:3])
+        raise SpecError(f"{spec.target.arch} has no channels that can be pruned ({reasons})")
+    _check_batch(skeleton(whole), min(recipe_of(spec).batch_size, len(data.train)), whole.shape)
+    for method in spec.methods:
+        create(method).check(skeleton(whole), coupling.groups)
+    epochs = macs = 0
+    dense = coupling.cost(whole.widths)
+    sizes: dict[Budget | None, Cost] = {None: dense}
+    for budget in spec.budgets:
+        order = allocate.uniform(coupling.groups, spec.floor)
+        sizes[budget] = coupling.cost(allocate.allocate(order, coupling, budget, spec.floor))
+    for candidate in planned.candidates:
+        small = sizes[candidate.budget]
+        length = matched(candidate.recipe, dense, small).epochs
+        epochs += length
+        macs += 3 * length * len(data.train) * small.macs
+    return Examination(planned.candidates, dense, epochs, macs)
+
+
+def _check_batch(net: nn.Module, batch: int, shape: tuple[int, int, int]) -> None:
+    """Raise SpecError if a training step of this batch size is impossible (batch norm needs two values a channel)."""
+    try:
+        net.train()(torch.empty((batch, *shape), device="meta"))
+    except ValueError as error:
+        raise SpecError(
+            f"a batch of {batch} images cannot be trained on: {error}; use a larger batch_size or data set"
+        ) from error
+
+
+def prepare(spec: JobSpec, cores: int, places: Places) -> Execution:
+    """Find by timing how the job's networks are computed fastest on so many cores."""
+    data = load(spec.target.dataset, places)
+    batch = min(recipe_of(spec).batch_size, len(data.train))
+    return choose_execution(dense_config(spec.target, data), batch, cores, places.cache)

@@ -1,0 +1,87 @@
+"""How a network is computed on this machine: precision, memory layout and threads, chosen by timing a few steps."""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from filelock import FileLock
+from pydantic import ValidationError
+
+from models.config import ChannelConfig, content_hash
+from models.registry import build
+from search.train import autocast, place
+from search.types import Execution
+
+STEPS = 3
+WORTHWHILE = 0.9
+"""Share of a perfect speed-up above which all cores work on one network instead of one network each."""
+
+
+def choose_execution(config: ChannelConfig, batch_size: int, cores: int, cache: Path) -> Execution:
+    """The fastest way to train this network here, timed once per machine and remembered in `cache`.
+
+    Every arm of a job gets the choice made for its dense network, so that all are compared at one precision.
+    """
+    about = {
+        "config": config.id,
+        "batch": batch_size,
+        "torch": torch.__version__,
+        "cpu": platform.processor() or platform.machine(),
+        "cores": cores,
+        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }
+    path = cache / "execution" / f"{content_hash(about)}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{path}.lock"):
+        with contextlib.suppress(FileNotFoundError, ValidationError):  # missing, or cut short by a kill
+            return Execution.model_validate_json(path.read_text())
+        choice = _measure(config, batch_size, cores)
+        path.write_text(choice.model_dump_json())
+        return choice
+
+
+def _measure(config: ChannelConfig, batch_size: int, cores: int) -> Execution:
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    options = [
+        Execution(device=device, precision=precision, channels_last=layout, threads=cores)
+        for precision in ("float32", "bfloat16")
+        for layout in (False, True)
+    ]
+    rates = {option: throughput(config, batch_size, option) for option in options}
+    best = max(options, key=lambda option: rates[option])
+    if best.threads > 1 and device == "cpu":  # a GPU serves one network at a time, so that takes all cores
+        alone = best.model_copy(update={"threads": 1})
+        if rates[best] < WORTHWHILE * best.threads * throughput(config, batch_size, alone):
+            return alone
+    return best
+
+
+def throughput(config: ChannelConfig, batch_size: int, execution: Execution, steps: int = STEPS) -> float:
+    """Training steps on random images, in images per second (the fastest of `steps`)."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(execution.threads)
+    try:
+        net = place(build(config), execution).train()
+        optimizer = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9, fused=True)
+        memory = torch.channels_last if execution.channels_last else torch.contiguous_format
+        x = torch.randn(batch_size, *config.shape, device=execution.device).contiguous(memory_format=memory)
+        y = torch.from_numpy(np.arange(batch_size) % config.classes).to(execution.device)
+        seconds = []
+        for _ in range(steps + 1):  # the first warms up
+            started = time.perf_counter()
+            optimizer.zero_grad(set_to_none=True)
+            with autocast(execution):
+                loss = F.cross_entropy(net(x), y)
+            loss.backward()
+            optimizer.step()
+            float(loss.detach())  # waits for the device
+            seconds.append(time.perf_counter() - started)
+        return batch_size / min(seconds[1:])
+    finally:
+        torch.set_num_threads(before)

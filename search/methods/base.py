@@ -1,0 +1,46 @@
+"""What a pruning method is: it says how much each channel matters. Sharing out a budget is not its business."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Generic, TypeVar
+
+from torch import Tensor, nn
+
+from models.config import ChannelGroup, Frozen
+from search.types import Recipe
+
+Scores = Mapping[str, Tensor]
+"""Group name -> importance of each channel [width], finite, larger is more important, comparable across groups."""
+
+OptionsT = TypeVar("OptionsT", bound=Frozen)
+
+
+class PruningMethod(ABC, Generic[OptionsT]):
+    """Scores the channels of a trained parent. It is also the regularizer under which that parent is trained.
+
+    A new method is one file with one subclass, and one line in `METHODS`; only `score` must be written.
+    """
+
+    Options: ClassVar[type[Frozen]]
+    """What can be set, with defaults: a closed pydantic model, published in the catalog."""
+
+    def __init__(self, options: OptionsT) -> None:
+        self.options = options
+
+    def check(self, net: nn.Module, groups: Sequence[ChannelGroup]) -> None:
+        """Raise SpecError if the method cannot score these groups; the network may lie on the meta device."""
+
+    def prepare(self, net: nn.Module, recipe: Recipe, steps: int) -> None:
+        """Change the fresh network before its sparse training of so many steps, and get ready for it."""
+
+    def penalty(self, net: nn.Module) -> None:
+        """Add to the gradients, before every step of the sparse training."""
+
+    def project(self, net: nn.Module, lr: float) -> None:
+        """Change the weights, after every step of the sparse training."""
+
+    @abstractmethod
+    def score(self, net: nn.Module, groups: Sequence[ChannelGroup]) -> Scores:
+        """How much each channel of the trained network matters. Leaves the network as it is."""

@@ -1,0 +1,89 @@
+"""Optuna's studies: the lasting record of every job's results. The only file that imports optuna."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import optuna
+import sqlalchemy as sa
+from optuna.storages import RDBStorage
+from optuna.trial import TrialState, create_trial
+
+from search.types import Failure, Outcome, Result
+from storage.database import Database, prepare_sqlite
+
+OUTCOME = "outcome"
+"""The one attribute of each trial: the outcome as JSON."""
+
+
+class Studies:
+    """One study per job, named by its id; values are params (down) and hold-out accuracy (up)."""
+
+    def __init__(self, database: Database) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        options: dict[str, Any] = {"connect_args": {"timeout": 60}} if database.is_sqlite else {"pool_pre_ping": True}
+        with database.alone():  # the first opening creates Optuna's tables
+            self._storage = RDBStorage(database.url, engine_kwargs=options)
+        if database.is_sqlite:
+            sa.event.listen(self._storage.engine, "connect", prepare_sqlite)
+            self._storage.engine.dispose()  # so that pooled connections get it too
+
+    def open(self, job_id: str) -> Study:
+        """The study of a job, made if there is none."""
+        study = optuna.create_study(
+            storage=self._storage,
+            study_name=job_id,
+            directions=["minimize", "maximize"],
+            sampler=optuna.samplers.RandomSampler(),  # never asked: trials are told, not suggested
+            load_if_exists=True,
+        )
+        return Study(study)
+
+    def delete(self, job_id: str) -> None:
+        """Forget a job's study, if it has one."""
+        if job_id in optuna.get_all_study_names(self._storage):
+            optuna.delete_study(study_name=job_id, storage=self._storage)
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self._storage.remove_session()
+        self._storage.engine.dispose()
+
+
+class Study:
+    """The record of one job. Only its runner holds one."""
+
+    def __init__(self, study: optuna.Study) -> None:
+        self._study = study
+        self._outcomes: dict[str, Outcome] = {}
+        for trial in study.get_trials(deepcopy=False):
+            outcome = _read(trial)
+            if outcome is not None:
+                self._outcomes[outcome.key] = outcome
+
+    def outcomes(self) -> list[Outcome]:
+        """What is recorded, the last word on each candidate."""
+        return list(self._outcomes.values())
+
+    def record(self, outcome: Outcome) -> None:
+        """Add an outcome, once: a candidate that already has a result keeps it."""
+        if isinstance(self._outcomes.get(outcome.key), Result):
+            return
+        succeeded = isinstance(outcome, Result)
+        self._study.add_trial(
+            create_trial(
+                state=TrialState.COMPLETE if succeeded else TrialState.FAIL,
+                values=[outcome.cost.params, outcome.holdout] if isinstance(outcome, Result) else None,
+                user_attrs={OUTCOME: outcome.model_dump_json()},
+            )
+        )
+        self._outcomes[outcome.key] = outcome
+
+
+def _read(trial: optuna.trial.FrozenTrial) -> Outcome | None:
+    text = trial.user_attrs.get(OUTCOME)
+    if text is None:
+        return None
+    kind = Result if "config" in json.loads(text) else Failure
+    return kind.model_validate_json(text)

@@ -1,0 +1,128 @@
+"""The tables. Optuna's tables live in the same database; none of these may take one of its names."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+Json = sa.JSON().with_variant(JSONB(), "postgresql")
+BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # SQLite numbers rows by itself for INTEGER only
+
+
+class UtcDateTime(sa.types.TypeDecorator[datetime]):
+    """A moment, always aware and always UTC; SQLite itself knows no time zones."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
+        return None if value is None else value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """Common to all tables: names of constraints, so that migrations can speak of them."""
+
+    metadata = sa.MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {dict[str, Any]: Json, datetime: UtcDateTime}  # noqa: RUF012  (SQLAlchemy's own form)
+
+
+class JobRow(Base):
+    """One submitted search and where it stands."""
+
+    __tablename__ = "jobs"
+
+    number: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    """Order of submission: newest first is by falling number."""
+    id: Mapped[str] = mapped_column(sa.String(32), unique=True)
+    name: Mapped[str] = mapped_column(sa.String(200))
+    state: Mapped[str] = mapped_column(sa.String(16), index=True)
+    spec: Mapped[dict[str, Any]]
+    total: Mapped[int]
+    """Candidates of the plan."""
+    idempotency_key: Mapped[str | None] = mapped_column(sa.String(255), unique=True)
+    request_hash: Mapped[str] = mapped_column(sa.String(64))
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    owner: Mapped[str | None] = mapped_column(sa.String(64))
+    lease_until: Mapped[datetime | None]
+    cancel_requested: Mapped[bool] = mapped_column(default=False)
+    error: Mapped[str | None] = mapped_column(sa.Text)
+    execution: Mapped[dict[str, Any] | None]
+    """How its networks are computed; chosen once, so that every arm is computed alike."""
+
+
+class EventRow(Base):
+    """Something that happened to a job. The id is the order in which clients see events."""
+
+    __tablename__ = "job_events"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    job_id: Mapped[str] = mapped_column(sa.ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
+    at: Mapped[datetime]
+    kind: Mapped[str] = mapped_column(sa.String(16))
+    data: Mapped[dict[str, Any]]
+
+
+class ArchitectureRow(Base):
+    """A channel config by its hash; the same architecture found twice is one row."""
+
+    __tablename__ = "architectures"
+
+    id: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    arch: Mapped[str] = mapped_column(sa.String(200), index=True)
+    config: Mapped[dict[str, Any]]
+    params: Mapped[int] = mapped_column(sa.BigInteger)
+    macs: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class CandidateRow(Base):
+    """A candidate of a job and what came of it: a mirror of the job's study, made for queries."""
+
+    __tablename__ = "candidates"
+    __table_args__ = (sa.Index("ix_candidates_architecture", "architecture"), sa.Index("ix_candidates_key", "key"))
+
+    job_id: Mapped[str] = mapped_column(sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    key: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    position: Mapped[int]
+    """Place in the plan."""
+    candidate: Mapped[dict[str, Any]]
+    dataset: Mapped[str] = mapped_column(sa.String(200))
+    origin: Mapped[str] = mapped_column(sa.String(16))
+    method: Mapped[str | None] = mapped_column(sa.String(200))
+    budget_metric: Mapped[str | None] = mapped_column(sa.String(16))
+    budget_keep: Mapped[float | None]
+    seed: Mapped[int]
+    init: Mapped[str] = mapped_column(sa.String(16))
+    conditions: Mapped[str] = mapped_column(sa.String(32))
+    """Hash of recipe and data: accuracies under different ones are not averaged."""
+    state: Mapped[str] = mapped_column(sa.String(16))
+    """queued, running, succeeded or failed."""
+    architecture: Mapped[str | None] = mapped_column(sa.ForeignKey("architectures.id"))
+    params: Mapped[int | None] = mapped_column(sa.BigInteger)
+    macs: Mapped[int | None] = mapped_column(sa.BigInteger)
+    holdout: Mapped[float | None]
+    accuracy: Mapped[float | None]
+    seconds: Mapped[float | None]
+    latency_ms: Mapped[float | None]
+    weights: Mapped[str | None] = mapped_column(sa.String(64), index=True)
+    error: Mapped[str | None] = mapped_column(sa.Text)
+    result: Mapped[dict[str, Any] | None]
+
+
+__all__ = ["ArchitectureRow", "Base", "CandidateRow", "EventRow", "JobRow"]

@@ -1,0 +1,48 @@
+"""What all tests share: one thread, repeatable examples, small networks, data that needs no download."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import settings
+
+from search.data import Data, Places, load
+from search.types import Recipe
+
+settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=15)
+settings.load_profile("repeatable")
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def places(tmp_path_factory: pytest.TempPathFactory) -> Places:
+    """Where data sets are kept for all tests."""
+    root = tmp_path_factory.mktemp("places")
+    return Places(root / "datasets", root / "cache")
+
+
+@pytest.fixture(scope="session")
+def digits(places: Places) -> Data:
+    """The data set that ships with a package."""
+    return load("digits", places)
+
+
+@pytest.fixture
+def recipe() -> Recipe:
+    """Two epochs of what `digits` is trained with."""
+    return Recipe(epochs=2, batch_size=64, lr=0.05, flip=False, crop=2)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """No test reads the developer's settings or writes into the checkout."""
+    import os
+
+    for name in list(os.environ):
+        if name.startswith("ESPALIER_") and not name.startswith("ESPALIER_TEST_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("ESPALIER_DATA_DIR", str(tmp_path / "espalier-data"))
+    yield

@@ -1,0 +1,169 @@
+"""Tracing: couplings that are known by hand, and what must be frozen rather than guessed."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.config import ChannelMask, Slice
+from models.coupling import trace
+from models.errors import ArchitectureError, TraceError
+from models.surgery import prune
+from tests.models.helpers import SMALL, case
+
+
+def conv(inputs: int, outputs: int, **options: object) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 3, padding=1, **options)  # type: ignore[arg-type]
+
+
+class Net(nn.Module):
+    """Layers by name, and a forward given as a function of them."""
+
+    def __init__(self, forward: object, **layers: nn.Module) -> None:
+        super().__init__()
+        for name, layer in layers.items():
+            self.add_module(name, layer)
+        self.scale = nn.Parameter(torch.ones(8, 1, 1))
+        self._forward = forward
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._forward(self, x)  # type: ignore[operator, no-any-return]
+
+
+def test_a_chain_couples_producer_norm_and_consumer() -> None:
+    net = nn.Sequential(conv(3, 8), nn.BatchNorm2d(8), nn.ReLU(), conv(8, 4))
+    (group,) = trace(net, (3, 8, 8)).groups
+    assert (group.name, group.width, group.layers) == ("0", 8, ("0", "1", "3"))
+    assert set(group.slices) == {
+        Slice("0.weight", 0), Slice("0.bias", 0), Slice("1.weight", 0), Slice("1.bias", 0),
+        Slice("1.running_mean", 0), Slice("1.running_var", 0), Slice("3.weight", 1),
+    }  # fmt: skip
+
+
+def test_a_sum_couples_its_terms() -> None:
+    net = Net(lambda m, x: m.c(m.a(x) + m.b(x)), a=conv(3, 8), b=conv(3, 8), c=conv(8, 2))
+    (group,) = trace(net, (3, 8, 8)).groups
+    assert {(s.tensor, s.dim) for s in group.slices} >= {("a.weight", 0), ("b.weight", 0), ("c.weight", 1)}
+
+
+def test_a_concatenation_keeps_its_parts_apart() -> None:
+    net = Net(lambda m, x: m.c(torch.cat([m.a(x), m.b(x)], 1)), a=conv(3, 8), b=conv(3, 5), c=conv(13, 2))
+    first, second = trace(net, (3, 8, 8)).groups
+    assert Slice("c.weight", 1, 0) in first.slices
+    assert Slice("c.weight", 1, 8) in second.slices
+
+
+def test_the_same_tensor_joined_twice_is_one_group_in_two_places() -> None:
+    net = Net(lambda m, x: m.c((lambda y: torch.cat([y, y], 1))(m.a(x))), a=conv(3, 8), c=conv(16, 2))
+    (group,) = trace(net, (3, 8, 8)).groups
+    assert {s.start for s in group.slices if s.tensor == "c.weight"} == {0, 8}
+
+
+def test_a_flatten_gives_each_channel_a_block_of_columns() -> None:
+    net = nn.Sequential(conv(3, 6), nn.Flatten(), nn.Linear(6 * 16, 10))
+    (group,) = trace(net, (3, 4, 4)).groups
+    assert Slice("2.weight", 1, 0, 16) in group.slices
+
+
+@pytest.mark.parametrize("flatten", [lambda x: x.view(x.size(0), -1), lambda x: torch.flatten(x, 1)])
+def test_other_ways_to_flatten(flatten: object) -> None:
+    net = Net(lambda m, x: m.f(flatten(m.a(x))), a=conv(3, 6), f=nn.Linear(6 * 16, 10))  # type: ignore[operator]
+    assert len(trace(net, (3, 4, 4)).groups) == 1
+
+
+def test_a_depthwise_convolution_passes_its_channels_through() -> None:
+    net = nn.Sequential(conv(3, 8), conv(8, 8, groups=8), conv(8, 4))
+    coupling = trace(net, (3, 8, 8))
+    (group,) = coupling.groups
+    assert {s.tensor for s in group.slices} >= {"0.weight", "1.weight", "2.weight"}
+    cut = prune(net, coupling.groups, ChannelMask({"0": torch.arange(8) < 5}), check=(3, 8, 8))
+    assert (cut[1].groups, cut[1].in_channels, cut[1].out_channels) == (5, 5, 5)  # type: ignore[index, union-attr]
+
+
+def test_a_grouped_convolution_stays_evenly_grouped() -> None:
+    net = nn.Sequential(conv(3, 8), conv(8, 12, groups=4), conv(12, 4))
+    inner, outer = trace(net, (3, 8, 8)).groups
+    assert (inner.width, outer.width) == (2, 3)
+    prune(net, (inner, outer), ChannelMask({"0": torch.tensor([True, False]), "1": torch.arange(3) > 0}), (3, 8, 8))
+
+
+def test_a_layer_used_twice_couples_both_uses() -> None:
+    net = Net(lambda m, x: m.c(m.b(m.b(m.a(x)))), a=conv(3, 8), b=conv(8, 8), c=conv(8, 2))
+    (group,) = trace(net, (3, 8, 8)).groups
+    assert {(s.tensor, s.dim) for s in group.slices} >= {("b.weight", 0), ("b.weight", 1)}
+
+
+def test_option_a_shortcuts_couple_the_first_channels_of_the_next_stage() -> None:
+    groups = case("resnet20").groups
+    trunk = next(group for group in groups if group.name == "conv1")
+    widened = [group for group in groups if group.name in ("blocks.3.conv2", "blocks.6.conv2")]
+    assert {s.start for s in trunk.slices} == {0}
+    assert [min(s.start for s in group.slices) for group in widened] == [trunk.width, 2 * trunk.width]
+
+
+@pytest.mark.parametrize(
+    ("forward", "reason"),
+    [
+        (lambda m, x: m.b(torch.softmax(m.a(x), 1)), "softmax"),
+        (lambda m, x: m.b(m.a(x) * m.a(x).mean(1, keepdim=True)), "averages over channels"),
+        (lambda m, x: m.b(F.pad(m.a(x), (0, 0, 0, 0, 1, 1))[:, 1:-1]), "pads channels by a fixed number"),
+        (lambda m, x: m.b(m.a(x)[:, torch.arange(8)]), "getitem"),
+        (lambda m, x: m.b(m.a(x).view(x.size(0), 8, 8, 8)), "view rearranges channels"),
+        (lambda m, x: m.b(torch.cat(m.a(x).chunk(2, 1)[::-1], 1)), "chunk"),
+        (lambda m, x: m.b(m.a(x) + m.scale), "broadcasts"),
+    ],
+)
+def test_what_is_not_understood_is_frozen_with_a_reason(forward: object, reason: str) -> None:
+    coupling = trace(Net(forward, a=conv(3, 8), b=conv(8, 2)), (3, 8, 8))
+    assert not coupling.groups
+    assert any(layer == "a" and reason in why for layer, why in coupling.frozen), coupling.frozen
+
+
+def test_a_subclass_of_a_known_layer_is_not_known() -> None:
+    class Odd(nn.Conv2d):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x.flip(1))
+
+    coupling = trace(nn.Sequential(conv(3, 8), Odd(8, 8, 1), conv(8, 2)), (3, 8, 8))
+    assert not coupling.groups
+
+
+def test_inputs_and_outputs_of_the_network_stay() -> None:
+    for name in SMALL:
+        config, net, groups, inputs = case(name)
+        assert net(inputs).shape == (2, config.classes)
+        first = next(key for key, value in net.state_dict().items() if value.dim() == 4)
+        assert not any(s.tensor == first and s.dim == 1 for group in groups for s in group.slices)
+
+
+def test_control_flow_that_depends_on_data_is_refused() -> None:
+    net = Net(lambda m, x: m.a(x) if x.sum() > 0 else m.a(-x), a=conv(3, 8))
+    with pytest.raises(TraceError, match="cannot be traced"):
+        trace(net, (3, 8, 8))
+
+
+def test_a_network_of_one_width_is_refused_by_the_probe() -> None:
+    def forward(m: Net, x: Tensor) -> Tensor:
+        padded = F.pad(m.a(x), (0, 0, 0, 0, 0, x.shape[2]))  # type: ignore[operator]  # computed, but not from channels
+        return m.b(m.c(x) + padded)  # type: ignore[operator, no-any-return]
+
+    with pytest.raises(TraceError, match="does not run with other widths than its own"):
+        trace(Net(forward, a=conv(3, 8), b=conv(16, 2), c=conv(3, 16)), (3, 8, 8))
+
+
+def test_an_input_the_network_cannot_take_is_named_with_the_place() -> None:
+    net = nn.Sequential(conv(3, 8), nn.MaxPool2d(4), nn.MaxPool2d(4))
+    with pytest.raises(ArchitectureError, match=r"input of shape \(3, 8, 8\) at 2"):
+        trace(net, (3, 8, 8))
+
+
+def test_two_outputs_are_refused() -> None:
+    with pytest.raises(TraceError, match="one tensor"):
+        trace(Net(lambda m, x: (m.a(x), m.a(x)), a=conv(3, 8)), (3, 8, 8))
+
+
+def test_stages_are_resolutions() -> None:
+    groups = case("vgg16").groups
+    assert [group.stage for group in groups] == [0, 0, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]

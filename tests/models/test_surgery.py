@@ -1,0 +1,117 @@
+"""Properties of cutting, silencing and permuting, for every architecture, in double precision."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.config import ChannelMask
+from models.errors import SurgeryError
+from models.registry import build
+from models.surgery import permute, prune, silence
+from tests.models.helpers import SMALL, case, close, random_mask
+
+CASES = {name: case(name) for name in SMALL}
+names = pytest.mark.parametrize("name", CASES)
+seeds = given(seed=st.integers(0, 2**31))
+
+
+@names
+@seeds
+def test_mask_equals_cut(name: str, seed: int) -> None:
+    config, net, groups, inputs = CASES[name]
+    mask = random_mask(groups, seed)
+    with torch.no_grad():
+        assert close(prune(net, groups, mask, check=config.shape)(inputs), silence(net, groups, mask)(inputs))
+
+
+@names
+@seeds
+def test_build_has_the_shapes_of_prune(name: str, seed: int) -> None:
+    config, net, groups, _ = CASES[name]
+    mask = random_mask(groups, seed)
+    cut = prune(net, groups, mask, check=None)
+    built = build(config.model_copy(update={"widths": mask.widths}))
+    assert {k: v.shape for k, v in built.state_dict().items()} == {k: v.shape for k, v in cut.state_dict().items()}
+    for ours, theirs in zip(built.modules(), cut.modules(), strict=True):
+        assert ours.extra_repr() == theirs.extra_repr()
+
+
+@names
+@seeds
+def test_permutation_changes_nothing(name: str, seed: int) -> None:
+    _, net, groups, inputs = CASES[name]
+    generator = torch.Generator().manual_seed(seed)
+    order = {group.name: torch.randperm(group.width, generator=generator) for group in groups}
+    with torch.no_grad():
+        assert close(permute(net, groups, order)(inputs), net(inputs))
+
+
+@names
+def test_surgery_leaves_the_network_as_it_was(name: str) -> None:
+    config, net, groups, _ = CASES[name]
+    before = {key: value.clone() for key, value in net.state_dict().items()}
+    net.train()
+    prune(net, groups, random_mask(groups, 3), check=config.shape)
+    silence(net, groups, random_mask(groups, 3))
+    assert all(module.training for module in net.modules())
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in net.modules())
+    net.eval()
+    after = net.state_dict()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+
+
+@pytest.mark.parametrize("name", ["vgg11", "resnet20", "mobilenet_v1"])  # one of each family: many cuts each
+def test_dropping_any_slice_of_any_group_is_noticed(name: str) -> None:
+    """Mutation: each declared slice carries weight, or the shapes or values would not come out right."""
+    config, net, groups, inputs = CASES[name]
+    generator = torch.Generator().manual_seed(5)
+    for index, group in enumerate(groups):
+        kept = {g.name: torch.ones(g.width, dtype=torch.bool) for g in groups}
+        kept[group.name][torch.randperm(group.width, generator=generator)[: group.width // 2]] = False
+        mask, order = ChannelMask(kept), {g.name: torch.arange(g.width) for g in groups}
+        order[group.name] = torch.arange(group.width).flip(0)
+        for part in group.slices:
+            less = dataclasses.replace(group, slices=tuple(s for s in group.slices if s != part))
+            mutated = (*groups[:index], less, *groups[index + 1 :])
+            assert _noticed(config.shape, net, mutated, mask, order, inputs), f"{group.name}: {part}"
+
+
+def _noticed(shape, net, groups, mask, order, inputs) -> bool:  # type: ignore[no-untyped-def]
+    try:
+        prune(net, groups, mask, check=shape)
+        with torch.no_grad():
+            return not close(permute(net, groups, order)(inputs), net(inputs))
+    except (SurgeryError, RuntimeError):
+        return True
+
+
+def test_the_check_names_the_group_that_is_wrong() -> None:
+    config, net, groups, _ = CASES["vgg11"]
+    wrong = groups[2]
+    shifted = tuple(s._replace(tensor=s.tensor.replace("bias", "running_mean")) for s in wrong.slices)
+    groups = (*groups[:2], dataclasses.replace(wrong, slices=shifted), *groups[3:])
+    kept = {g.name: torch.ones(g.width, dtype=torch.bool) for g in groups}
+    kept[wrong.name][:3] = False
+    with pytest.raises((SurgeryError, RuntimeError), match=r"features|running_mean|size"):
+        prune(net, groups, ChannelMask(kept), check=config.shape)
+
+
+@pytest.mark.parametrize(
+    ("kept", "words"),
+    [
+        ({"nowhere": torch.ones(3, dtype=torch.bool)}, "no group of this network: nowhere"),
+        ({}, "needs a bool mask of 8 channels, got nothing"),
+        ({"features.0": torch.ones(5, dtype=torch.bool)}, r"got torch.bool of shape \(5,\)"),
+        ({"features.0": torch.ones(8)}, "got torch.float32"),
+        ({"features.0": torch.zeros(8, dtype=torch.bool)}, "would be empty"),
+    ],
+)
+def test_a_mask_that_does_not_fit_is_refused(kept: dict[str, torch.Tensor], words: str) -> None:
+    config, net, groups, _ = CASES["vgg11"]
+    with pytest.raises(SurgeryError, match=words):
+        prune(net, groups[:1], ChannelMask(kept), check=config.shape)

@@ -1,0 +1,73 @@
+"""Network slimming: the subgradient, its strength, and whom it cannot serve."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from models.coupling import trace
+from models.registry import build, dense, groups, skeleton
+from search.errors import SpecError
+from search.methods.slimming import INITIAL_SCALE, PULL, Slimming, SlimmingOptions
+from search.train import learning_rate
+from search.types import Recipe
+
+
+def chain() -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(1, 4, 1), nn.BatchNorm2d(4), nn.Conv2d(4, 2, 1))
+
+
+@pytest.mark.parametrize("schedule", ["one_cycle", "step", "constant"])
+@pytest.mark.parametrize(("epochs", "momentum"), [(1, 0.9), (7, 0.5)])
+def test_strength_1_moves_a_free_scale_by_the_pull_whatever_the_schedule(
+    schedule: str, epochs: int, momentum: float
+) -> None:
+    recipe = Recipe(epochs=epochs, batch_size=1, lr=0.1, momentum=momentum, schedule=schedule)  # type: ignore[arg-type]
+    net, method, steps = chain(), Slimming(SlimmingOptions()), 500 * epochs
+    method.prepare(net, recipe, steps)
+    gamma: torch.Tensor = net[1].weight  # type: ignore[assignment]
+    assert torch.all(gamma == INITIAL_SCALE)
+    with torch.no_grad():
+        gamma.fill_(10)  # far from zero, so that the sign never turns
+    optimizer = torch.optim.SGD([gamma], lr=1, momentum=momentum)
+    for step in range(steps):
+        optimizer.param_groups[0]["lr"] = learning_rate(recipe, step, steps)
+        gamma.grad = torch.zeros_like(gamma)
+        method.penalty(net)
+        optimizer.step()
+    assert float(gamma.detach().mean()) == pytest.approx(10 - PULL, rel=0.02)
+
+
+def test_the_penalty_is_the_subgradient_of_the_absolute_value() -> None:
+    net, method = chain(), Slimming(SlimmingOptions(strength=2))
+    recipe = Recipe(epochs=1, batch_size=1, lr=0.1, momentum=0, nesterov=False, schedule="constant")
+    method.prepare(net, recipe, steps=10)
+    weight = 2 * PULL / (10 * 0.1)
+    with torch.no_grad():
+        net[1].weight.copy_(torch.tensor([-1.0, 0.0, 2.0, 3.0]))  # type: ignore[union-attr, operator]
+    net[1].weight.grad = torch.full((4,), 0.5)  # type: ignore[union-attr]
+    method.penalty(net)
+    expected = torch.tensor([0.5 - weight, 0.5, 0.5 + weight, 0.5 + weight])
+    assert torch.allclose(net[1].weight.grad, expected)  # type: ignore[union-attr, arg-type]
+
+
+def test_a_channel_scores_the_mean_of_the_scales_it_passes() -> None:
+    config = dense("resnet20", 10, (1, 32, 32), {"width": 0.25})
+    net = build(config)
+    trunk = groups(config)[0]
+    norms = [s.tensor for s in trunk.slices if "bn" in s.tensor and s.tensor.endswith("weight")]
+    state = net.state_dict()
+    for value, name in enumerate(norms):
+        state[name][2] = -float(value)
+    score = Slimming(SlimmingOptions()).score(net, groups(config))[trunk.name]
+    assert float(score[2]) == pytest.approx(sum(range(len(norms))) / len(norms))
+
+
+def test_a_network_without_batch_norm_is_refused() -> None:
+    net = nn.Sequential(nn.Conv2d(1, 4, 1), nn.ReLU(), nn.Conv2d(4, 2, 1))
+    with pytest.raises(SpecError, match="group '0' passes no batch norm"):
+        Slimming(SlimmingOptions()).check(net, trace(net, (1, 4, 4)).groups)
+    plain = dense("torchvision/vgg11", 10, (3, 32, 32))
+    with pytest.raises(SpecError, match="passes no batch norm"):
+        Slimming(SlimmingOptions()).check(skeleton(plain), groups(plain))

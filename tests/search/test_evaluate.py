@@ -1,0 +1,173 @@
+"""One candidate from key to numbers, and what can be known of a job before it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+from safetensors import safe_open
+
+from models.config import ChannelConfig, Cost
+from models.cost import cost
+from models.errors import ArchitectureError, UnknownArchitecture
+from models.registry import blueprint, build
+from search import allocate
+from search.data import Data, Places, load
+from search.derive import derive
+from search.errors import SpecError
+from search.evaluate import evaluate, examine, matched, prepare
+from search.methods import create
+from search.plan import plan
+from search.types import Candidate, Execution, JobSpec, Recipe
+
+SPEC = {
+    "target": {"arch": "vgg11", "options": {"width": 0.1}, "dataset": "digits"},
+    "budgets": [{"metric": "params", "keep": 0.3}],
+    "baselines": ["uniform", "random"],
+    "inits": ["scratch", "inherited"],
+    "seeds": [0],
+    "recipe": {"epochs": 2, "batch_size": 64},
+}
+FAST = Execution(precision="bfloat16", channels_last=True)
+
+
+def spec(**changes: object) -> JobSpec:
+    return JobSpec.model_validate(SPEC | changes)
+
+
+@pytest.fixture(scope="module")
+def candidates(digits: Data) -> dict[str, Candidate]:
+    return {c.label: c for c in plan(spec(), digits.fingerprint).candidates}
+
+
+@pytest.fixture(scope="module")
+def parent(candidates: dict[str, Candidate], places: Places, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("parent") / "parent.safetensors"
+    weights = evaluate(candidates["slimming parent seed 0"], None, FAST, places).weights
+    assert weights is not None
+    path.write_bytes(weights)
+    return path
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "dense seed 0",
+        "slimming params=0.3 seed 0",
+        "slimming params=0.3 inherited seed 0",
+        "uniform params=0.3 seed 0",
+        "random params=0.3 seed 0",
+    ],
+)
+def test_a_result_says_what_was_trained(
+    label: str, candidates: dict[str, Candidate], parent: Path, places: Places
+) -> None:
+    candidate = candidates[label]
+    epochs: list[int] = []
+    evaluated = evaluate(
+        candidate, parent if candidate.parent else None, FAST, places, report=lambda e: epochs.append(e.epoch)
+    )
+    result = evaluated.result
+    assert result.key == candidate.key
+    assert result.cost == cost(result.config)
+    assert 0.05 < result.accuracy <= 1
+    assert result.holdout == result.curve[-1].holdout
+    assert epochs == [e.epoch for e in result.curve] == list(range(candidate.recipe.epochs))
+    if candidate.budget:
+        assert result.cost.params <= 0.3 * cost(plan_dense(places)).params
+    assert evaluated.weights is not None
+    build(result.config).load_state_dict(safetensors.torch.load(evaluated.weights))
+    again = evaluate(candidate, parent if candidate.parent else None, FAST, places, keep_weights=False)
+    assert (again.result.accuracy, again.result.curve, again.weights) == (result.accuracy, result.curve, None)
+
+
+def plan_dense(places: Places) -> ChannelConfig:
+    from search.derive import dense_config
+
+    return dense_config(spec().target, load("digits", places))
+
+
+def test_pruned_widths_are_the_parents_highest_scores(
+    candidates: dict[str, Candidate], parent: Path, places: Places
+) -> None:
+    candidate = candidates["slimming params=0.3 seed 0"]
+    start = derive(candidate, parent, load("digits", places))
+    whole = plan_dense(places)
+    net, coupling = build(whole), blueprint(whole).coupling
+    net.load_state_dict(safetensors.torch.load_file(parent))
+    scores = create(candidate.origin.method).score(net, coupling.groups)  # type: ignore[union-attr, arg-type]
+    order = allocate.by_scores(coupling.groups, scores, candidate.floor)
+    assert candidate.budget is not None
+    assert start.config.widths == allocate.allocate(order, coupling, candidate.budget, candidate.floor)
+
+
+def test_weights_carry_their_config(parent: Path) -> None:
+    with safe_open(parent, framework="pt") as file:
+        config = ChannelConfig.model_validate_json(file.metadata()["config"])
+    build(config).load_state_dict(safetensors.torch.load_file(parent))
+
+
+def test_a_parent_is_needed_where_one_is_named(candidates: dict[str, Candidate], places: Places) -> None:
+    with pytest.raises(ValueError, match="needs its parent's weights"):
+        evaluate(candidates["slimming params=0.3 seed 0"], None, FAST, places)
+
+
+def test_scratch_b_trains_longer_at_most_twice() -> None:
+    recipe = Recipe(epochs=10, batch_size=1, lr=0.1, match="compute")
+    lengths = [matched(recipe, Cost(0, 300), Cost(0, macs)).epochs for macs in (300, 200, 100, 1)]
+    assert lengths == [10, 15, 20, 20]
+    assert matched(recipe.model_copy(update={"match": "epochs"}), Cost(0, 300), Cost(0, 100)).epochs == 10
+
+
+def test_examination_counts_what_would_run(places: Places) -> None:
+    seen = examine(spec(), places)
+    assert len(seen.candidates) == 6
+    assert seen.epochs == 5 * 2 + 1  # the inherited one is fine-tuned for a quarter, at least one epoch
+    assert seen.dense == cost(plan_dense(places))
+    assert 0 < seen.macs < 3 * seen.epochs * 1293 * seen.dense.macs
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        ({"target": {"arch": "vgg99", "dataset": "digits"}}, UnknownArchitecture, "there are: vgg11"),
+        ({"target": {"arch": "vgg11", "dataset": "nowhere"}}, SpecError, "there are: digits"),
+        (
+            {"target": {"arch": "vgg11", "options": {"width": -1}, "dataset": "digits"}},
+            ArchitectureError,
+            "greater than 0",
+        ),
+        ({"target": {"arch": "torchvision/resnet18", "dataset": "digits"}}, ArchitectureError, "3 channels, got 1"),
+        ({"methods": [{"name": "magic"}]}, SpecError, "there are: slimming"),
+        ({"methods": [{"name": "slimming", "options": {"strength": -1}}]}, SpecError, "strength"),
+        ({"budgets": [{"metric": "params", "keep": 0.0001}]}, SpecError, "the network keeps"),
+        ({"recipe": {"preset": "never"}}, SpecError, "there are: quick, paper"),
+    ],
+)
+def test_what_cannot_work_is_found_before_it_runs(
+    change: dict[str, object], error: type[Exception], words: str, places: Places
+) -> None:
+    with pytest.raises(error, match=words):
+        examine(spec(**change), places)
+
+
+def test_preparing_chooses_how_to_compute_and_remembers(places: Places) -> None:
+    first = prepare(spec(), 1, places)
+    assert first.threads == 1
+    remembered = [
+        path for path in (places.cache / "execution").glob("*.json") if path.read_text() == first.model_dump_json()
+    ]
+    assert remembered
+    for path in remembered:
+        path.write_text(first.model_copy(update={"threads": 7}).model_dump_json())
+    assert prepare(spec(), 1, places).threads == 7, "a choice that was made is not measured again"
+    for path in remembered:
+        path.write_text("")  # cut short by a kill
+    assert prepare(spec(), 1, places).threads == 1
+
+
+def test_other_images_than_planned_are_refused(candidates: dict[str, Candidate], places: Places) -> None:
+    stale = candidates["dense seed 0"].model_copy(update={"data": "other"})
+    with pytest.raises(SpecError, match="digits has other images than when the job was submitted"):
+        evaluate(stale, None, FAST, places)

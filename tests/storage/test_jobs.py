@@ -1,0 +1,229 @@
+"""The job's life: a table of transitions, claims that never collide, leases, and words that mean one thing."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from search.plan import plan
+from search.types import JobSpec
+from storage import jobs
+from storage.database import Database
+from storage.errors import IdempotencyClash, LeaseLost, NotFound, TooManyQueued, WrongState
+from storage.jobs import FINISHED, TRANSITIONS, JobState
+from storage.tables import CandidateRow, JobRow
+
+SPEC = JobSpec.model_validate({"target": {"arch": "vgg11", "dataset": "digits"}, "seeds": [0]})
+
+
+def submit(database: Database, **options: object) -> str:
+    with database.session() as session:
+        return jobs.submit(session, SPEC, plan(SPEC, "d").candidates, **options).id  # type: ignore[arg-type]
+
+
+def state(database: Database, job_id: str) -> str:
+    with database.session() as session:
+        return jobs.get(session, job_id).state
+
+
+def kinds(database: Database, job_id: str) -> list[str]:
+    with database.session() as session:
+        return [event.data["state"] for event in jobs.events(session, job_id, 0, 100) if event.kind == "state"]
+
+
+def test_a_job_from_submission_to_success(database: Database) -> None:
+    job_id = submit(database)
+    with database.session() as session:
+        job = jobs.claim(session, "me")
+        assert job is not None
+        assert (job.id, job.attempts, job.started_at is not None) == (job_id, 1, True)
+    with database.session() as session:
+        assert jobs.claim(session, "other") is None
+        assert jobs.renew(session, job_id, "me", 1) is False
+        jobs.conclude(session, job_id, "me", 1, "succeed")
+    assert kinds(database, job_id) == ["queued", "running", "succeeded"]
+    with database.session() as session:
+        job = jobs.get(session, job_id)
+        assert job.finished_at is not None
+        assert job.created_at <= job.started_at <= job.finished_at  # type: ignore[operator]
+        assert job.created_at.tzinfo is not None
+
+
+def test_many_runners_never_get_the_same_job(database: Database) -> None:
+    submitted = {submit(database) for _ in range(24)}
+    claimed: list[str] = []
+
+    def claim(owner: str) -> None:
+        while True:
+            with database.session() as session:
+                job = jobs.claim(session, owner)
+            if job is None:
+                return
+            claimed.append(job.id)
+
+    threads = [threading.Thread(target=claim, args=(f"runner {i}",)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    # On PostgreSQL a claim may find its row just taken and come back empty-handed: what is left is claimed later.
+    claim("last")
+    assert sorted(claimed) == sorted(submitted)
+
+
+def test_the_oldest_job_comes_first(database: Database) -> None:
+    order = [submit(database) for _ in range(3)]
+    with database.session() as session:
+        assert [jobs.claim(session, "me").id for _ in order] == order  # type: ignore[union-attr]
+
+
+def test_a_lease_that_ran_out_passes_the_job_on_and_fences_the_old_runner(database: Database) -> None:
+    job_id = submit(database)
+    with database.session() as session:
+        jobs.claim(session, "old")
+        key = session.scalars(sa.select(CandidateRow.key).where(CandidateRow.job_id == job_id)).first()
+        session.execute(sa.update(CandidateRow).where(CandidateRow.key == key).values(state="running"))
+        session.execute(sa.update(JobRow).values(lease_until=jobs.now() - timedelta(seconds=1)))
+    with database.session() as session:
+        job = jobs.claim(session, "new")
+        assert job is not None
+        assert job.attempts == 2
+        assert session.scalar(sa.select(sa.func.count()).where(CandidateRow.state == "running")) == 0
+    with database.session() as session, pytest.raises(LeaseLost):
+        jobs.renew(session, job_id, "old", 1)
+    with database.session() as session, pytest.raises(LeaseLost):
+        jobs.conclude(session, job_id, "old", 1, "succeed")
+    assert state(database, job_id) == "running"
+
+
+def test_a_process_that_knows_it_is_alone_reclaims_at_once(database: Database) -> None:
+    submit(database)
+    with database.session() as session:
+        jobs.claim(session, "dead")
+    with database.session() as session:
+        jobs.reclaim(session)
+    with database.session() as session:
+        assert jobs.claim(session, "alive") is not None
+
+
+def test_cancelling_a_running_job_is_a_wish(database: Database) -> None:
+    job_id = submit(database)
+    with database.session() as session:
+        jobs.claim(session, "me")
+    with database.session() as session:
+        assert jobs.cancel(session, job_id).state == "running"
+    with database.session() as session:
+        assert jobs.renew(session, job_id, "me", 1) is True
+        jobs.conclude(session, job_id, "me", 1, "cancel")
+    assert state(database, job_id) == "cancelled"
+    with database.session() as session:
+        assert jobs.retry(session, job_id).cancel_requested is False
+    assert state(database, job_id) == "queued"
+
+
+def test_cancelling_a_queued_job_is_done_at_once(database: Database) -> None:
+    job_id = submit(database)
+    with database.session() as session:
+        jobs.cancel(session, job_id)
+    assert kinds(database, job_id) == ["queued", "cancelled"]
+
+
+def test_words_that_do_not_fit_the_state_are_refused(database: Database) -> None:
+    job_id = submit(database)
+    for verb, words in (
+        (jobs.retry, "is queued; only failed and cancelled"),
+        (jobs.delete, "is queued; cancel it first"),
+    ):
+        with database.session() as session, pytest.raises(WrongState, match=words):
+            verb(session, job_id)
+    with database.session() as session:
+        jobs.cancel(session, job_id)
+    with database.session() as session, pytest.raises(WrongState, match="is cancelled; only queued and running"):
+        jobs.cancel(session, job_id)
+    for verb in (jobs.get, jobs.cancel, jobs.retry, jobs.delete):
+        with database.session() as session, pytest.raises(NotFound, match="no job 'nowhere'"):
+            verb(session, "nowhere")
+
+
+def test_deleting_takes_events_and_candidates_along(database: Database) -> None:
+    job_id = submit(database)
+    with database.session() as session:
+        jobs.cancel(session, job_id)
+    with database.session() as session:
+        jobs.delete(session, job_id)
+    with database.session() as session:
+        for table in ("jobs", "job_events", "candidates"):
+            assert session.scalar(sa.text(f"SELECT count(*) FROM {table}")) == 0
+
+
+def test_the_queue_has_an_end(database: Database) -> None:
+    submit(database, most_queued=1)
+    with pytest.raises(TooManyQueued, match="1 jobs are queued, the most this service takes is 1"):
+        submit(database, most_queued=1)
+
+
+def test_an_idempotency_key_is_one_request(database: Database) -> None:
+    job_id = submit(database, idempotency_key="k")
+    with database.session() as session:
+        assert jobs.find_repeated(session, "other", SPEC) is None
+        found = jobs.find_repeated(session, "k", SPEC)
+        assert found is not None
+        assert found.id == job_id
+        with pytest.raises(IdempotencyClash, match="was used for another request"):
+            jobs.find_repeated(session, "k", SPEC.model_copy(update={"floor": 0.2}))
+    with pytest.raises(sa.exc.IntegrityError):
+        submit(database, idempotency_key="k")
+
+
+def test_pages_are_newest_first(database: Database) -> None:
+    order = [submit(database) for _ in range(3)]
+    with database.session() as session:
+        first = jobs.page(session, None, None, 2)
+        assert [job.id for job in first] == order[:0:-1]
+        assert [job.id for job in jobs.page(session, None, first[-1].number, 2)] == order[:1]
+        assert jobs.page(session, JobState.RUNNING, None, 2) == []
+
+
+VERBS = st.lists(st.sampled_from(["claim", "succeed", "fail", "cancel", "retry", "release", "delete"]), max_size=12)
+
+
+@given(verbs=VERBS)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_random_walks_never_leave_the_table(database: Database, verbs: list[str]) -> None:
+    with database.session() as session:
+        session.execute(sa.delete(JobRow))
+    job_id = submit(database)
+    wished = False
+    for verb in verbs:
+        with database.session() as session:
+            before = JobState(jobs.get(session, job_id).state)
+        try:
+            with database.session() as session:
+                _say(session, verb, job_id)
+        except (WrongState, LeaseLost):
+            after = JobState(state(database, job_id))
+            assert after is before
+            continue
+        if verb == "delete":
+            assert before in FINISHED
+            return
+        after = JobState(state(database, job_id))
+        wished = wished or (verb == "cancel" and before is JobState.RUNNING)
+        if after is not before:
+            sources, target = TRANSITIONS[verb]
+            assert before in sources
+            assert after is target
+
+
+def _say(session, verb: str, job_id: str) -> None:  # type: ignore[no-untyped-def]
+    if verb == "claim":
+        jobs.claim(session, "me")
+    elif verb in ("succeed", "fail", "release"):
+        jobs.conclude(session, job_id, "me", jobs.get(session, job_id).attempts, verb)
+    else:
+        getattr(jobs, verb)(session, job_id)

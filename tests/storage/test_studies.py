@@ -1,0 +1,62 @@
+"""The study is the record: idempotent by key, readable as a front, and enough to rebuild the table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import optuna
+import pytest
+
+from search.types import Failure
+from storage.database import Database
+from storage.studies import Studies
+from tests.search.helpers import candidate, result
+
+ONE, TWO = candidate("dense"), candidate("uniform")
+
+
+@pytest.fixture
+def studies(database: Database) -> Iterator[Studies]:
+    studies = Studies(database)
+    yield studies
+    studies.close()
+
+
+def test_outcomes_are_read_back_by_another_process(studies: Studies, database: Database) -> None:
+    outcomes = [result(ONE, 0.9, 1000), Failure(key=TWO.key, error="diverged")]
+    for outcome in outcomes:
+        studies.open("job").record(outcome)
+    other = Studies(database)
+    assert other.open("job").outcomes() == outcomes
+    other.close()
+
+
+def test_a_result_is_recorded_once(studies: Studies) -> None:
+    study = studies.open("job")
+    study.record(result(ONE, 0.9))
+    study.record(result(ONE, 0.1))
+    study.record(Failure(key=ONE.key, error="late"))
+    assert [r.accuracy for r in studies.open("job").outcomes()] == [0.9]  # type: ignore[union-attr]
+
+
+def test_a_retried_failure_may_become_a_result(studies: Studies) -> None:
+    study = studies.open("job")
+    study.record(Failure(key=ONE.key, error="out of memory"))
+    study.record(result(ONE, 0.9))
+    assert studies.open("job").outcomes() == [result(ONE, 0.9)]
+
+
+def test_optuna_itself_sees_the_front(studies: Studies) -> None:
+    study = studies.open("job")
+    for kind, accuracy, params in (("dense", 0.9, 1000), ("uniform", 0.8, 100), ("random", 0.7, 100)):
+        study.record(result(candidate(kind), accuracy, params))
+    seen = optuna.load_study(study_name="job", storage=studies._storage)
+    assert sorted(trial.values for trial in seen.best_trials) == [[100.0, 0.8], [1000.0, 0.9]]
+
+
+def test_jobs_do_not_mix_and_can_be_forgotten(studies: Studies) -> None:
+    studies.open("a").record(result(ONE))
+    assert studies.open("b").outcomes() == []
+    studies.delete("a")
+    studies.delete("never there")
+    assert studies.open("a").outcomes() == []
