@@ -13,6 +13,8 @@ from app.errors import problem
 COOKIE = "espalier_token"
 OPEN = frozenset({"/", "/docs", "/healthz", "/readyz"})
 """Paths that need no token."""
+STATIC = "/static"
+"""The pages' scripts and styles stand under this; they need none either."""
 
 
 def is_token(token: str, offered: str | None) -> bool:
@@ -28,7 +30,7 @@ class RequireToken:
         self.app, self.token = app, token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in OPEN or self.token is None:
+        if scope["type"] != "http" or self.token is None or _is_open(scope["path"]):
             await self.app(scope, receive, send)
             return
         offered = _offered(Request(scope))
@@ -39,6 +41,10 @@ class RequireToken:
         answer = problem(401, f"{what} was sent; send 'Authorization: Bearer <token>'")
         answer.headers["WWW-Authenticate"] = "Bearer"
         await answer(scope, receive, send)
+
+
+def _is_open(path: str) -> bool:
+    return path in OPEN or path.startswith(STATIC + "/")
 
 
 def _offered(request: Request) -> str | None:

@@ -289,6 +289,20 @@ def verdict(job: str, url: Url = LOCAL, token: Token = "", as_json: AsJson = Fal
 
 
 @app.command()
+def report(
+    job: str,
+    output: Annotated[Path, typer.Option("--output", "-o", help="directory to write to")] = Path("report"),
+    url: Url = LOCAL,
+    token: Token = "",
+) -> None:
+    """Write a job down: a Markdown page with front, verdict and versions, a picture, and the spec."""
+    from app.report import write
+
+    with _client(url, token) as client:
+        console.print(str(write(client, job, output)), highlight=False)
+
+
+@app.command()
 def cancel(job: str, url: Url = LOCAL, token: Token = "", as_json: AsJson = False) -> None:
     """Stop a job; its finished results stay."""
     with _client(url, token) as client:

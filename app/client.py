@@ -28,7 +28,9 @@ class Client:
     """Talks to one service. Use it in a `with`. Every method raises ClientError with what the service said."""
 
     def __init__(self, url: str, token: str | None = None) -> None:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        headers = {"Accept": "application/json"}  # events would come as an endless stream
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
         self.url = url
         self._http = httpx2.Client(base_url=url, headers=headers, timeout=httpx2.Timeout(330, connect=5))
 

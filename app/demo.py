@@ -29,7 +29,7 @@ SPEC: Json = {
 
 def run(console: Console, keep: Path | None) -> int:
     """Run the demonstration; the exit code."""
-    with tempfile.TemporaryDirectory(prefix="espalier-demo-") as folder, _service(Path(folder)) as client:
+    with tempfile.TemporaryDirectory(prefix="espalier-demo-") as folder, service(Path(folder)) as client:
         console.print(
             f"A service runs on {client.url}, with SQLite in {folder}. Submitting over HTTP:", highlight=False
         )
@@ -78,7 +78,7 @@ def _export(client: Client, point: Json, console: Console, folder: Path) -> int:
 
 
 @contextmanager
-def _service(folder: Path) -> Iterator[Client]:
+def service(folder: Path) -> Iterator[Client]:
     """A service in a process of its own; it is gone when the context ends."""
     port, token = _free_port(), secrets.token_urlsafe(16)
     environment = {k: v for k, v in os.environ.items() if not k.startswith("ESPALIER_")}

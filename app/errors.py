@@ -5,6 +5,7 @@ from __future__ import annotations
 import http
 import logging
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -97,9 +98,9 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def _validation(request: Request, error: RequestValidationError) -> JSONResponse:
         wrong = error.errors()
-        found = [{"loc": list(e["loc"]), "msg": _message(e)} for e in wrong if not _is_explained(e, wrong)][
-            :MOST_ERRORS
-        ]
+        explained = _explained(wrong)
+        unexplained = (e for e in wrong if tuple(e["loc"]) not in explained)
+        found = [{"loc": list(e["loc"]), "msg": _message(e)} for e in islice(unexplained, MOST_ERRORS)]
         if any(e["type"] == "json_invalid" for e in wrong):
             return problem(400, f"the body is not valid JSON: {found[0]['msg']}", found)
         media = request.headers.get("content-type", "none")
@@ -135,10 +136,9 @@ def _message(error: dict[str, Any]) -> str:
     return f"{message}, got {repr(got)[:80]}"
 
 
-def _is_explained(error: dict[str, Any], others: Sequence[dict[str, Any]]) -> bool:
-    """Whether an error deeper inside is the reason for this one (a list is 'too short' once its items are refused)."""
-    own = tuple(error["loc"])
-    return any(len(o["loc"]) > len(own) and tuple(o["loc"])[: len(own)] == own for o in others)
+def _explained(errors: Sequence[dict[str, Any]]) -> set[tuple[str | int, ...]]:
+    """Places whose error has its reason in one deeper inside (a list is 'too short' once its items are refused)."""
+    return {tuple(error["loc"][:depth]) for error in errors for depth in range(len(error["loc"]))}
 
 
 def _handler(status: int) -> Any:

@@ -7,9 +7,10 @@ from typing import Annotated, Any, cast
 from fastapi import Depends, FastAPI, Query
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.staticfiles import StaticFiles
 
 from app import errors
-from app.auth import COOKIE, RequireToken, is_token
+from app.auth import COOKIE, STATIC, RequireToken, is_token
 from app.deps import BEARER, ServiceDep
 from app.errors import FieldProblem, LimitBody, Problem, problems
 from app.routes import catalog, health, jobs, results
@@ -74,9 +75,19 @@ def _add_pages(app: FastAPI) -> None:
             response.set_cookie(COOKIE, token, httponly=True, samesite="strict")
         return response
 
+    # Swagger UI's own files come from a package, so that the page works without the internet
+    app.mount(STATIC + "/swagger", StaticFiles(packages=[("fastapi_swagger", "resources")]))
+
     @app.get("/docs", include_in_schema=False)
     def docs() -> HTMLResponse:
-        return get_swagger_ui_html(openapi_url="/openapi.json", title="Espalier")
+        files = STATIC + "/swagger"
+        return get_swagger_ui_html(
+            openapi_url="/openapi.json",
+            title="Espalier",
+            swagger_js_url=f"{files}/swagger-ui-bundle.js",
+            swagger_css_url=f"{files}/swagger-ui.css",
+            swagger_favicon_url=f"{files}/favicon-32x32.png",
+        )
 
     @app.get("/openapi.json", include_in_schema=False)
     def openapi() -> JSONResponse:

@@ -46,6 +46,8 @@ class Service:
         self.artifacts = Artifacts(settings.artifacts)
         self.places = places_of(settings)
         self.runner: Runner | None = None
+        self.stopping = False
+        """Set when the server is told to stop, so that open streams end."""
         self._inspector = inspector
         self._places_in_line = threading.BoundedSemaphore(LONGEST_LINE)
         self._answers: dict[tuple[Any, ...], Any] = {}

@@ -58,7 +58,7 @@ def _listen(service: Service, host: str, port: int, new_token: str | None) -> No
         timeout_graceful_shutdown=GRACE_SECONDS,
         server_header=False,
     )
-    server = _Server(config, new_token)
+    server = _Server(config, service, new_token)
     # uvicorn repeats the signal that ended it; by default that would kill us before anything is put away
     signal.signal(signal.SIGTERM, _leave)
     try:
@@ -72,11 +72,11 @@ def _listen(service: Service, host: str, port: int, new_token: str | None) -> No
 
 
 class _Server(uvicorn.Server):
-    """Says where it listens once it does."""
+    """Says where it listens once it does, and tells open streams when to end."""
 
-    def __init__(self, config: uvicorn.Config, new_token: str | None) -> None:
+    def __init__(self, config: uvicorn.Config, service: Service, new_token: str | None) -> None:
         super().__init__(config)
-        self._new_token = new_token
+        self._service, self._new_token = service, new_token
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then tell."""
@@ -86,6 +86,11 @@ class _Server(uvicorn.Server):
             log.info("listening on http://%s:%d", self.config.host, port)
             if self._new_token:
                 print(f"open http://{self.config.host}:{port}/?token={self._new_token}", flush=True)  # noqa: T201
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let open streams end, then stop."""
+        self._service.stopping = True
+        await super().shutdown(sockets)
 
 
 def _leave(number: int, _frame: object) -> None:

@@ -3,25 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Table as RichTable
 
 from app.client import Client, Event, Json
 
 
+class Table(NamedTuple):
+    """A table of words, for the terminal and for Markdown; numbers stand to the right."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def __rich__(self) -> RichTable:
+        """For the terminal."""
+        result = RichTable(
+            title=self.title, title_justify="left", header_style="bold", box=None, padding=(0, 2, 0, 0), pad_edge=False
+        )
+        for index, column in enumerate(self.columns):
+            result.add_column(column, justify="right" if self._is_numeric(index) else "left")
+        for row in self.rows:
+            result.add_row(*row)
+        return result
+
+    def markdown(self) -> str:
+        """For a document; the title is left to it."""
+        rules = tuple("---:" if self._is_numeric(index) else "---" for index in range(len(self.columns)))
+        return "\n".join(f"| {' | '.join(row)} |" for row in (self.columns, rules, *self.rows))
+
+    def _is_numeric(self, index: int) -> bool:
+        cells = [row[index] for row in self.rows]
+        return bool(cells) and all(cell[:1].isdigit() or cell[:1] in "+-" for cell in cells)
+
+
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
-    """A table; numbers stand to the right."""
-    result = Table(title=title, title_justify="left", header_style="bold")
-    cells = [[str(cell) for cell in row] for row in rows]
-    for index, column in enumerate(columns):
-        numeric = all(row[index][:1].isdigit() or row[index][:1] in "+-" for row in cells) and bool(cells)
-        result.add_column(column, justify="right" if numeric else "left")
-    for row in cells:
-        result.add_row(*row)
-    return result
+    """A table of anything that has words."""
+    return Table(title, tuple(columns), tuple(tuple(map(str, row)) for row in rows))
 
 
 def jobs(items: Iterable[Json]) -> Table:
@@ -39,10 +60,18 @@ def jobs(items: Iterable[Json]) -> Table:
     return table("Jobs", ("id", "name", "state", "done", "submitted"), rows)
 
 
+def count(number: float) -> str:
+    """A large number in four digits: 353.1 k, 37.14 M."""
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= size:
+            return f"{number / size:.4g} {unit}"
+    return f"{number:.0f}"
+
+
 def percent(sample: Json) -> str:
     """A mean over seeds with its deviation, in per cent."""
     spread = f" ± {100 * sample['std']:.2f}" if sample["std"] is not None else ""
-    return f"{100 * sample['mean']:.2f}{spread} (n={sample['n']})"
+    return f"{100 * sample['mean']:.2f}{spread}"
 
 
 def pareto(front: Json) -> Table:
@@ -52,34 +81,34 @@ def pareto(front: Json) -> Table:
             "●" if point["on_front"] else "",
             point["method"] or point["origin"],
             _budget(point["budget"]) + (" inherited" if point["init"] == "inherited" else ""),
-            f"{point['params']:,}",
-            f"{point['macs']:,}",
+            count(point["params"]),
+            count(point["macs"]),
             f"{point['latency_ms']:.2f}",
             percent(point["accuracy"]),
-            point["architecture"][:12],
+            point["accuracy"]["n"],
+            point["architecture"][:10],
         )
         for point in front["points"]
     )
-    columns = ("front", "widths", "budget", "params", "MACs", "ms", "test accuracy %", "architecture")
-    return table(f"Pareto front over {front['cost']}", columns, rows)
+    columns = ("", "widths", "budget", "params", "MACs", "ms", "test %", "n", "architecture")
+    return table(f"Pareto front over {front['cost']} (● is on it)", columns, rows)
 
 
 def verdict(answer: Json) -> Table:
     """The verdicts at each budget."""
     rows = (
         (
-            f"{v['method']} vs {v['against']}" + (" (inherited)" if v["init"] == "inherited" else ""),
             f"{v['metric']}={v['keep']:g}",
-            percent(v["automatic"]),
-            percent(v["baseline"]),
+            f"{v['method']} {100 * v['automatic']['mean']:.2f}" + (" inherited" if v["init"] == "inherited" else ""),
+            f"{v['against']} {100 * v['baseline']['mean']:.2f}",
             f"{100 * v['difference']:+.2f}",
             _interval(v["interval"], 100, "+.2f"),
             v["answer"],
         )
         for v in answer["verdicts"]
     )
-    columns = ("", "budget", "automatic %", "baseline %", "difference", "95 % interval", "answer")
-    return table("Verdict at the same measured cost", columns, rows)
+    columns = ("budget", "automatic", "baseline", "diff.", "95 % interval", "answer")
+    return table("Verdict: mean test accuracy in per cent at the same measured cost", columns, rows)
 
 
 def efficiency(answer: Json) -> Table:
@@ -94,8 +123,8 @@ def efficiency(answer: Json) -> Table:
         )
         for e in answer["efficiency"]
     )
-    columns = ("", "cost", "times cheaper", "95 % interval", "at accuracy")
-    return table("Cost at equal accuracy", columns, rows)
+    columns = ("at equal accuracy", "cost", "times cheaper", "95 % interval", "at")
+    return table("Efficiency: how many times cheaper at the same accuracy", columns, rows)
 
 
 def candidates(items: Iterable[Json]) -> Table:
@@ -108,8 +137,9 @@ def architecture(about: Json) -> tuple[Table | str, ...]:
     params, macs = about["cost"]["params"], about["cost"]["macs"]
     share = about["prunable"]
     head = (
-        f"{about['name']} for {about['classes']} classes of {'x'.join(map(str, about['shape']))}: {params:,} params, "
-        f"{macs:,} MACs; {100 * share['params']:.1f} % of params and {100 * share['macs']:.1f} % of MACs can be pruned"
+        f"{about['name']} for {about['classes']} classes of {'x'.join(map(str, about['shape']))}: "
+        f"{params:,} params, {macs:,} MACs; "
+        f"{100 * share['params']:.1f} % of params and {100 * share['macs']:.1f} % of MACs can be pruned"
     )
     groups = ((g["name"], g["width"], g["floor"], g["stage"], len(g["layers"])) for g in about["groups"])
     frozen = ((f["layer"], f["reason"]) for f in about["frozen"])

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, Field, JsonValue
 
 from models.config import ChannelConfig
-from search.types import Budget, Candidate, Efficiency, Init, JobSpec, MadeBy, Sample, Verdict
+from search.types import Budget, Candidate, Efficiency, Epoch, Init, JobSpec, MadeBy, Sample, Verdict
 from search.verdict import sample
 from storage.jobs import JobState
 from storage.results import Found, Progress
@@ -269,6 +269,7 @@ class MeasuredView(BaseModel):
     accuracy: float
     latency_ms: float
     seconds: float
+    curve: list[Epoch]
     has_weights: bool
     made_by: MadeBy
 
@@ -330,6 +331,7 @@ def _measured(row: CandidateRow) -> MeasuredView:
         accuracy=row.result["accuracy"],
         latency_ms=row.result["latency_ms"],
         seconds=row.result["seconds"],
+        curve=[Epoch.model_validate(point) for point in row.result["curve"]],
         has_weights=row.weights is not None,
         made_by=MadeBy.model_validate(row.result["made_by"]),
     )

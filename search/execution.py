@@ -63,7 +63,12 @@ def _measure(config: ChannelConfig, batch_size: int, cores: int) -> Execution:
 
 
 def throughput(config: ChannelConfig, batch_size: int, execution: Execution, steps: int = STEPS) -> float:
-    """Training steps on random images, in images per second (the fastest of `steps`)."""
+    """Images per second of the fastest of some training steps."""
+    return batch_size / min(step_seconds(config, batch_size, execution, steps))
+
+
+def step_seconds(config: ChannelConfig, batch_size: int, execution: Execution, steps: int) -> list[float]:
+    """How long each of some training steps takes, on random images."""
     before = torch.get_num_threads()
     torch.set_num_threads(execution.threads)
     try:
@@ -82,6 +87,6 @@ def throughput(config: ChannelConfig, batch_size: int, execution: Execution, ste
             optimizer.step()
             float(loss.detach())  # waits for the device
             seconds.append(time.perf_counter() - started)
-        return batch_size / min(seconds[1:])
+        return seconds[1:]
     finally:
         torch.set_num_threads(before)

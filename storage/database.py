@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -64,6 +65,8 @@ class Database:
         if self.is_sqlite:
             path = Path(str(self.engine.url.database))
             path.parent.mkdir(parents=True, exist_ok=True)
+            if not os.access(path.parent, os.W_OK):  # waiting for a lock there would never end
+                raise PermissionError(f"{path.parent} is not writable")
             with FileLock(f"{path}.schema.lock"):
                 yield
         else:
@@ -76,6 +79,8 @@ class Database:
 
     def is_current(self) -> bool:
         """Whether the database answers and has the schema of this release."""
+        if self.is_sqlite and not Path(str(self.engine.url.database)).exists():
+            return False  # deleted under us: open connections would go on writing to nowhere
         try:
             with self.engine.connect() as connection:
                 context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})

@@ -167,9 +167,9 @@ def events(
 
 
 async def _follow(service: Service, job_id: str, after: int) -> AsyncIterator[bytes]:
-    """The events of a job as a stream, until it is finished or forgotten."""
+    """The events of a job as a stream, until it is finished or forgotten, or the service stops."""
     silent = 0.0
-    while True:
+    while not service.stopping:
         try:
             batch, finished = await run_in_threadpool(_new_events, service, job_id, after)
         except NotFound:

@@ -1,0 +1,47 @@
+"""Run benchmarks by name, or all of them: `python -m benchmarks [NAME…] [--dataset folder:cifar10]`."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+
+from app.show import Table
+from benchmarks import demo, memory, overhead, processes, recipes, training
+from benchmarks.common import Setting
+
+BENCHMARKS: dict[str, Callable[[Setting], Table]] = {
+    "training": training.run,
+    "processes": processes.run,
+    "memory": memory.run,
+    "overhead": overhead.run,
+    "demo": demo.run,
+    "recipes": recipes.run,
+}
+"""In this order; `recipes` takes the better part of an hour and runs only when it is named."""
+
+
+def main(
+    names: Annotated[list[str] | None, typer.Argument(help=f"some of: {', '.join(BENCHMARKS)}")] = None,
+    dataset: Annotated[str, typer.Option(help="images to train on: cifar10, or folder:NAME")] = "cifar10",
+) -> None:
+    """Measure, and print tables. Wants a machine that does nothing else."""
+    chosen = names or [name for name in BENCHMARKS if name != "recipes"]
+    unknown = set(chosen) - set(BENCHMARKS)
+    if unknown:
+        raise typer.BadParameter(f"no benchmark {', '.join(sorted(unknown))}; there are: {', '.join(BENCHMARKS)}")
+    console = Console(width=120)
+    console.print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}", highlight=False)
+    for name in chosen:
+        started = time.monotonic()
+        console.print(BENCHMARKS[name](Setting(dataset)))
+        console.print(f"({name} took {time.monotonic() - started:.0f} s)\n", highlight=False)
+
+
+if __name__ == "__main__":
+    typer.run(main)

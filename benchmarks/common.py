@@ -1,0 +1,27 @@
+"""What benchmarks share: the data set they were told to use, and services of their own."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from app.settings import load as load_settings
+from search.data import Data, Places, load
+from search.types import Folder
+
+
+class Setting(NamedTuple):
+    """What the command line said."""
+
+    dataset: str
+
+    @property
+    def spec(self) -> str | dict[str, str]:
+        """The data set as a job spec names it."""
+        folder = self.dataset.removeprefix("folder:")
+        return self.dataset if folder == self.dataset else {"folder": folder}
+
+    def data(self) -> Data:
+        """The images, from where the service has them (`ESPALIER_DATASETS_DIR`)."""
+        settings = load_settings()
+        named = self.spec if isinstance(self.spec, str) else Folder(**self.spec)
+        return load(named, Places(settings.datasets.resolve(), settings.cache.resolve()))

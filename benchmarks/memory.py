@@ -1,0 +1,64 @@
+"""Build, cost and cut of a large network: peak memory, each in a process of its own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import time
+from concurrent.futures import ProcessPoolExecutor
+
+from app.show import Table, table
+from benchmarks.common import Setting
+
+NET = "torchvision/resnet152"
+
+
+def run(_setting: Setting) -> Table:
+    """Peak above what the interpreter and torch already take."""
+    rows = []
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
+        weights = pool.submit(_weights).result()
+        for verb in ("trace and allocate", "cost", "build", "build half", "build and cut to half"):
+            seconds, peak = pool.submit(_measure, verb).result()
+            rows.append((verb, f"{seconds:.1f}", f"{peak / 2**20:.0f}", f"{peak / weights:.2f}"))
+    title = f"{NET} at 224 px; its weights are {weights / 2**20:.0f} MiB"
+    return table(title, ("what", "seconds", "peak MiB", "times the weights"), rows)
+
+
+def _weights() -> int:
+    from models.cost import cost
+    from models.registry import dense
+
+    return 4 * cost(dense(NET)).params
+
+
+def _measure(verb: str) -> tuple[float, int]:
+    """Seconds, and the growth of the peak of resident memory in bytes."""
+    import torch
+
+    from models.config import ChannelMask
+    from models.cost import cost
+    from models.registry import blueprint, build, dense
+    from models.surgery import prune
+    from search.allocate import allocate, uniform
+    from search.types import Budget
+
+    build(dense("vgg11", 10, (3, 32, 32), {"width": 0.1}))  # what torch loads on first use
+    before, started = _peak(), time.perf_counter()
+    whole = dense(NET)
+    coupling = blueprint(whole).coupling
+    budget = Budget(metric="channels", keep=0.5)
+    widths = allocate(uniform(coupling.groups, 0.1), coupling, budget, 0.1)
+    half = whole.model_copy(update={"widths": widths})
+    if verb == "cost":
+        cost(half)
+    elif verb.startswith("build"):
+        net = build(half if verb == "build half" else whole)
+        if verb == "build and cut to half":
+            kept = {group.name: torch.arange(group.width) < widths[group.name] for group in coupling.groups}
+            prune(net, coupling.groups, ChannelMask(kept), check=None)
+    return time.perf_counter() - started, _peak() - before
+
+
+def _peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
