@@ -19,7 +19,7 @@ from search.train import autocast, place
 from search.types import Execution
 
 STEPS = 3
-WORTHWHILE = 0.9
+WORTHWHILE = 0.95
 """Share of a perfect speed-up above which all cores work on one network instead of one network each."""
 
 

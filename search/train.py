@@ -23,6 +23,8 @@ from search.types import Epoch, Execution, Recipe
 
 EVALUATION_BATCH = 500
 CHECKPOINT_SECONDS = 20.0
+SMALL = 0.75
+"""Edge of the images in the epochs of `Recipe.small_first`, as a share of the whole."""
 
 Report = Callable[[Epoch], None]
 
@@ -112,6 +114,9 @@ class _Run:
         self.data, self.recipe, self.seed = data, recipe, seed
         self.regularizer, self.execution = regularizer, execution
         self.batches = steps_per_epoch(recipe, len(data.train))
+        self.small_epochs = int(recipe.small_first * recipe.epochs)
+        if self.small_epochs and not _takes_small(net, data.shape):
+            self.small_epochs = 0
         self.optimizer = torch.optim.SGD(
             net.parameters(),
             lr=recipe.lr,
@@ -127,7 +132,7 @@ class _Run:
         generator = np.random.default_rng([self.seed, epoch])  # so that a resumed run draws the same
         torch.manual_seed(int(generator.integers(2**62)))  # dropout
         total = torch.zeros((), device=self.execution.device)
-        for index, (images, labels) in enumerate(self._batches(generator)):
+        for index, (images, labels) in enumerate(self._batches(generator, epoch < self.small_epochs)):
             total += self._step(images, labels, epoch * self.batches + index)
         loss = float(total) / self.batches
         if not math.isfinite(loss):
@@ -149,14 +154,14 @@ class _Run:
             self.regularizer.project(self.net, lr)
         return loss.detach()
 
-    def _batches(self, generator: np.random.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+    def _batches(self, generator: np.random.Generator, small: bool) -> Iterator[tuple[Tensor, Tensor]]:
         train, size = self.data.train, self.recipe.batch_size
         order = generator.permutation(len(train))
         for index in range(self.batches):
             chosen = order[index * size : (index + 1) * size]
             x = torch.from_numpy(train.x[chosen]).to(self.execution.device)
-            x = augment(x, self.recipe, generator)
-            yield normalise(x, self.data, self.execution), torch.from_numpy(train.y[chosen]).to(self.execution.device)
+            x = normalise(augment(x, self.recipe, generator), self.data, self.execution)
+            yield shrink(x) if small else x, torch.from_numpy(train.y[chosen]).to(self.execution.device)
 
     def save(self, path: Path, curve: list[Epoch], seconds: float) -> None:
         """Write the state so that either the old file or the new one is there, whatever happens."""
@@ -219,6 +224,26 @@ def normalise(x: Tensor, data: Data, execution: Execution) -> Tensor:
     mean, std = (torch.tensor(v, device=x.device).view(1, -1, 1, 1) * 255 for v in (data.mean, data.std))
     memory = torch.channels_last if execution.channels_last else torch.contiguous_format
     return ((x.float() - mean) / std).contiguous(memory_format=memory)
+
+
+def shrink(x: Tensor) -> Tensor:
+    """Images [batch, channels, height, width] at `SMALL` of their edges, memory layout kept.
+
+    Training begins on small images, which cost about half, and ends on whole ones (Tan & Le 2021, section 4).
+    """
+    edges = [round(SMALL * edge) for edge in x.shape[2:]]
+    return F.interpolate(x, size=edges, mode="bilinear", antialias=True)
+
+
+def _takes_small(net: nn.Module, shape: tuple[int, int, int]) -> bool:
+    """Whether the network works on small images, too: one that ends in a flatten takes one size only."""
+    parameter = next(net.parameters())
+    try:
+        with torch.inference_mode():
+            net.eval()(shrink(torch.zeros(1, *shape, dtype=parameter.dtype, device=parameter.device)))
+    except (RuntimeError, AssertionError):
+        return False
+    return True
 
 
 def accuracy(net: nn.Module, data: Data, images: Images, execution: Execution) -> float:

@@ -50,6 +50,13 @@ class Recipe(Frozen):
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     flip: bool = Field(default=True, description="mirror images at random")
     crop: int = Field(default=4, ge=0, le=64, description="pad by so many pixels and crop at random")
+    small_first: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="share of the epochs, from the first, on images at three quarters of their edge "
+        "(progressive resizing); a network that takes one size only sees that size throughout",
+    )
     match: Literal["epochs", "compute"] = Field(
         default="epochs",
         description="epochs: every network trains as long as the dense one (Scratch-E); "
@@ -78,6 +85,7 @@ class RecipeSpec(Frozen):
     label_smoothing: Real | None = Field(default=None, ge=0, lt=1)
     flip: Flag | None = None
     crop: Whole | None = Field(default=None, ge=0, le=64)
+    small_first: Real | None = Field(default=None, ge=0, lt=1)
     match: Literal["epochs", "compute"] | None = None
 
 

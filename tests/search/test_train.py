@@ -61,6 +61,39 @@ def test_a_resumed_run_ends_exactly_where_an_undisturbed_one_does(
     assert torch.equal(weights(whole), weights(again))
 
 
+class Seen(nn.Module):
+    """Remembers the edges of the images it is trained on; with `only`, takes that edge and no other."""
+
+    def __init__(self, only: int | None = None) -> None:
+        super().__init__()
+        self.linear = nn.Linear(only * only if only else 1, 10)
+        self.only, self.edges = only, set[int]()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.training:
+            self.edges.add(x.shape[-1])
+        logits: torch.Tensor = self.linear(x.flatten(1) if self.only else x.mean((2, 3)))
+        return logits
+
+
+def test_the_first_epochs_may_be_on_small_images(digits: Data) -> None:
+    recipe = Recipe(epochs=4, batch_size=64, lr=0.01, small_first=0.5)
+    net, edges = Seen(), list[set[int]]()
+
+    def note(_epoch: Epoch) -> None:
+        edges.append(set(net.edges))
+        net.edges.clear()
+
+    train(net, digits, recipe, 0, report=note)
+    assert edges == [{24}, {24}, {32}, {32}]
+
+
+def test_a_network_that_takes_one_size_is_trained_on_that(digits: Data) -> None:
+    net = Seen(only=32)
+    train(net, digits, Recipe(epochs=2, batch_size=64, lr=0.01, small_first=0.9), 0)
+    assert net.edges == {32}
+
+
 def test_training_learns(digits: Data) -> None:
     net = build(CONFIG, 0)
     before = accuracy(net, digits, digits.test, Execution())

@@ -1,0 +1,68 @@
+"""Where slimming leaves the batch-norm scales: `python -m benchmarks.gammas OUTPUT.svg JOB…` for jobs stored here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import matplotlib as mpl
+import numpy as np
+import safetensors.torch
+import typer
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from app.settings import load as load_settings
+from models.config import ChannelConfig
+from models.registry import groups
+from search.types import Candidate
+from storage import results
+from storage.artifacts import Artifacts
+from storage.database import Database
+
+
+def main(output: Path, jobs: Annotated[list[str], typer.Argument(help="ids of jobs with a slimming parent")]) -> None:
+    """One panel a job: how many scales lie where, by stage of the network."""
+    settings = load_settings()
+    database, artifacts = Database(settings.url), Artifacts(settings.artifacts)
+    figure = Figure(figsize=(4.8 * len(jobs), 3.4), layout="constrained")
+    panels = figure.subplots(1, len(jobs), sharey=True, squeeze=False)[0]
+    for axes, job in zip(panels, jobs, strict=True):
+        _panel(axes, *_parent(database, artifacts, job))
+    panels[0].set_ylabel("channels")
+    panels[-1].legend(frameon=False, title="stage")
+    with mpl.rc_context({"svg.hashsalt": "espalier"}):
+        figure.savefig(output, metadata={"Date": None})
+    database.close()
+
+
+def _parent(database: Database, artifacts: Artifacts, job: str) -> tuple[int, dict[int, NDArray[np.float32]]]:
+    """Epochs of the sparse training, and |gamma| of every channel by stage."""
+    with database.session() as session:
+        row = next(row for row in results.rows(session, job) if row.origin == "dense" and row.method and row.weights)
+        candidate = Candidate.model_validate(row.candidate)
+        assert row.result is not None
+        config = ChannelConfig.model_validate(row.result["config"])
+        state = safetensors.torch.load_file(artifacts.path(str(row.weights)))
+    stages: dict[int, list[NDArray[np.float32]]] = {}
+    for group in groups(config):
+        # the scale of a batch norm is one-dimensional, has a running mean beside it, and ends in .weight
+        for part in group.slices:
+            name = part.tensor.removesuffix(".weight")
+            if part.tensor != name and f"{name}.running_mean" in state:
+                stages.setdefault(group.stage, []).append(state[part.tensor].abs().numpy())
+    return candidate.recipe.epochs, {stage: np.concatenate(values) for stage, values in sorted(stages.items())}
+
+
+def _panel(axes: Axes, epochs: int, stages: dict[int, NDArray[np.float32]]) -> None:
+    edges = np.linspace(0, max(float(values.max()) for values in stages.values()), 41)
+    colours = mpl.colormaps["viridis"](np.linspace(0.1, 0.9, len(stages)))
+    axes.hist([*stages.values()], bins=[*edges], stacked=True, color=[*colours], label=[str(stage) for stage in stages])
+    axes.set_title(f"{epochs} epochs")
+    axes.set_xlabel("batch-norm scale after sparse training")
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+if __name__ == "__main__":
+    typer.run(main)
