@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -31,10 +32,18 @@ def write(client: Client, job_id: str, folder: Path) -> Path:
     trainings = client.pages(f"/v1/jobs/{job_id}/candidates")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "front.svg").write_bytes(picture(fronts))
-    (folder / "spec.json").write_text(json.dumps(job["spec"], indent=2) + "\n")
+    spec = json.dumps(_set(job["spec"]), indent=2)
+    (folder / "spec.json").write_text(spec + "\n")
     page = folder / "report.md"
-    page.write_text("\n\n".join(_sections(job, fronts, answer, [*_made_by(client, trainings)], trainings)) + "\n")
+    page.write_text("\n\n".join(_sections(job, spec, fronts, answer, trainings)) + "\n")
     return page
+
+
+def _set(value: Any) -> Any:
+    """A spec without what was left to the preset."""
+    if isinstance(value, dict):
+        return {name: _set(inner) for name, inner in value.items() if inner is not None}
+    return [_set(inner) for inner in value] if isinstance(value, list) else value
 
 
 def picture(fronts: Sequence[Json]) -> bytes:
@@ -45,7 +54,8 @@ def picture(fronts: Sequence[Json]) -> bytes:
         for axes, front in zip(panels, fronts, strict=True):
             _panel(axes, front)
         panels[0].set_ylabel("test accuracy, %")
-        panels[-1].legend(frameon=False, loc="lower right")
+        if panels[-1].containers:
+            panels[-1].legend(frameon=False, loc="lower right")
         file = io.BytesIO()
         figure.savefig(file, format="svg", metadata={"Date": None})
         return file.getvalue()
@@ -78,25 +88,17 @@ def _panel(axes: Axes, front: Json) -> None:
     axes.grid(alpha=0.2)
 
 
-def _made_by(client: Client, trainings: Sequence[Json]) -> Iterator[str]:
-    """Every combination of versions and machine settings behind the numbers, in words."""
-    seen: set[str] = set()
-    for architecture in sorted({one["architecture"] for one in trainings if one["architecture"]}):
-        for result in client.get(f"/v1/architectures/{architecture}")["results"]:
-            made, execution = result["made_by"], result["made_by"]["execution"]
-            words = (
-                f"Espalier {made['espalier']}, torch {made['torch']}, {execution['device']}, {execution['precision']}, "
-                f"{'channels last' if execution['channels_last'] else 'contiguous'}, "
-                f"{execution['threads']} thread(s) for each network"
-            )
-            if result["key"] in {one["key"] for one in trainings} and words not in seen:
-                seen.add(words)
-                yield words
+def _made_by(made: Json) -> str:
+    """The versions and machine settings behind a number, in words."""
+    execution = made["execution"]
+    layout = "channels last" if execution["channels_last"] else "contiguous"
+    return (
+        f"Espalier {made['espalier']}, torch {made['torch']}, {execution['device']}, {execution['precision']}, "
+        f"{layout}, threads for each network: {execution['threads']}"
+    )
 
 
-def _sections(
-    job: Json, fronts: Sequence[Json], answer: Json, made_by: Sequence[str], trainings: Sequence[Json]
-) -> Iterator[str]:
+def _sections(job: Json, spec: str, fronts: Sequence[Json], answer: Json, trainings: Sequence[Json]) -> Iterator[str]:
     yield f"# {job['name'] or job['id']}"
     yield answer["summary"]
     yield "![Accuracy against cost](front.svg)"
@@ -111,9 +113,9 @@ def _sections(
             yield found.markdown()
     yield "## How it was made"
     yield _duration(job, trainings)
-    yield "\n".join(f"- {words}" for words in made_by)
+    yield "\n".join(sorted({f"- {_made_by(one['made_by'])}" for one in trainings if one["made_by"]}))
     yield "`espalier submit spec.json --wait` runs it again. What was submitted, with every default written out:"
-    yield f"```json\n{json.dumps(job['spec'], indent=2)}\n```"
+    yield f"```json\n{spec}\n```"
 
 
 def _duration(job: Json, trainings: Sequence[Json]) -> str:

@@ -169,6 +169,7 @@ class CandidateView(BaseModel):
     holdout: float | None
     accuracy: float | None
     seconds: float | None
+    made_by: MadeBy | None
     error: str | None
 
 
@@ -178,7 +179,8 @@ def candidate_view(row: CandidateRow) -> CandidateView:
     fields = ("key", "origin", "method", "seed", "state", "architecture", "params", "macs", "latency_ms")
     more = ("holdout", "accuracy", "seconds", "error")
     values: dict[str, Any] = {name: getattr(row, name) for name in (*fields, *more)}
-    return CandidateView(label=candidate.label, budget=candidate.budget, init=candidate.init, **values)
+    made_by = MadeBy.model_validate(row.result["made_by"]) if row.result else None
+    return CandidateView(label=candidate.label, budget=candidate.budget, init=candidate.init, made_by=made_by, **values)
 
 
 class EventView(BaseModel):

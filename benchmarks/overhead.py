@@ -32,9 +32,8 @@ def run(_setting: Setting) -> Table:
         for _ in client.events(job_id):
             pass
         job, trained = client.get(f"/v1/jobs/{job_id}"), client.pages(f"/v1/jobs/{job_id}/candidates")
-        results = client.get(f"/v1/architectures/{trained[0]['architecture']}")["results"]
     began, end = (datetime.fromisoformat(job[name]) for name in ("started_at", "finished_at"))
-    wall, parallel = (end - began).total_seconds(), max(1, cores() // results[0]["made_by"]["execution"]["threads"])
+    wall, parallel = (end - began).total_seconds(), max(1, cores() // trained[0]["made_by"]["execution"]["threads"])
     spent = sum(one["seconds"] for one in trained)
     ideal = spent / parallel
     columns = ("candidates", "s each", "at once", "ideal s", "wall s", "ratio")
