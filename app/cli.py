@@ -291,7 +291,9 @@ def verdict(job: str, url: Url = LOCAL, token: Token = "", as_json: AsJson = Fal
 @app.command()
 def report(
     job: str,
-    output: Annotated[Path, typer.Option("--output", "-o", help="directory to write to")] = Path("report"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="the page; its picture goes beside it")] = Path(
+        "report.md"
+    ),
     url: Url = LOCAL,
     token: Token = "",
 ) -> None:
@@ -299,7 +301,8 @@ def report(
     from app.report import write
 
     with _client(url, token) as client:
-        console.print(str(write(client, job, output)), highlight=False)
+        write(client, job, output)
+    console.print(str(output), highlight=False)
 
 
 @app.command()

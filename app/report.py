@@ -24,19 +24,18 @@ AXES = {"params": "parameters", "macs": "multiply-adds per image", "latency": "m
 COSTS = ("params", "macs")
 
 
-def write(client: Client, job_id: str, folder: Path) -> Path:
-    """Write `<folder>/report.md`, its picture and the spec; the path of the page. Raises ClientError."""
+def write(client: Client, job_id: str, page: Path) -> None:
+    """Write the page, and its picture and spec into a folder beside it of the same name. Raises ClientError."""
     job = client.get(f"/v1/jobs/{job_id}")
     fronts = [client.get(f"/v1/jobs/{job_id}/pareto", cost=cost) for cost in COSTS]
     answer = client.get(f"/v1/jobs/{job_id}/verdict")
     trainings = client.pages(f"/v1/jobs/{job_id}/candidates")
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "front.svg").write_bytes(picture(fronts))
     spec = json.dumps(_set(job["spec"]), indent=2)
-    (folder / "spec.json").write_text(spec + "\n")
-    page = folder / "report.md"
-    page.write_text("\n\n".join(_sections(job, spec, fronts, answer, trainings)) + "\n")
-    return page
+    beside = page.with_suffix("")
+    beside.mkdir(parents=True, exist_ok=True)
+    (beside / "front.svg").write_bytes(picture(fronts))
+    (beside / "spec.json").write_text(spec + "\n")
+    page.write_text("\n\n".join(_sections(job, beside.name, spec, fronts, answer, trainings)) + "\n")
 
 
 def _set(value: Any) -> Any:
@@ -98,23 +97,21 @@ def _made_by(made: Json) -> str:
     )
 
 
-def _sections(job: Json, spec: str, fronts: Sequence[Json], answer: Json, trainings: Sequence[Json]) -> Iterator[str]:
+def _sections(
+    job: Json, beside: str, spec: str, fronts: Sequence[Json], answer: Json, trainings: Sequence[Json]
+) -> Iterator[str]:
     yield f"# {job['name'] or job['id']}"
     yield answer["summary"]
-    yield "![Accuracy against cost](front.svg)"
+    yield f"![Accuracy against cost]({beside}/front.svg)"
     yield "Bars are one standard deviation over seeds; `ms` is the latency of one image on one thread."
-    for front in fronts:
-        found = show.pareto(front)
-        yield f"## {found.title}"
-        yield found.markdown()
-    for found in (show.verdict(answer), show.efficiency(answer)):
+    for found in (show.pareto(*fronts), show.verdict(answer), show.efficiency(answer)):
         if found.rows:
             yield f"## {found.title}"
             yield found.markdown()
     yield "## How it was made"
     yield _duration(job, trainings)
     yield "\n".join(sorted({f"- {_made_by(one['made_by'])}" for one in trainings if one["made_by"]}))
-    yield "`espalier submit spec.json --wait` runs it again. What was submitted, with every default written out:"
+    yield f"`espalier submit {beside}/spec.json --wait` runs it again. What was submitted:"
     yield f"```json\n{spec}\n```"
 
 

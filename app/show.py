@@ -74,11 +74,11 @@ def percent(sample: Json) -> str:
     return f"{100 * sample['mean']:.2f}{spread}"
 
 
-def pareto(front: Json) -> Table:
-    """The Pareto table."""
+def pareto(*fronts: Json) -> Table:
+    """The Pareto table of a job; the first column names the costs over which a point is on the front."""
     rows = (
         (
-            "●" if point["on_front"] else "",
+            ", ".join(front["cost"] for front in fronts if _is_on(front, point)),
             point["method"] or point["origin"],
             _budget(point["budget"]) + (" inherited" if point["init"] == "inherited" else ""),
             count(point["params"]),
@@ -88,10 +88,15 @@ def pareto(front: Json) -> Table:
             point["accuracy"]["n"],
             point["architecture"][:10],
         )
-        for point in front["points"]
+        for point in fronts[0]["points"]
     )
-    columns = ("", "widths", "budget", "params", "MACs", "ms", "test %", "n", "architecture")
-    return table(f"Pareto front over {front['cost']} (● is on it)", columns, rows)
+    columns = ("front", "widths", "budget", "params", "MACs", "ms", "test %", "n", "architecture")
+    return table("Pareto front", columns, rows)
+
+
+def _is_on(front: Json, point: Json) -> bool:
+    same = ("origin", "method", "budget", "init")
+    return any(other["on_front"] and all(other[name] == point[name] for name in same) for other in front["points"])
 
 
 def verdict(answer: Json) -> Table:

@@ -41,9 +41,11 @@ def texts(svg: bytes) -> str:
 
 def test_a_report_has_front_verdict_versions_and_spec(world: World, tmp_path: Path) -> None:
     job_id = world.finish(baselines=["uniform", "random"], name="a search")
-    page = write(InProcess(world), job_id, tmp_path / "report")
+    page = tmp_path / "docs" / "found.md"
+    write(InProcess(world), job_id, page)
     text = page.read_text()
     assert text.startswith("# a search\n")
+    assert "(found/front.svg)" in text
     assert world.get(f"/v1/jobs/{job_id}/verdict")["summary"] in text
     for words in (
         "| uniform |",
@@ -55,10 +57,10 @@ def test_a_report_has_front_verdict_versions_and_spec(world: World, tmp_path: Pa
         "float32",
     ):
         assert words in text, words
-    spec = json.loads((page.parent / "spec.json").read_text())
+    spec = json.loads((tmp_path / "docs" / "found" / "spec.json").read_text())
     assert spec["budgets"] == SPEC["budgets"]
     assert world.client.post("/v1/jobs", json=spec).status_code == 202, "what was written can be submitted again"
-    svg = (page.parent / "front.svg").read_bytes()
+    svg = (tmp_path / "docs" / "found" / "front.svg").read_bytes()
     for words in ("slimming", "uniform", "random", "dense, 1 k", "parameters"):
         assert words in texts(svg), words
 
@@ -69,7 +71,8 @@ def test_the_picture_is_the_same_for_the_same_front(world: World) -> None:
 
 
 def test_a_report_of_a_job_that_has_not_begun(world: World, tmp_path: Path) -> None:
-    page = write(InProcess(world), world.submit(), tmp_path / "report")
+    page = tmp_path / "report.md"
+    write(InProcess(world), world.submit(), page)
     assert "the job has not ended" in page.read_text()
 
 

@@ -1,0 +1,66 @@
+"""Choosing how a network is computed: by what was measured, once, and whatever was left behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from models.config import ChannelConfig
+from models.registry import dense
+from search import execution
+from search.execution import choose_execution, step_seconds, throughput
+from search.types import Execution
+
+CONFIG = dense("vgg11", 10, (1, 32, 32), {"width": 0.1})
+
+
+def rates(**known: float) -> object:
+    """A stand-in for timing: images per second by precision, layout and threads, 1 where nothing is said."""
+
+    def measure(config: ChannelConfig, batch_size: int, how: Execution) -> float:
+        del config, batch_size
+        words = (how.precision, "last" if how.channels_last else "first", str(how.threads))
+        return known.get("_".join(words), 1.0)
+
+    return measure
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ({"bfloat16_last_2": 100.0, "bfloat16_last_1": 60.0}, ("bfloat16", True, 1)),
+        ({"bfloat16_last_2": 100.0, "bfloat16_last_1": 51.0}, ("bfloat16", True, 2)),
+        ({"float32_first_2": 100.0, "float32_first_1": 90.0}, ("float32", False, 1)),
+        ({"float32_last_2": 100.0, "bfloat16_first_2": 99.0, "float32_last_1": 10.0}, ("float32", True, 2)),
+    ],
+)
+def test_the_fastest_is_chosen_and_cores_are_shared_unless_threads_pay(
+    known: dict[str, float], expected: tuple[str, bool, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution, "throughput", rates(**known))
+    chosen = choose_execution(CONFIG, 8, 2, tmp_path)
+    assert (chosen.precision, chosen.channels_last, chosen.threads) == expected
+
+
+def test_a_choice_is_measured_once_and_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execution, "throughput", rates(bfloat16_last_1=9.0))
+    first = choose_execution(CONFIG, 8, 1, tmp_path)
+    monkeypatch.setattr(execution, "throughput", rates(float32_first_1=9.0))
+    assert choose_execution(CONFIG, 8, 1, tmp_path) == first
+    assert choose_execution(CONFIG, 16, 1, tmp_path) != first, "another batch size is another question"
+
+
+def test_a_choice_cut_short_by_a_kill_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execution, "throughput", rates(bfloat16_last_1=9.0))
+    first = choose_execution(CONFIG, 8, 1, tmp_path)
+    (left,) = (tmp_path / "execution").glob("*.json")
+    left.write_text(left.read_text()[:10])
+    assert choose_execution(CONFIG, 8, 1, tmp_path) == first
+
+
+def test_steps_are_timed_for_real() -> None:
+    seconds = step_seconds(CONFIG, 4, Execution(), 2)
+    assert len(seconds) == 2
+    assert all(one > 0 for one in seconds)
+    assert throughput(CONFIG, 4, Execution(), 1) > 0
