@@ -1,5 +1,5 @@
 # One image for the API and for runners. For GPUs build with --build-arg TORCH_INDEX=https://pypi.org/simple
-FROM python:3.12-slim
+FROM python:3.11-slim
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 WORKDIR /espalier
 COPY constraints.txt ./

@@ -12,11 +12,12 @@ import typer
 from rich.console import Console
 
 from app.show import Table
-from benchmarks import demo, memory, overhead, processes, recipes, training
+from benchmarks import demo, memory, operators, overhead, processes, recipes, training
 from benchmarks.common import Setting
 
 BENCHMARKS: dict[str, Callable[[Setting], Table]] = {
     "training": training.run,
+    "operators": operators.run,
     "processes": processes.run,
     "memory": memory.run,
     "overhead": overhead.run,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -451,6 +452,20 @@ def test_readiness_says_what_is_missing(world: World) -> None:
     with world.service.database.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE espalier_version SET version_num = '0'")
     problem(world.client.get("/readyz"), 503, "not migrated")
+
+
+def test_the_documentation_needs_neither_a_token_nor_the_internet(world: World) -> None:
+    page = world.client.get("/docs", headers={"Authorization": ""}).text
+    files = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(files) == 3
+    for file in files:
+        assert file.startswith("/static/"), file
+        assert world.client.get(file, headers={"Authorization": ""}).status_code == 200
+
+
+def test_many_errors_are_answered_at_once_and_cut_short(world: World) -> None:
+    spec = SPEC | {"seeds": [-1] * 20_000}
+    assert len(problem(world.client.post("/v1/jobs", json=spec), 422)["errors"]) == 20
 
 
 def test_metrics_count_jobs(world: World) -> None:
