@@ -34,7 +34,7 @@ serve: $(INSTALLED)
 	$(BIN)/espalier serve
 
 bench: $(INSTALLED)
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(ARGS)
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -92,12 +92,14 @@ def upgrade() -> None:
 
 @app.command()
 def demo(
-    keep: Annotated[Path | None, typer.Option(help="keep the exported file in this directory")] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="directory for the exported network")] = Path(
+        "espalier-demo"
+    ),
 ) -> None:
     """Show it all on data that ships with a package: a service, a search over HTTP, front, verdict, export."""
     from app.demo import run
 
-    raise typer.Exit(run(console, keep))
+    raise typer.Exit(run(console, output))
 
 
 def _auth(host: str, no_auth: bool) -> bool:
@@ -296,13 +298,14 @@ def report(
     ),
     url: Url = LOCAL,
     token: Token = "",
+    as_json: AsJson = False,
 ) -> None:
     """Write a job down: a Markdown page with front, verdict and versions, a picture, and the spec."""
     from app.report import write
 
     with _client(url, token) as client:
         write(client, job, output)
-    console.print(str(output), highlight=False)
+    _print(as_json, {"file": str(output)}, str(output))
 
 
 @app.command()
@@ -328,6 +331,7 @@ def export(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="file to write; - for standard output")] = None,
     url: Url = LOCAL,
     token: Token = "",
+    as_json: AsJson = False,
 ) -> None:
     """Write an architecture to a file."""
     with _client(url, token) as client:
@@ -337,7 +341,7 @@ def export(
         return
     path = output or Path(name)
     path.write_bytes(content)
-    console.print(f"{path} ({len(content):,} bytes)", highlight=False)
+    _print(as_json, {"file": str(path), "bytes": len(content)}, f"{path} ({len(content):,} bytes)")
 
 
 @app.command()

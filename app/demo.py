@@ -27,8 +27,8 @@ SPEC: Json = {
 }
 
 
-def run(console: Console, keep: Path | None) -> int:
-    """Run the demonstration; the exit code."""
+def run(console: Console, output: Path) -> int:
+    """Run the demonstration; the exit code. What it exports stays in `output`."""
     with tempfile.TemporaryDirectory(prefix="espalier-demo-") as folder, service(Path(folder)) as client:
         console.print(
             f"A service runs on {client.url}, with SQLite in {folder}. Submitting over HTTP:", highlight=False
@@ -45,7 +45,7 @@ def run(console: Console, keep: Path | None) -> int:
         for table in (show.pareto(front), show.verdict(answer), show.efficiency(answer)):
             console.print(table)
         console.print(answer["summary"] + "\n", highlight=False)
-        return _export(client, _best(front), console, keep or Path(folder))
+        return _export(client, _best(front), console, output)
 
 
 def _best(front: Json) -> Json:
@@ -55,34 +55,39 @@ def _best(front: Json) -> Json:
     return best
 
 
+REBUILD = {
+    "pruned.json": "from models.registry import build; from search.export import read_document; "
+    "from pathlib import Path; net = build(read_document(Path('pruned.json').read_text()))",
+    "pruned.py": "from pruned import build; net = build('pruned.safetensors')",
+}
+"""How each exported file becomes a network again; the second needs torch alone, and brings the weights along."""
+
+
 def _export(client: Client, point: Json, console: Console, folder: Path) -> int:
-    """Export as Python, and build the network from that file alone in a fresh interpreter."""
+    """Export the config, the network as Python and its weights, and rebuild it from each in a fresh interpreter."""
     folder.mkdir(parents=True, exist_ok=True)
-    _, content = client.export(point["architecture"], "python")
-    path = folder / "pruned.py"
-    path.write_bytes(content)
-    code = "from pruned import build; print(sum(p.numel() for p in build().parameters()))"
-    built = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False,
-        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
-    )  # fmt: skip
-    if built.returncode or int(built.stdout) != point["params"]:
-        console.print(f"The exported file does not rebuild the network: {built.stderr or built.stdout}")
-        return 1
-    console.print(
-        f"Exported {point['architecture'][:12]} as {path.name}, and rebuilt it from that file alone with torch: "
-        f"{int(built.stdout):,} parameters, as measured.",
-        highlight=False,
-    )
+    for format, suffix in (("json", "json"), ("python", "py"), ("safetensors", "safetensors")):
+        (folder / f"pruned.{suffix}").write_bytes(client.export(point["architecture"], format)[1])
+    for name, code in REBUILD.items():
+        built = subprocess.run(
+            [sys.executable, "-c", f"{code}; print(sum(p.numel() for p in net.parameters()))"],
+            cwd=folder, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if built.returncode or int(built.stdout) != point["params"]:
+            console.print(f"{name} does not rebuild the network: {built.stderr or built.stdout}")
+            return 1
+        console.print(f"{folder / name} rebuilds it: {int(built.stdout):,} parameters, as measured", highlight=False)
     return 0
 
 
 @contextmanager
-def service(folder: Path) -> Iterator[Client]:
-    """A service in a process of its own; it is gone when the context ends."""
+def service(folder: Path, datasets: Path | None = None) -> Iterator[Client]:
+    """A service in a process of its own, which keeps everything in `folder`; it is gone when the context ends."""
     port, token = _free_port(), secrets.token_urlsafe(16)
     environment = {k: v for k, v in os.environ.items() if not k.startswith("ESPALIER_")}
     environment |= {"ESPALIER_DATA_DIR": str(folder / "data"), "ESPALIER_TOKEN": token, "ESPALIER_LOG_LEVEL": "warning"}
+    if datasets is not None:
+        environment["ESPALIER_DATASETS_DIR"] = str(datasets)
     process = subprocess.Popen([sys.executable, "-m", "app.cli", "serve", "--port", str(port)], env=environment)
     try:
         with Client(f"http://127.0.0.1:{port}", token) as client:

@@ -104,7 +104,7 @@ def install(app: FastAPI) -> None:
         if any(e["type"] == "json_invalid" for e in wrong):
             return problem(400, f"the body is not valid JSON: {found[0]['msg']}", found)
         media = request.headers.get("content-type", "none")
-        if found[0]["loc"] == ["body"] and not media.startswith("application/json"):
+        if any(e["type"] == "media_type" for e in wrong):
             return problem(422, f"the body must be sent as Content-Type: application/json, got {media[:100]}", found)
         return problem(422, "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in found[:5]), found)
 
@@ -131,7 +131,7 @@ def install(app: FastAPI) -> None:
 def _message(error: dict[str, Any]) -> str:
     """What was wrong with one field, and what it was."""
     message, got = str(error["msg"]), error.get("input")
-    if error["type"] in ("missing", "json_invalid") or isinstance(got, (dict, list, bytes)):
+    if error["type"] in ("missing", "json_invalid", "too_much") or isinstance(got, (dict, list, bytes)):
         return message
     return f"{message}, got {repr(got)[:80]}"
 

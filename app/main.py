@@ -35,11 +35,12 @@ def create_app(service: Service) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        separate_input_output_schemas=False,
     )
     app.state.service = service
     errors.install(app)
     for router in (jobs.router, results.router, catalog.router):
-        app.include_router(router, dependencies=[Depends(BEARER)], responses=problems(401, 413, 422, 500))
+        app.include_router(router, dependencies=[Depends(BEARER)], responses=problems(401, 413, 422, 500, 503))
     app.include_router(health.router)
     _add_pages(app)
     app.add_middleware(LimitBody)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import queue
@@ -25,11 +26,10 @@ from search.data import Places
 from search.plan import hopeless, orphans, ready
 from search.types import Candidate, Execution, Failure, JobSpec, Outcome, Plan, Result
 from search.version import VERSION
-from storage import jobs, results
+from storage import jobs, results, runners
 from storage.artifacts import Artifacts
 from storage.database import Database
 from storage.errors import LeaseLost
-from storage.jobs import LEASE
 from storage.studies import Studies, Study
 from storage.tables import JobRow
 
@@ -38,7 +38,7 @@ log = logging.getLogger("espalier.runner")
 IDLE_SECONDS = 0.5
 WAIT_SECONDS = 0.5
 PARENT_FAILED = "its parent failed: "
-STALE_SECONDS = LEASE.total_seconds()
+BEAT_SECONDS = 5.0
 
 
 class Stopped(Exception):
@@ -67,8 +67,7 @@ class Runner:
         self.places, self.work = places, work
         self.owner = f"{socket.gethostname()[:30]}-{os.getpid()}-{secrets.token_hex(4)}"
         self.stopping = threading.Event()
-        self.last_seen = time.monotonic()
-        """When the loop last came round: how `readyz` knows the runner is alive."""
+        self._next_beat = 0.0
         self._studies: Studies | None = None
 
     @property
@@ -81,7 +80,6 @@ class Runner:
     def run_forever(self) -> None:
         """Claim and run jobs until `stop`."""
         while not self.stopping.is_set():
-            self.last_seen = time.monotonic()
             try:
                 if not self.run_one():
                     self.stopping.wait(IDLE_SECONDS)
@@ -92,10 +90,14 @@ class Runner:
                 self.stopping.wait(5)
         if self._studies is not None:
             self._studies.close()
+        with contextlib.suppress(SQLAlchemyError), self.database.session() as session:
+            runners.leave(session, self.owner)
 
-    def is_alive(self) -> bool:
-        """Whether the loop came round lately."""
-        return time.monotonic() - self.last_seen < STALE_SECONDS
+    def beat(self, session: Session) -> None:
+        """Say every few seconds that this runner lives: how `readyz` knows."""
+        if time.monotonic() >= self._next_beat:
+            runners.beat(session, self.owner)
+            self._next_beat = time.monotonic() + BEAT_SECONDS
 
     def stop(self) -> None:
         """Let go of the running job, so that the next runner goes on with it, and end the loop."""
@@ -107,6 +109,7 @@ class Runner:
         Raises LeaseLost or a database error; then the job is left to whoever claims it next.
         """
         with self.database.session() as session:
+            self.beat(session)
             job = jobs.claim(session, self.owner)
         if job is None:
             return False
@@ -164,6 +167,7 @@ class _Run:
         execution = self._execution()
         self._reuse(plan, study, execution)
         while not hopeless(plan, self.failed):
+            self._forget_lost(plan)
             self._fill(ready(plan, self.done, self.failed), execution)
             if not self.running:
                 return "succeed", None
@@ -216,6 +220,14 @@ class _Run:
         wanted = self.spec.keep_weights or any(candidate.parent == result.key for candidate in plan.candidates)
         return not wanted or (result.weights is not None and self.runner.artifacts.has(result.weights))
 
+    def _forget_lost(self, plan: Plan) -> None:
+        """Parents whose weights were deleted with the job that made them are trained again."""
+        needed = {one.parent for one in plan.candidates if one.parent and one.key not in self.done}
+        for key in needed & self.done.keys():
+            weights = self.done[key].weights
+            if weights is None or not self.runner.artifacts.has(weights):
+                del self.done[key]
+
     def _fill(self, waiting: list[Candidate], execution: Execution) -> None:
         """Hand out candidates while there are cores for them."""
         under_way = {candidate.key for candidate in self.running.values() if candidate}
@@ -245,7 +257,6 @@ class _Run:
     def _next(self) -> Iterator[Future[Any]]:
         """The futures that are done, after waiting a moment for one; the lease is kept up meanwhile."""
         done, _ = wait(self.running, timeout=WAIT_SECONDS, return_when=FIRST_COMPLETED)
-        self.runner.last_seen = time.monotonic()
         if self.runner.stopping.is_set():
             raise Stopped("release")
         with self._writing() as session:
@@ -265,6 +276,7 @@ class _Run:
         """
         with self.runner.database.session() as session:
             self.unwanted = jobs.renew(session, *self.hold)
+            self.runner.beat(session)
             yield session
 
     def _outcome(self, future: Future[Any]) -> Outcome:

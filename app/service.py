@@ -21,7 +21,7 @@ from app.runner import Runner
 from app.settings import Settings, SettingsError
 from search.cores import cores
 from search.data import Places
-from storage import jobs, results
+from storage import jobs, results, runners
 from storage.artifacts import Artifacts
 from storage.database import Database
 from storage.studies import Studies
@@ -45,7 +45,6 @@ class Service:
         self.database = Database(settings.url)
         self.artifacts = Artifacts(settings.artifacts)
         self.places = places_of(settings)
-        self.runner: Runner | None = None
         self.stopping = False
         """Set when the server is told to stop, so that open streams end."""
         self._inspector = inspector
@@ -75,12 +74,14 @@ class Service:
     def delete_job(self, job_id: str) -> None:
         """Forget a finished job with its study and everything nobody else refers to."""
         with self.database.session() as session:
-            weights = results.unreferenced_weights(session, job_id)
+            weights = results.weights_of(session, job_id)
             jobs.delete(session, job_id)
             session.flush()
             results.forget_unused_architectures(session)
         with closing(Studies(self.database)) as studies:
             studies.delete(job_id)
+        with self.database.session() as session:  # another job may have taken a result over meanwhile
+            weights -= results.referenced_weights(session, weights)
         for name in weights:
             self.artifacts.delete(name)
         shutil.rmtree(self.settings.work / job_id, ignore_errors=True)
@@ -90,9 +91,13 @@ class Service:
         found = []
         if not self.database.is_current():
             found.append("the database is not reachable or not migrated (espalier upgrade)")
-        if self.runner is not None and not self.runner.is_alive():
-            found.append("the runner does not answer")
+        elif not self._has_runner():
+            found.append("no runner is alive, so jobs would wait (espalier runner)")
         return found
+
+    def _has_runner(self) -> bool:
+        with self.database.session() as session:
+            return runners.is_any_alive(session)
 
     def close(self) -> None:
         """End the child process and let go of the database."""
@@ -138,9 +143,13 @@ def holding(data_dir: Path) -> Iterator[None]:
         lock.release()
 
 
+EXECUTORS: dict[str, Callable[[int], Executor]] = {"local": LocalExecutor}
+"""By the name that `ESPALIER_EXECUTOR` gives, from the number of cores to train on."""
+
+
 def make_runner(settings: Settings) -> Runner:
     """A runner with the executor that is set; it shares no database connection with the API."""
-    executor = LocalExecutor(settings.workers or cores())
+    executor = EXECUTORS[settings.executor](settings.workers or cores())
     artifacts, places = Artifacts(settings.artifacts), places_of(settings)
     return Runner(Database(settings.url), artifacts, executor, places, settings.work)
 

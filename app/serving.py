@@ -30,7 +30,7 @@ def serve(host: str, port: int, with_api: bool, with_runner: bool, auth: bool) -
     settings = load()
     configure_logs(settings)
     with ExitStack() as stack:
-        if with_runner:
+        if with_runner and settings.url.startswith("sqlite"):  # PostgreSQL serves as many runners as there are
             stack.enter_context(holding(settings.data_dir))
         token, made = token_of(settings) if auth and with_api else (None, False)
         service = Service(settings, make_inspector(), token)
@@ -41,7 +41,7 @@ def serve(host: str, port: int, with_api: bool, with_runner: bool, auth: bool) -
             if service.database.is_sqlite:  # this process alone holds the data directory, so nobody runs these
                 with service.database.session() as session:
                     jobs.reclaim(session)
-            service.runner = stack.enter_context(running(runner))
+            stack.enter_context(running(runner))
         if with_api:
             _listen(service, host, port, token if made else None)
         else:

@@ -172,25 +172,26 @@ def follow(client: Client, job_id: str, console: Console) -> Json:
     with Progress(*columns, console=console) as bar:
         task = bar.add_task(job["name"] or job_id, total=job["progress"]["total"])
         running: dict[str, str] = {}
+        ended: set[str] = set()
         for event in client.events(job_id):
-            _follow_event(event, running, bar)
-            if event.kind == "candidate" and event.data["what"] != "started":
-                bar.update(task, advance=1)
-            bar.update(task, description="  ".join(running.values()) or job["name"])
-    ended: Json = client.get(f"/v1/jobs/{job_id}")
-    return ended
+            _follow_event(event, running, ended, bar)
+            bar.update(task, completed=len(ended), description="  ".join(running.values()) or job["name"])
+    last: Json = client.get(f"/v1/jobs/{job_id}")
+    return last
 
 
-def _follow_event(event: Event, running: dict[str, str], bar: Progress) -> None:
+def _follow_event(event: Event, running: dict[str, str], ended: set[str], bar: Progress) -> None:
     data = event.data
     if event.kind == "epoch":
         running[data["candidate"]] = f"{data['label']} {data['epoch'] + 1}/{data['epochs']}"
     elif event.kind == "candidate":
         if data["what"] == "started":
             running[data["candidate"]] = data["label"]
+            ended.discard(data["candidate"])  # it failed in an earlier attempt
         else:
             running.pop(data["candidate"], None)
-            ended = f"{100 * data['accuracy']:.2f} %" if data["what"] == "finished" else f"failed: {data['error']}"
-            bar.console.print(f"  {data['label']}: {ended}", highlight=False)
+            ended.add(data["candidate"])
+            words = f"{100 * data['accuracy']:.2f} %" if data["what"] == "finished" else f"failed: {data['error']}"
+            bar.console.print(f"  {data['label']}: {words}", highlight=False)
     elif event.kind == "state":
         running.clear()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, Field, JsonValue
@@ -61,7 +61,7 @@ class ProgressView(BaseModel):
     running: int
     total: int
     fraction: float
-    eta_seconds: float | None = Field(description="if the rest takes as long as what is done; null before anything is")
+    eta_seconds: float | None = Field(description="if each takes as long as those done before; null while none is")
 
 
 class JobView(BaseModel):
@@ -84,9 +84,9 @@ def job_view(job: JobRow, progress: Progress) -> JobView:
     """A job for its user."""
     state = JobState(job.state)
     eta = None
-    if state is JobState.RUNNING and job.started_at is not None and progress.done:
-        spent = (datetime.now(UTC) - job.started_at).total_seconds()
-        eta = spent * (progress.total - progress.done) / progress.done
+    if state is JobState.RUNNING and progress.running and progress.seconds:
+        left = progress.total - progress.done - progress.running / 2  # those that run are half done, on average
+        eta = progress.seconds / progress.done * left / progress.running
     return JobView(
         id=job.id,
         name=job.name,

@@ -24,15 +24,17 @@ BENCHMARKS: dict[str, Callable[[Setting], Table]] = {
     "demo": demo.run,
     "recipes": recipes.run,
 }
-"""In this order; `recipes` takes the better part of an hour and runs only when it is named."""
+"""In this order; `recipes` takes the better part of an hour."""
 
 
 def main(
     names: Annotated[list[str] | None, typer.Argument(help=f"some of: {', '.join(BENCHMARKS)}")] = None,
     dataset: Annotated[str, typer.Option(help="images to train on: cifar10, or folder:NAME")] = "cifar10",
+    epochs: Annotated[int, typer.Option(help="of `recipes`", min=1)] = 18,
+    url: Annotated[str, typer.Option(help="of a service that `recipes` uses instead of its own")] = "",
 ) -> None:
     """Measure, and print tables. Wants a machine that does nothing else."""
-    chosen = names or [name for name in BENCHMARKS if name != "recipes"]
+    chosen = names or [*BENCHMARKS]
     unknown = set(chosen) - set(BENCHMARKS)
     if unknown:
         raise typer.BadParameter(f"no benchmark {', '.join(sorted(unknown))}; there are: {', '.join(BENCHMARKS)}")
@@ -40,7 +42,7 @@ def main(
     console.print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}", highlight=False)
     for name in chosen:
         started = time.monotonic()
-        console.print(BENCHMARKS[name](Setting(dataset)))
+        console.print(BENCHMARKS[name](Setting(dataset, epochs, url)))
         console.print(f"({name} took {time.monotonic() - started:.0f} s)\n", highlight=False)
 
 

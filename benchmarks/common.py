@@ -13,6 +13,10 @@ class Setting(NamedTuple):
     """What the command line said."""
 
     dataset: str
+    epochs: int
+    """Of the trainings that are compared by the accuracy they reach."""
+    url: str
+    """A service that may remember results; a fresh one is started where this is empty."""
 
     @property
     def spec(self) -> str | dict[str, str]:

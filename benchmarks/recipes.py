@@ -3,33 +3,52 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from contextlib import AbstractContextManager
+from pathlib import Path
 
 from app.client import Client, Json
+from app.demo import service
+from app.settings import load as load_settings
 from app.show import Table, table
 from benchmarks.common import Setting
 
 TARGET: Json = {"arch": "vgg16", "options": {"width": 0.5}}
-EPOCHS = int(os.environ.get("ESPALIER_BENCH_EPOCHS", "14"))
 PASS = (0.80, 0.85, 0.88)
 
 
 def run(setting: Setting) -> Table:
-    """Two jobs on the service at ESPALIER_URL, which trains only what it does not remember."""
+    """Two jobs on a service, which trains only what it does not remember."""
     rows, images = [], len(setting.data().train)
-    with Client(os.environ.get("ESPALIER_URL", "http://127.0.0.1:8000"), os.environ.get("ESPALIER_TOKEN")) as client:
-        for preset in ("quick", "paper"):
-            result = _trained(client, setting, preset)
+    with tempfile.TemporaryDirectory(prefix="espalier-bench-") as folder, _client(setting, Path(folder)) as client:
+        jobs = {preset: client.submit(_spec(setting, preset))["id"] for preset in ("quick", "paper")}
+        for preset, job in jobs.items():
+            result = _trained(client, job)
             rows.append((preset, *(_first(result, mark, images) for mark in PASS), f"{100 * result['accuracy']:.2f}"))
     columns = ("recipe", *(f"images (s) to {100 * mark:.0f} %" for mark in PASS), "test % at the end")
-    return table(f"VGG-16 at half width, {EPOCHS} epochs, hold-out accuracy after each", columns, rows)
+    return table(f"VGG-16 at half width, {setting.epochs} epochs, hold-out accuracy after each", columns, rows)
 
 
-def _trained(client: Client, setting: Setting, preset: str) -> Json:
-    """The result of one dense training, from this job or remembered from an earlier one."""
-    recipe = {"preset": preset, "epochs": EPOCHS}
-    spec = {"name": f"dense, {preset}", "target": TARGET | {"dataset": setting.spec}, "recipe": recipe,
-            "methods": [], "budgets": [], "baselines": [], "seeds": [0]}  # fmt: skip
-    job = client.submit(spec)["id"]
+def _client(setting: Setting, folder: Path) -> AbstractContextManager[Client]:
+    if setting.url:
+        return Client(setting.url, os.environ.get("ESPALIER_TOKEN"))
+    return service(folder, load_settings().datasets.resolve())
+
+
+def _spec(setting: Setting, preset: str) -> Json:
+    return {
+        "name": f"dense, {preset}",
+        "target": TARGET | {"dataset": setting.spec},
+        "recipe": {"preset": preset, "epochs": setting.epochs},
+        "methods": [],
+        "budgets": [],
+        "baselines": [],
+        "seeds": [0],
+    }
+
+
+def _trained(client: Client, job: str) -> Json:
+    """The result of a job's one training."""
     for _ in client.events(job):
         pass
     one = client.pages(f"/v1/jobs/{job}/candidates")[0]

@@ -36,7 +36,7 @@ class NoOptions(Frozen):
 class Scaled(Frozen):
     """Options of networks whose every layer can be made wider or narrower at once."""
 
-    width: float = Field(default=1.0, gt=0, le=8, description="factor on every layer's channels")
+    width: float = Field(default=1.0, strict=True, gt=0, le=8, description="factor on every layer's channels")
 
 
 @dataclass(frozen=True)
@@ -137,12 +137,7 @@ def blueprint(config: ChannelConfig) -> Blueprint:
 @functools.lru_cache(maxsize=64)
 def _blueprint(arch: str, options: str, classes: int, shape: Shape) -> Blueprint:
     entry = architecture(arch)
-    try:
-        chosen = entry.options.model_validate(json.loads(options))
-    except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'options'}: {e['msg']}" for e in error.errors())
-        allowed = ", ".join(entry.options.model_fields) or "none"
-        raise ArchitectureError(f"options of {arch!r}: {problems} (there are: {allowed})") from error
+    chosen = _chosen(entry, json.loads(options))
     try:
         with torch.device("meta"):
             skeleton = entry.make(chosen, classes, shape)
@@ -150,6 +145,15 @@ def _blueprint(arch: str, options: str, classes: int, shape: Shape) -> Blueprint
         skeleton = on_meta(entry.make(chosen, classes, shape))
     check_initialisable(skeleton)
     return Blueprint(skeleton, trace(skeleton, shape))
+
+
+def _chosen(entry: Architecture, options: Mapping[str, JsonValue]) -> Frozen:
+    try:
+        return entry.options.model_validate(options)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'options'}: {e['msg']}" for e in error.errors())
+        allowed = ", ".join(entry.options.model_fields) or "none"
+        raise ArchitectureError(f"options of {entry.name!r}: {problems} (there are: {allowed})") from error
 
 
 def groups(config: ChannelConfig) -> tuple[ChannelGroup, ...]:
@@ -160,11 +164,14 @@ def groups(config: ChannelConfig) -> tuple[ChannelGroup, ...]:
 def dense(
     arch: str, classes: int | None = None, shape: Shape | None = None, options: Mapping[str, JsonValue] | None = None
 ) -> ChannelConfig:
-    """The config of the whole network; classes and input shape default to the architecture's own."""
+    """The config of the whole network; classes and input shape default to the architecture's own.
+
+    Options that say no more than the defaults are left out, so that one network has one config.
+    """
     entry = architecture(arch)
     bare = ChannelConfig(
         arch=arch,
-        options=dict(options or {}),
+        options=_chosen(entry, options or {}).model_dump(mode="json", exclude_defaults=True),
         classes=classes or entry.classes,
         shape=shape or entry.shape,
         widths={},

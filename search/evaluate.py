@@ -11,7 +11,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from models.config import Cost
+from models.config import ChannelConfig, Cost
 from models.cost import cost
 from models.registry import blueprint, skeleton
 from search import allocate
@@ -46,7 +46,6 @@ def evaluate(
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # or sums on a GPU come in any order
     torch.set_num_threads(execution.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
-    started = time.monotonic()
     data = load(candidate.target.dataset, places)
     if data.fingerprint != candidate.data:
         raise SpecError(
@@ -64,7 +63,7 @@ def evaluate(
         holdout=trained.curve[-1].holdout,
         accuracy=accuracy(net, data, data.test, execution),
         curve=trained.curve,
-        seconds=max(trained.seconds, time.monotonic() - started),
+        seconds=trained.seconds,
         latency_ms=latency(net, config.shape, execution),
         made_by=MadeBy(espalier=VERSION, torch=torch.__version__, execution=execution),
     )
@@ -117,8 +116,8 @@ def examine(spec: JobSpec, places: Places) -> Examination:
     """
     recipe_of(spec)  # names first: they cost nothing
     data = load(spec.target.dataset, places)
-    planned = plan(spec, data.fingerprint)
     whole = dense_config(spec.target, data)
+    planned = plan(_plain(spec, whole), data.fingerprint)
     coupling = blueprint(whole).coupling
     if not coupling.groups and spec.budgets:
         reasons = "; ".join(f"{layer}: {reason}" for layer, reason in coupling.frozen[:3])
@@ -138,6 +137,16 @@ def examine(spec: JobSpec, places: Places) -> Examination:
         epochs += length
         macs += 3 * length * len(data.train) * small.macs
     return Examination(planned.candidates, dense, epochs, macs)
+
+
+def _plain(spec: JobSpec, whole: ChannelConfig) -> JobSpec:
+    """The spec with options as they are meant, defaults left out: what is the same has the same key."""
+    target = spec.target.model_copy(update={"options": whole.options})
+    methods = tuple(
+        method.model_copy(update={"options": create(method).options.model_dump(mode="json", exclude_defaults=True)})
+        for method in spec.methods
+    )
+    return spec.model_copy(update={"target": target, "methods": methods})
 
 
 def _check_batch(net: nn.Module, batch: int, shape: tuple[int, int, int]) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import platform
+import resource
 import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import torch
 import torch.nn.functional as F
 from filelock import FileLock
@@ -20,7 +22,9 @@ from search.types import Execution
 
 STEPS = 3
 WORTHWHILE = 0.95
-"""Share of a perfect speed-up above which all cores work on one network instead of one network each."""
+"""Share of the best throughput at which more threads for fewer networks are preferred: each is done sooner."""
+MEMORY_SHARE = 0.8
+"""Share of the machine's memory that networks side by side may take."""
 
 
 def choose_execution(config: ChannelConfig, batch_size: int, cores: int, cache: Path) -> Execution:
@@ -32,7 +36,7 @@ def choose_execution(config: ChannelConfig, batch_size: int, cores: int, cache: 
         "config": config.id,
         "batch": batch_size,
         "torch": torch.__version__,
-        "cpu": platform.processor() or platform.machine(),
+        "cpu": _processor(),
         "cores": cores,
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
     }
@@ -55,11 +59,30 @@ def _measure(config: ChannelConfig, batch_size: int, cores: int) -> Execution:
     ]
     rates = {option: throughput(config, batch_size, option) for option in options}
     best = max(options, key=lambda option: rates[option])
-    if best.threads > 1 and device == "cpu":  # a GPU serves one network at a time, so that takes all cores
-        alone = best.model_copy(update={"threads": 1})
-        if rates[best] < WORTHWHILE * best.threads * throughput(config, batch_size, alone):
-            return alone
-    return best
+    if device != "cpu":  # a GPU serves one network at a time, so that takes all cores
+        return best
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # of this process, which has now trained one
+    room = max(1, int(MEMORY_SHARE * psutil.virtual_memory().total / peak))
+    shares = [best] + [
+        best.model_copy(update={"threads": threads})
+        for threads in range(cores - 1, 0, -1)
+        if cores % threads == 0 and cores // threads <= room
+    ]
+    together = {
+        option: cores // option.threads * (rates.get(option) or throughput(config, batch_size, option))
+        for option in shares
+    }
+    enough = WORTHWHILE * max(together.values())
+    return next(option for option in shares if together[option] >= enough)
+
+
+def _processor() -> str:
+    """The model of the processor, as far as the system tells."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def throughput(config: ChannelConfig, batch_size: int, execution: Execution, steps: int = STEPS) -> float:

@@ -51,14 +51,17 @@ Cell = list[tuple[Candidate, Result]]
 
 
 def pareto(outcomes: Sequence[tuple[Candidate, Result]], cost: CostName) -> Pareto:
-    """The front of a job from what results there are. A method's sparsely trained parent is not a point."""
+    """The front of a job from what results there are. A method's sparsely trained parent is not a point.
+
+    Which points are on it is decided by the holdout, like every choice; the test accuracy is only reported.
+    """
     cells: dict[tuple[str, str | None, Budget | None, Init], Cell] = {}
     for candidate, result in outcomes:
         if candidate.origin.kind != "dense" or candidate.method is None:
             name = (candidate.origin.kind, candidate.method, candidate.budget, candidate.init)
             cells.setdefault(name, []).append((candidate, result))
     means = [_point(*name, cell) for name, cell in cells.items()]
-    dominated = undominated([(_cost(point, cost), point.accuracy.mean) for point in means])
+    dominated = undominated([(_cost(point, cost), point.holdout) for point in means])
     points = [
         point.model_copy(
             update={"on_front": by is None, "dominated_by": None if by is None else means[by].architecture}

@@ -30,11 +30,10 @@ def recipe_of(spec: JobSpec) -> Recipe:
 
 
 def fine_tuning(recipe: Recipe) -> Recipe:
-    """A quarter of the epochs at a constant hundredth of the learning rate (Liu et al. 2019)."""
+    """A quarter of the epochs at a constant hundredth of the learning rate, on whole images (Liu et al. 2019)."""
     epochs = max(1, round(recipe.epochs * FINE_TUNING))
-    return recipe.model_copy(
-        update={"epochs": epochs, "lr": recipe.lr / 100, "schedule": "constant", "match": "epochs"}
-    )
+    changes = {"epochs": epochs, "lr": recipe.lr / 100, "schedule": "constant", "match": "epochs", "small_first": 0.0}
+    return recipe.model_copy(update=changes)
 
 
 def plan(spec: JobSpec, data: str) -> Plan:

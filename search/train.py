@@ -22,7 +22,8 @@ from search.errors import Diverged
 from search.types import Epoch, Execution, Recipe
 
 EVALUATION_BATCH = 500
-CHECKPOINT_SECONDS = 20.0
+CHECKPOINT_SHARE = 0.02
+"""Share of the time that may go into checkpoints; a small network has one after every epoch."""
 SMALL = 0.75
 """Edge of the images in the epochs of `Recipe.small_first`, as a share of the whole."""
 
@@ -86,15 +87,18 @@ def train(
     run = _Run(net, data, recipe, seed, regularizer, execution or Execution())
     curve, spent = run.restore(checkpoint)
     started = saved = time.monotonic()
+    cost = 0.0
     for epoch in range(len(curve), recipe.epochs):
         loss = run.epoch(epoch)
         holdout = accuracy(net, data, data.holdout, run.execution)
         curve.append(Epoch(epoch=epoch, epochs=recipe.epochs, loss=loss, holdout=holdout))
         if report:
             report(curve[-1])
-        if checkpoint and time.monotonic() - saved > CHECKPOINT_SECONDS:
-            run.save(checkpoint, curve, spent + time.monotonic() - started)
+        before = time.monotonic()
+        if checkpoint and cost <= CHECKPOINT_SHARE * (before - saved):
+            run.save(checkpoint, curve, spent + before - started)
             saved = time.monotonic()
+            cost = saved - before
     return Trained(tuple(curve), spent + time.monotonic() - started)
 
 

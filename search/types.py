@@ -385,7 +385,9 @@ class Point(Frozen):
     holdout: float = Field(description="mean accuracy on the holdout: what to choose by")
     accuracy: Sample
     on_front: bool
-    dominated_by: str | None = Field(description="architecture of a point that costs no more and is more accurate")
+    dominated_by: str | None = Field(
+        description="architecture of a point that costs no more and is more accurate on the holdout"
+    )
 
 
 class Pareto(Frozen):

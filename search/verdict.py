@@ -14,6 +14,8 @@ from search.types import Budget, Candidate, Efficiency, Init, Result, Sample, Ve
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000
+ENOUGH = 0.975
+"""Share of the resamples in which both curves must reach the accuracy: with fewer, a tail would be missing."""
 ONE_PARENT = "Intervals are over seeds of training; a method's widths come from one sparse training."
 
 
@@ -90,7 +92,7 @@ def efficiency(outcomes: Outcomes, seed: int = 0) -> list[Efficiency]:
 
     Each arm's means over seeds, with the dense network's, make a curve of accuracy over log cost; the factor is read
     in the middle of the accuracies that both curves reach. The interval is the 2.5 to 97.5 percentile over resampled
-    seeds (bootstrap). Null where the curves do not overlap.
+    seeds (bootstrap). Null where the curves do not overlap; the interval also where resampled ones often do not.
     """
     by_arm = _by_arm(outcomes)
     metrics: tuple[Literal["params", "macs"], ...] = ("params", "macs")
@@ -111,15 +113,16 @@ def _efficiency(
     metric: Literal["params", "macs"],
     generator: np.random.Generator,
 ) -> Efficiency:
-    dense = by_arm.get(Arm("dense", "scratch"), {})
-    ours, theirs = (_numbers({**by_arm[name], **dense}, metric) for name in (method, baseline))
-    point = _factor([_mean_point(cell) for cell in ours], [_mean_point(cell) for cell in theirs])
+    arms = (method, baseline, Arm("dense", "scratch"))
+    cells = [_numbers(by_arm.get(name, {}), metric) for name in arms]
+    ours, theirs, dense = ([_mean_point(cell) for cell in some] for some in cells)
+    point = _factor(ours + dense, theirs + dense)
     factors = []
-    if point is not None and any(len(cell) > 1 for cell in (*ours, *theirs)):
-        drawn = zip(_resampled(ours, generator), _resampled(theirs, generator), strict=True)
-        found = [_factor(*curves, at=point[1]) for curves in drawn]
+    if point is not None and any(len(cell) > 1 for some in cells for cell in some):
+        drawn = zip(*(_resampled(some, generator) for some in cells), strict=True)  # the dense network drawn once
+        found = [_factor(a + both, b + both, at=point[1]) for a, b, both in drawn]
         factors = [one[0] for one in found if one is not None]
-    low_high = np.percentile(factors, [2.5, 97.5]) if len(factors) > RESAMPLES // 2 else None
+    low_high = np.percentile(factors, [2.5, 97.5]) if len(factors) >= ENOUGH * RESAMPLES else None
     return Efficiency(
         method=method.name,
         against=baseline.name,
@@ -141,6 +144,8 @@ def _numbers(budgets: _Budgets, metric: Literal["params", "macs"]) -> list[np.nd
 
 def _resampled(cells: Sequence[np.ndarray], generator: np.random.Generator) -> list[_Curve]:
     """The curves that as many seeds, drawn with replacement, would have shown; RESAMPLES of them."""
+    if not cells:
+        return [[] for _ in range(RESAMPLES)]
     drawn = [cell[generator.integers(0, len(cell), (RESAMPLES, len(cell)))].mean(axis=1) for cell in cells]
     return [[(float(x), float(y)) for x, y in points] for points in np.stack(drawn, axis=1)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -122,11 +122,16 @@ def progress(session: Session, job_ids: Sequence[str]) -> dict[str, Progress]:
     }
 
 
-def unreferenced_weights(session: Session, job_id: str) -> list[str]:
-    """Weights that only this job refers to."""
+def weights_of(session: Session, job_id: str) -> set[str]:
+    """Weights that a job refers to."""
     mine = sa.select(CandidateRow.weights).where(CandidateRow.job_id == job_id, CandidateRow.weights.is_not(None))
-    others = sa.select(CandidateRow.weights).where(CandidateRow.job_id != job_id, CandidateRow.weights.is_not(None))
-    return sorted({str(name) for name in session.scalars(mine)} - {str(name) for name in session.scalars(others)})
+    return {str(name) for name in session.scalars(mine)}
+
+
+def referenced_weights(session: Session, names: Collection[str]) -> set[str]:
+    """Those of these weights that some candidate refers to."""
+    query = sa.select(CandidateRow.weights).where(CandidateRow.weights.is_not(None)).distinct()
+    return {str(name) for name in session.scalars(query)} & set(names)
 
 
 def forget_unused_architectures(session: Session) -> None:

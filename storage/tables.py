@@ -125,4 +125,13 @@ class CandidateRow(Base):
     result: Mapped[dict[str, Any] | None]
 
 
-__all__ = ["ArchitectureRow", "Base", "CandidateRow", "EventRow", "JobRow"]
+class RunnerRow(Base):
+    """A runner, and when it last said that it lives."""
+
+    __tablename__ = "runners"
+
+    owner: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    seen_at: Mapped[datetime]
+
+
+__all__ = ["ArchitectureRow", "Base", "CandidateRow", "EventRow", "JobRow", "RunnerRow"]

@@ -42,7 +42,7 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[No
     import os
 
     for name in list(os.environ):
-        if name.startswith("ESPALIER_") and not name.startswith("ESPALIER_TEST_"):
+        if name.startswith("ESPALIER_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("ESPALIER_DATA_DIR", str(tmp_path / "espalier-data"))
     yield

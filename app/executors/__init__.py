@@ -1,4 +1,4 @@
-"""Running functions elsewhere. An executor is one file and one line in `app.runner`'s choice of them."""
+"""Running functions elsewhere. An executor is one file and one line in `app.service.EXECUTORS`."""
 
 from __future__ import annotations
 

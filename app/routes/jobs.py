@@ -12,6 +12,7 @@ from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 from sqlalchemy.exc import IntegrityError
 from starlette.concurrency import run_in_threadpool
 
+from app.body import DOCUMENTED, SpecDep
 from app.deps import Limit, Position, ServiceDep, SessionDep
 from app.errors import problems
 from app.service import Service
@@ -50,9 +51,10 @@ REPEATED = {"model": JobView, "description": "the job this idempotency key made 
     operation_id="submit_job",
     response_model=JobView,
     responses={200: REPEATED, **problems(400, 409, 413, 422, 429)},
+    openapi_extra=DOCUMENTED,
 )
 def submit(
-    spec: JobSpec,
+    spec: SpecDep,
     service: ServiceDep,
     response: Response,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
@@ -84,16 +86,23 @@ def _repeated(service: Service, idempotency_key: str | None, spec: JobSpec) -> J
         return job_view(job, results.progress(session, [job.id])[job.id]) if job else None
 
 
-@router.post("/plan", operation_id="plan_job", responses=problems(400, 413, 422))
-def plan(spec: JobSpec, service: ServiceDep) -> PlanView:
+@router.post(
+    "/plan",
+    operation_id="plan_job",
+    response_model=PlanView,
+    responses=problems(400, 413, 422),
+    openapi_extra=DOCUMENTED,
+)
+def plan(spec: SpecDep, service: ServiceDep) -> Response:
     """What a spec would run, without running it."""
     examined = service.ask(examine_spec, spec, service.places)
-    return PlanView(
+    view = PlanView(
         candidates=[planned(candidate) for candidate in examined.candidates],
         dense=CostView(**examined.dense._asdict()),
         epochs=examined.epochs,
         macs=examined.macs,
     )
+    return Response(view.model_dump_json(), media_type="application/json")  # thousands of lines: not on the event loop
 
 
 @router.get("", operation_id="list_jobs", responses=problems(422))

@@ -23,7 +23,9 @@ INITIAL_SCALE = 0.5
 class SlimmingOptions(Frozen):
     """Options of network slimming."""
 
-    strength: float = Field(default=1.0, gt=0, le=100, description="of the L1 penalty, relative to the recipe's length")
+    strength: float = Field(
+        default=1.0, strict=True, gt=0, le=100, description="of the L1 penalty, relative to the recipe's length"
+    )
 
 
 class Slimming(PruningMethod[SlimmingOptions]):

@@ -10,7 +10,10 @@ from torch import Tensor, nn
 from models.config import ChannelConfig, ChannelGroup, ChannelMask
 from models.registry import ARCHITECTURES, build, dense, groups
 
-SMALL = {name: dense(name, 4, (3, 32, 32), {"width": 0.125}) for name in ARCHITECTURES}
+SMALL = {
+    name: dense(name, 4, (3, 32, 32), {"width": 0.125} if "width" in entry.options.model_fields else {})
+    for name, entry in ARCHITECTURES.items()
+}
 SMALL["torchvision/resnet18"] = dense("torchvision/resnet18", 4, (3, 32, 32))
 """Every architecture of the zoo, and one of torchvision's, in a size that takes milliseconds."""
 

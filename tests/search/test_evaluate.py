@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.torch
@@ -10,8 +11,8 @@ from safetensors import safe_open
 
 from models.config import ChannelConfig, Cost
 from models.cost import cost
-from models.errors import ArchitectureError, UnknownArchitecture
-from models.registry import blueprint, build
+from models.errors import ArchitectureError, ModelError, UnknownArchitecture
+from models.registry import blueprint, build, dense
 from search import allocate
 from search.data import Data, Places, load
 from search.derive import derive
@@ -171,3 +172,20 @@ def test_other_images_than_planned_are_refused(candidates: dict[str, Candidate],
     stale = candidates["dense seed 0"].model_copy(update={"data": "other"})
     with pytest.raises(SpecError, match="digits has other images than when the job was submitted"):
         evaluate(stale, None, FAST, places)
+
+
+def test_what_is_the_same_has_the_same_keys_and_the_same_architecture(places: Places) -> None:
+    def keys(options: dict[str, Any], method: dict[str, Any]) -> list[str]:
+        target = {"arch": "vgg11", "dataset": "digits", "options": options}
+        spec = JobSpec.model_validate({"target": target, "methods": [{"name": "slimming", "options": method}]})
+        return [candidate.key for candidate in examine(spec, places).candidates]
+
+    assert keys({}, {}) == keys({"width": 1}, {"strength": 1}) == keys({"width": 1.0}, {"strength": 1.0})
+    assert keys({}, {}) != keys({"width": 0.5}, {})
+    assert dense("vgg11", options={"width": 1}).id == dense("vgg11").id
+
+
+@pytest.mark.parametrize("width", ["1.0", True, None, [1]])
+def test_an_option_of_the_wrong_type_is_refused(width: Any) -> None:
+    with pytest.raises(ModelError, match="options of 'vgg11': width"):
+        dense("vgg11", options={"width": width})

@@ -32,6 +32,7 @@ def rates(**known: float) -> object:
         ({"bfloat16_last_2": 100.0, "bfloat16_last_1": 60.0}, ("bfloat16", True, 1)),
         ({"bfloat16_last_2": 100.0, "bfloat16_last_1": 51.0}, ("bfloat16", True, 2)),
         ({"float32_first_2": 100.0, "float32_first_1": 90.0}, ("float32", False, 1)),
+        ({"float32_first_2": 100.0, "float32_first_1": 52.0}, ("float32", False, 2)),
         ({"float32_last_2": 100.0, "bfloat16_first_2": 99.0, "float32_last_1": 10.0}, ("float32", True, 2)),
     ],
 )
@@ -41,6 +42,18 @@ def test_the_fastest_is_chosen_and_cores_are_shared_unless_threads_pay(
     monkeypatch.setattr(execution, "throughput", rates(**known))
     chosen = choose_execution(CONFIG, 8, 2, tmp_path)
     assert (chosen.precision, chosen.channels_last, chosen.threads) == expected
+
+
+def test_threads_between_one_and_all_are_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {"float32_first_8": 200.0, "float32_first_4": 150.0, "float32_first_2": 99.0, "float32_first_1": 40.0}
+    monkeypatch.setattr(execution, "throughput", rates(**known))
+    assert choose_execution(CONFIG, 8, 8, tmp_path).threads == 2
+
+
+def test_no_more_networks_side_by_side_than_memory_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execution, "throughput", rates(float32_first_8=2.0))
+    monkeypatch.setattr(execution, "MEMORY_SHARE", 1e-9)
+    assert choose_execution(CONFIG, 8, 8, tmp_path).threads == 8
 
 
 def test_a_choice_is_measured_once_and_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search.front import hypervolume, pareto, undominated
-from tests.search.helpers import outcome
+from tests.search.helpers import candidate, outcome, result
 
 points = st.lists(st.tuples(st.integers(1, 8), st.integers(0, 8).map(lambda i: i / 8)), max_size=30)
 
@@ -57,6 +57,18 @@ def test_a_point_is_a_mean_over_seeds() -> None:
     assert front.dense is not None
     assert front.dense.params == 1000
     assert set(front.hypervolume) == {"slimming", "uniform"}
+
+
+def test_the_front_is_decided_by_the_holdout_and_reported_by_the_test_images() -> None:
+    lucky = candidate("uniform", keep=0.1)
+    front = pareto(
+        [outcome("pruned", keep=0.1, accuracy=0.7), (lucky, result(lucky, 0.6).model_copy(update={"accuracy": 0.9}))],
+        "params",
+    )
+    assert {(point.origin, point.on_front, point.accuracy.mean) for point in front.points} == {
+        ("pruned", True, 0.7),
+        ("uniform", False, 0.9),
+    }
 
 
 def test_a_methods_parent_is_no_point() -> None:

@@ -76,6 +76,7 @@ def test_inherited_weights_are_fine_tuned_for_a_quarter() -> None:
     inherited = [c for c in candidates if c.init == "inherited"]
     assert {c.recipe.epochs for c in inherited} == {2}
     assert {c.recipe.schedule for c in inherited} == {"constant"}
+    assert fine_tuning(inherited[0].recipe.model_copy(update={"small_first": 0.5})).small_first == 0
     assert fine_tuning(inherited[0].recipe).epochs == 1
 
 

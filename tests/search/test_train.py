@@ -36,7 +36,7 @@ def test_the_same_seed_gives_the_same_numbers(digits: Data, recipe: Recipe) -> N
 def test_a_resumed_run_ends_exactly_where_an_undisturbed_one_does(
     digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(training, "CHECKPOINT_SHARE", 1e9)  # after every epoch
     recipe = Recipe(epochs=4, batch_size=64, lr=0.05, flip=False, crop=2)
     whole, halved = build(CONFIG, 1), build(CONFIG, 1)
     undisturbed = train(whole, digits, recipe, 3, execution=BFLOAT16)

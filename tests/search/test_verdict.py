@@ -93,6 +93,13 @@ def test_efficiency_repeats() -> None:
     assert interval[0] <= (efficiency(outcomes)[0].factor or 0) <= interval[1]
 
 
+def test_an_interval_that_would_lack_a_tail_is_not_given() -> None:
+    """The curves overlap on average, but often not when seeds are drawn again."""
+    ours = [*arm("pruned", [0.6, 0.9], 0.1, 10), *arm("pruned", [0.5, 0.5], 0.01, 1)]
+    theirs = [*arm("uniform", [0.4, 0.8], 0.1, 10), *arm("uniform", [0.3, 0.3], 0.01, 1)]
+    assert all(e.factor is not None and e.interval is None for e in efficiency(ours + theirs))
+
+
 def test_curves_that_do_not_overlap_give_no_factor() -> None:
     outcomes = arm("pruned", [0.9, 0.9], 0.1) + arm("uniform", [0.2, 0.2], 0.1)
     assert all((e.factor, e.interval, e.at_accuracy) == (None, None, None) for e in efficiency(outcomes))

@@ -17,8 +17,8 @@ from storage.database import Database
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """A PostgreSQL server of the tests' own, or the one in ESPALIER_TEST_DATABASE_URL."""
-    if url := os.environ.get("ESPALIER_TEST_DATABASE_URL"):
+    """A PostgreSQL server of the tests' own, or the one in TEST_DATABASE_URL."""
+    if url := os.environ.get("TEST_DATABASE_URL"):
         yield url
         return
     folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))  # a socket's path must be short

@@ -146,11 +146,15 @@ def test_what_only_one_job_uses_goes_with_it(database: Database, job_id: str) ->
         [result(CANDIDATES[1], 0.5, 100, weights="f" * 64), result(CANDIDATES[0], 0.9, 1000, weights="a" * 64)],
     )
     with database.session() as session:
-        assert results.unreferenced_weights(session, other) == ["a" * 64]
-        assert results.unreferenced_weights(session, job_id) == []
-        for state in (other, job_id):
-            jobs.cancel(session, state)
-            jobs.delete(session, state)
+        weights = results.weights_of(session, other)
+        assert weights == {"a" * 64, "f" * 64}
+        assert results.referenced_weights(session, {*weights, "0" * 64}) == weights
+        jobs.cancel(session, other)
+        jobs.delete(session, other)
+        session.flush()
+        assert results.referenced_weights(session, weights) == {"f" * 64}
+        jobs.cancel(session, job_id)
+        jobs.delete(session, job_id)
         session.flush()
         results.forget_unused_architectures(session)
     with database.session() as session:

@@ -1,0 +1,34 @@
+"""Which runners live: each says so in a row of its own, wherever it runs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from storage.jobs import now
+from storage.tables import RunnerRow
+
+SILENCE = timedelta(seconds=30)
+"""After so long without a word a runner counts as dead."""
+
+
+def beat(session: Session, owner: str) -> None:
+    """This runner lives. The dead are forgotten with the first word of another."""
+    moment = now()
+    known = session.execute(sa.update(RunnerRow).where(RunnerRow.owner == owner).values(seen_at=moment))
+    if not known.rowcount:  # type: ignore[attr-defined]
+        session.execute(sa.delete(RunnerRow).where(RunnerRow.seen_at < moment - SILENCE))
+        session.add(RunnerRow(owner=owner, seen_at=moment))
+
+
+def leave(session: Session, owner: str) -> None:
+    """This runner is about to end."""
+    session.execute(sa.delete(RunnerRow).where(RunnerRow.owner == owner))
+
+
+def is_any_alive(session: Session) -> bool:
+    """Whether jobs would be run."""
+    lately = sa.select(RunnerRow.owner).where(RunnerRow.seen_at > now() - SILENCE)
+    return session.scalar(lately.limit(1)) is not None
