@@ -52,8 +52,7 @@ def run(setting: Setting) -> Table:
     for name in NETS:
         config = dense(name, len(data.classes), data.shape)
         with tempfile.TemporaryDirectory() as cache:
-            execution = choose_execution(config, RECIPE.batch_size, cores(), Path(cache))
-        execution = execution.model_copy(update={"threads": cores()})
+            execution = choose_execution(config, RECIPE.batch_size, cores(), 1, Path(cache))
         plain, ours = _plain(config, data), _ours(config, data, execution)
         flops = 6 * cost(config).macs * ours.rate  # forward and backward: three passes of multiply and add
         rows.append((

@@ -163,4 +163,5 @@ def prepare(spec: JobSpec, cores: int, places: Places) -> Execution:
     """Find by timing how the job's networks are computed fastest on so many cores."""
     data = load(spec.target.dataset, places)
     batch = min(recipe_of(spec).batch_size, len(data.train))
-    return choose_execution(dense_config(spec.target, data), batch, cores, places.cache)
+    most = len(plan(spec, data.fingerprint).candidates)
+    return choose_execution(dense_config(spec.target, data), batch, cores, most, places.cache)

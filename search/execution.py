@@ -7,6 +7,7 @@ import platform
 import resource
 import time
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import psutil
@@ -20,15 +21,16 @@ from models.registry import build
 from search.train import autocast, place
 from search.types import Execution
 
-STEPS = 3
-WORTHWHILE = 0.95
-"""Share of the best throughput at which more threads for fewer networks are preferred: each is done sooner."""
+STEPS = 5
+ENOUGH = 0.95
+"""Share of the best throughput at which fewer threads for more networks are preferred: the choice is made for the dense
+network, and the smaller ones that follow make less of threads."""
 MEMORY_SHARE = 0.8
 """Share of the machine's memory that networks side by side may take."""
 
 
-def choose_execution(config: ChannelConfig, batch_size: int, cores: int, cache: Path) -> Execution:
-    """The fastest way to train this network here, timed once per machine and remembered in `cache`.
+def choose_execution(config: ChannelConfig, batch_size: int, cores: int, most: int, cache: Path) -> Execution:
+    """The fastest way to train up to `most` such networks side by side here, timed once and remembered in `cache`.
 
     Every arm of a job gets the choice made for its dense network, so that all are compared at one precision.
     """
@@ -38,6 +40,7 @@ def choose_execution(config: ChannelConfig, batch_size: int, cores: int, cache: 
         "torch": torch.__version__,
         "cpu": _processor(),
         "cores": cores,
+        "side_by_side": min(cores, most),
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
     }
     path = cache / "execution" / f"{content_hash(about)}.json"
@@ -45,12 +48,12 @@ def choose_execution(config: ChannelConfig, batch_size: int, cores: int, cache: 
     with FileLock(f"{path}.lock"):
         with contextlib.suppress(FileNotFoundError, ValidationError):  # missing, or cut short by a kill
             return Execution.model_validate_json(path.read_text())
-        choice = _measure(config, batch_size, cores)
+        choice = _measure(config, batch_size, cores, most)
         path.write_text(choice.model_dump_json())
         return choice
 
 
-def _measure(config: ChannelConfig, batch_size: int, cores: int) -> Execution:
+def _measure(config: ChannelConfig, batch_size: int, cores: int, most: int) -> Execution:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     options = [
         Execution(device=device, precision=precision, channels_last=layout, threads=cores)
@@ -62,18 +65,16 @@ def _measure(config: ChannelConfig, batch_size: int, cores: int) -> Execution:
     if device != "cpu":  # a GPU serves one network at a time, so that takes all cores
         return best
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # of this process, which has now trained one
-    room = max(1, int(MEMORY_SHARE * psutil.virtual_memory().total / peak))
-    shares = [best] + [
+    most = min(most, int(MEMORY_SHARE * psutil.virtual_memory().total / peak))
+    shares = [
         best.model_copy(update={"threads": threads})
-        for threads in range(cores - 1, 0, -1)
-        if cores % threads == 0 and cores // threads <= room
+        for threads in range(1, cores)
+        if cores % threads == 0 and cores // threads <= most
     ]
-    together = {
-        option: cores // option.threads * (rates.get(option) or throughput(config, batch_size, option))
-        for option in shares
-    }
-    enough = WORTHWHILE * max(together.values())
-    return next(option for option in shares if together[option] >= enough)
+    together = {option: cores // option.threads * throughput(config, batch_size, option) for option in shares}
+    together[best] = rates[best]
+    enough = ENOUGH * max(together.values())
+    return next(option for option in together if together[option] >= enough)
 
 
 def _processor() -> str:
@@ -86,8 +87,8 @@ def _processor() -> str:
 
 
 def throughput(config: ChannelConfig, batch_size: int, execution: Execution, steps: int = STEPS) -> float:
-    """Images per second of the fastest of some training steps."""
-    return batch_size / min(step_seconds(config, batch_size, execution, steps))
+    """Images per second of the median of some training steps."""
+    return batch_size / median(step_seconds(config, batch_size, execution, steps))
 
 
 def step_seconds(config: ChannelConfig, batch_size: int, execution: Execution, steps: int) -> list[float]:
