@@ -108,8 +108,8 @@ def job_view(job: JobRow, progress: Progress) -> JobView:
     )
 
 
-class PlannedCandidate(BaseModel):
-    """A candidate that a spec would run."""
+class CandidateHead(BaseModel):
+    """Which candidate it is."""
 
     key: str
     label: str
@@ -118,6 +118,11 @@ class PlannedCandidate(BaseModel):
     budget: Budget | None
     seed: int
     init: Init
+
+
+class PlannedCandidate(CandidateHead):
+    """A candidate that a spec would run."""
+
     epochs: int
 
 
@@ -137,30 +142,27 @@ class PlanView(BaseModel):
     macs: int = Field(description="multiply-adds of all training; pruned networks taken to cost what uniform ones do")
 
 
+def _head(candidate: Candidate) -> dict[str, Any]:
+    """The fields of `CandidateHead`."""
+    return {
+        "key": candidate.key,
+        "label": candidate.label,
+        "origin": candidate.origin.kind,
+        "method": candidate.method,
+        "budget": candidate.budget,
+        "seed": candidate.seed,
+        "init": candidate.init,
+    }
+
+
 def planned(candidate: Candidate) -> PlannedCandidate:
     """A candidate before it runs."""
-    return PlannedCandidate(
-        key=candidate.key,
-        label=candidate.label,
-        origin=candidate.origin.kind,
-        method=candidate.method,
-        budget=candidate.budget,
-        seed=candidate.seed,
-        init=candidate.init,
-        epochs=candidate.recipe.epochs,
-    )
+    return PlannedCandidate(epochs=candidate.recipe.epochs, **_head(candidate))
 
 
-class CandidateView(BaseModel):
+class CandidateView(CandidateHead):
     """A candidate and what came of it."""
 
-    key: str
-    label: str
-    origin: str
-    method: str | None
-    budget: Budget | None
-    seed: int
-    init: Init
     state: str
     architecture: str | None
     params: int | None
@@ -175,12 +177,10 @@ class CandidateView(BaseModel):
 
 def candidate_view(row: CandidateRow) -> CandidateView:
     """A candidate for its user."""
-    candidate = Candidate.model_validate(row.candidate)
-    fields = ("key", "origin", "method", "seed", "state", "architecture", "params", "macs", "latency_ms")
-    more = ("holdout", "accuracy", "seconds", "error")
-    values: dict[str, Any] = {name: getattr(row, name) for name in (*fields, *more)}
+    fields = ("state", "architecture", "params", "macs", "latency_ms", "holdout", "accuracy", "seconds", "error")
     made_by = MadeBy.model_validate(row.result["made_by"]) if row.result else None
-    return CandidateView(label=candidate.label, budget=candidate.budget, init=candidate.init, made_by=made_by, **values)
+    values = {name: getattr(row, name) for name in fields}
+    return CandidateView(**_head(Candidate.model_validate(row.candidate)), made_by=made_by, **values)
 
 
 class EventView(BaseModel):
@@ -256,17 +256,11 @@ class CellView(BaseModel):
     accuracy: Sample
 
 
-class MeasuredView(BaseModel):
+class MeasuredView(CandidateHead):
     """One training of an architecture."""
 
     job: str
-    key: str
     dataset: str
-    origin: str
-    method: str | None
-    budget: Budget | None
-    seed: int
-    init: Init
     holdout: float
     accuracy: float
     latency_ms: float
@@ -319,16 +313,10 @@ def _cell(rows: Sequence[CandidateRow]) -> CellView:
 
 def _measured(row: CandidateRow) -> MeasuredView:
     assert row.result is not None
-    candidate = Candidate.model_validate(row.candidate)
     return MeasuredView(
+        **_head(Candidate.model_validate(row.candidate)),
         job=row.job_id,
-        key=row.key,
         dataset=row.dataset,
-        origin=row.origin,
-        method=row.method,
-        budget=candidate.budget,
-        seed=row.seed,
-        init=candidate.init,
         holdout=row.result["holdout"],
         accuracy=row.result["accuracy"],
         latency_ms=row.result["latency_ms"],
