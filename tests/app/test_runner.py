@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -15,8 +18,8 @@ from app.runner import Runner, _Run
 from search.data import Places
 from search.front import pareto
 from search.plan import plan
-from search.types import JobSpec
-from storage import jobs, results
+from search.types import Budget, JobSpec
+from storage import jobs, results, runners
 from storage.artifacts import Artifacts
 from storage.database import Database
 from storage.errors import LeaseLost, NotFound
@@ -280,3 +283,41 @@ def test_checkpoints_do_not_stay(database: Database, tmp_path: Path, monkeypatch
     make_runner(database, tmp_path).run_one()
     assert len(written) == 7
     assert not any(path.exists() for path in written)
+
+
+def test_a_parent_whose_weights_are_deleted_with_another_job_is_trained_again(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit(database)
+    make_runner(database, tmp_path).run_one()
+    reuse = _Run._reuse
+
+    def then_delete(self: _Run, *args: Any) -> None:
+        reuse(self, *args)
+        assert self.done
+        shutil.rmtree(tmp_path / "artifacts")
+
+    monkeypatch.setattr(_Run, "_reuse", then_delete)
+    job_id = submit(database, SPEC.model_copy(update={"budgets": (Budget(metric="params", keep=0.01),)}))
+    executor = FakeExecutor()
+    make_runner(database, tmp_path, executor).run_one()
+    assert job(database, job_id).state == "succeeded"
+    assert "slimming parent seed 0" in {candidate.label for candidate in executor.evaluated}
+
+
+def test_a_runner_says_that_it_lives_until_it_ends(database: Database, tmp_path: Path) -> None:
+    runner = make_runner(database, tmp_path)
+
+    def is_alive() -> bool:
+        with database.session() as session:
+            return runners.is_any_alive(session)
+
+    thread = threading.Thread(target=runner.run_forever)
+    thread.start()
+    deadline = time.monotonic() + 10
+    while not is_alive():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    runner.stop()
+    thread.join()
+    assert not is_alive()
