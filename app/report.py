@@ -13,6 +13,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from app import show
 from app.client import Client, Json
@@ -83,6 +84,9 @@ def _panel(axes: Axes, front: Json) -> None:
         axes.annotate(f"dense, {show.count(front['dense'][cost])}", (0.01, dense), (0, 3), color="0.4", fontsize=8,
                       xycoords=("axes fraction", "data"), textcoords="offset points")  # fmt: skip
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(lambda value, _position: show.count(value))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(AXES[front["cost"]])
     axes.grid(alpha=0.2)
 
