@@ -74,11 +74,12 @@ def percent(sample: Json) -> str:
     return f"{100 * sample['mean']:.2f}{spread}"
 
 
-def pareto(*fronts: Json) -> Table:
-    """The Pareto table of a job; the first column names the costs over which a point is on the front."""
+def pareto(front: Json, *more: Json) -> Table:
+    """The Pareto table of a job; of several fronts, the first column names those that a point is on."""
+    fronts = (front, *more)
     rows = (
         (
-            ", ".join(front["cost"] for front in fronts if _is_on(front, point)),
+            ", ".join(one["cost"] for one in fronts if _is_on(one, point)) if more else "●" * point["on_front"],
             point["method"] or point["origin"],
             _budget(point["budget"]) + (" inherited" if point["init"] == "inherited" else ""),
             count(point["params"]),
@@ -88,10 +89,10 @@ def pareto(*fronts: Json) -> Table:
             point["accuracy"]["n"],
             point["architecture"][:10],
         )
-        for point in fronts[0]["points"]
+        for point in front["points"]
     )
-    columns = ("front", "widths", "budget", "params", "MACs", "ms", "test %", "n", "architecture")
-    return table("Pareto front", columns, rows)
+    columns = ("front" if more else "", "widths", "budget", "params", "MACs", "ms", "test %", "n", "architecture")
+    return table("Pareto fronts" if more else f"Pareto front over {front['cost']} (●)", columns, rows)
 
 
 def _is_on(front: Json, point: Json) -> bool:

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -150,6 +151,13 @@ class LocalExecutor:
             worker.kill()
 
 
+def _quieten_tracker() -> None:
+    """A worker that is killed gives back no semaphores; Python's tracker does that, and need not speak of it."""
+    option = "ignore:resource_tracker"  # inherited by the tracker, which the first worker starts
+    if option not in sys.warnoptions:
+        sys.warnoptions.append(option)
+
+
 class _Worker:
     """One process and the pipe to it."""
 
@@ -158,6 +166,7 @@ class _Worker:
         self._pipe, theirs = context.Pipe()
         lifeline, self._lifeline = context.Pipe(duplex=False)
         self._process = context.Process(target=_serve, args=(theirs, lifeline), name=name, daemon=True)
+        _quieten_tracker()
         self._process.start()
         theirs.close()
         lifeline.close()
