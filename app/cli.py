@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 
 from app import show
-from app.client import Client, ClientError, Json
+from app.client import Client, ClientError, Json, dataset_of
 
 app = typer.Typer(
     help="Pruning as architecture search: automatic widths against uniform and random ones, trained from scratch.",
@@ -194,11 +194,10 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Submit a search, follow it, and print the Pareto table and the verdict."""
-    folder = dataset.removeprefix("folder:")
     options = dict(map(_pair, option or []))
     spec: Json = {
         "name": name,
-        "target": {"arch": arch, "options": options, "dataset": {"folder": folder} if folder != dataset else dataset},
+        "target": {"arch": arch, "options": options, "dataset": dataset_of(dataset)},
         "seeds": list(range(seeds)),
         "recipe": {"preset": preset, "epochs": epochs},
     }

@@ -16,6 +16,12 @@ class ClientError(Exception):
     """The service refused, or could not be reached."""
 
 
+def dataset_of(text: str) -> str | dict[str, str]:
+    """A data set as a job spec names it, from how a command line does: a name, or `folder:NAME`."""
+    folder = text.removeprefix("folder:")
+    return text if folder == text else {"folder": folder}
+
+
 class Event(NamedTuple):
     """One Server-Sent Event."""
 

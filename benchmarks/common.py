@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from app.client import dataset_of
 from app.settings import load as load_settings
 from search.data import Data, Places, load
 from search.types import Folder
@@ -21,8 +22,7 @@ class Setting(NamedTuple):
     @property
     def spec(self) -> str | dict[str, str]:
         """The data set as a job spec names it."""
-        folder = self.dataset.removeprefix("folder:")
-        return self.dataset if folder == self.dataset else {"folder": folder}
+        return dataset_of(self.dataset)
 
     def data(self) -> Data:
         """The images, from where the service has them (`ESPALIER_DATASETS_DIR`)."""

@@ -130,8 +130,9 @@ def weights_of(session: Session, job_id: str) -> set[str]:
 
 def referenced_weights(session: Session, names: Collection[str]) -> set[str]:
     """Those of these weights that some candidate refers to."""
-    query = sa.select(CandidateRow.weights).where(CandidateRow.weights.is_not(None)).distinct()
-    return {str(name) for name in session.scalars(query)} & set(names)
+    return {
+        str(name) for name in session.scalars(sa.select(CandidateRow.weights).where(CandidateRow.weights.in_(names)))
+    }
 
 
 def forget_unused_architectures(session: Session) -> None:
