@@ -2,48 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.zoo.stages import layout
+
 CHANNELS = (16, 32, 64)
+
+
+class Shortcut(nn.Module):
+    """Option A: halves the resolution by pooling; the sum adds the missing channels as zeros. Has no parameters."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.avg_pool2d(x, 2, ceil_mode=True)
+
+
+def _padded(x: Tensor, channels: int) -> Tensor:
+    """`x` [batch, fewer, height, width] with channels of zeros behind its own."""
+    return F.pad(x, (0, 0, 0, 0, 0, channels - x.shape[1]))
 
 
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions; where the resolution halves, the shortcut is pooled and padded with zero channels."""
 
-    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
+    def __init__(self, in_channels: int, channels: int, downsamples: bool) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, padding=1, bias=False)
+        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride=2 if downsamples else 1, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(channels)
-        self.downsample = stride > 1
+        self.pool = Shortcut() if downsamples else None
+        self.widens = in_channels != channels
 
     def forward(self, x: Tensor) -> Tensor:
         y = F.relu(self.bn1(self.conv1(x)))
         y = self.bn2(self.conv2(y))
-        if self.downsample:
-            x = F.avg_pool2d(x, 2, ceil_mode=True)
-            x = F.pad(x, (0, 0, 0, 0, 0, y.shape[1] - x.shape[1]))
+        if self.pool is not None:
+            x = self.pool(x)
+        if self.widens:
+            x = _padded(x, y.shape[1])
         return F.relu(y + x)
 
 
 class ResNet(nn.Module):
-    """Images [batch, channels, height, width] to logits [batch, classes]."""
+    """Images [batch, channels, height, width] to logits [batch, classes].
 
-    def __init__(self, depth: int, classes: int, in_channels: int, width: float = 1.0) -> None:
+    `blocks` is the number of residual branches in each of the three stages; stages in `bare` begin with their shortcut
+    alone (see `stages.layout`).
+    """
+
+    def __init__(
+        self, blocks: Sequence[int], classes: int, in_channels: int, width: float = 1.0, bare: Collection[int] = ()
+    ) -> None:
         super().__init__()
-        assert (depth - 2) % 6 == 0
         channels = [max(1, round(base * width)) for base in CHANNELS]
         self.conv1 = nn.Conv2d(in_channels, channels[0], 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(channels[0])
-        blocks: list[nn.Module] = []
+        layers: list[nn.Module] = []
         before = channels[0]
-        for stage, count in enumerate(channels):
-            for block in range((depth - 2) // 6):
-                blocks.append(BasicBlock(before, count, stride=2 if stage and not block else 1))
-                before = count
-        self.blocks = nn.Sequential(*blocks)
+        for stage, downsamples, branch in layout(blocks, bare):
+            if branch:
+                layers.append(BasicBlock(before, channels[stage], downsamples))
+                before = channels[stage]
+            elif downsamples:  # the next branch widens what this passes on
+                layers.append(Shortcut())
+        self.blocks = nn.Sequential(*layers)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.classifier = nn.Linear(before, classes)
 
