@@ -69,6 +69,20 @@ class Slice(NamedTuple):
     start: int = 0
     repeat: int = 1
 
+    @property
+    def layer(self) -> str:
+        """The module the tensor belongs to."""
+        return self.tensor.rpartition(".")[0]
+
+
+class Selection(NamedTuple):
+    """How a group reads its channels from a shared stream, which stays whole."""
+
+    buffer: Slice
+    """Its part of the buffer that says which channel of the stream each of its own is."""
+    scale: str | None
+    """The scale of the batch norm that the stream passes before it is read, by channels of the stream."""
+
 
 FLOOR = 0.1
 """Least share of a group's channels that stays, unless asked otherwise."""
@@ -88,11 +102,12 @@ class ChannelGroup:
     floor: int
     stage: int
     slices: tuple[Slice, ...]
+    selection: Selection | None = None
 
     @property
     def layers(self) -> tuple[str, ...]:
         """The modules that hold a part of this group, in the order of the forward pass."""
-        return tuple(dict.fromkeys(s.tensor.rpartition(".")[0] for s in self.slices))
+        return tuple(dict.fromkeys(part.layer for part in self.slices))
 
 
 @dataclass(frozen=True)
@@ -108,7 +123,8 @@ class ChannelMask:
 
 
 class Cost(NamedTuple):
-    """What a network costs to hold and to run on one input (one multiply-add = 1; convolutions and linear layers)."""
+    """What a network costs to hold and to run on one input (one multiply-add = 1; convolutions, linear layers and, in
+    attention, products of activations)."""
 
     params: int
     macs: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -32,27 +33,32 @@ class LayerCost(NamedTuple):
 
 
 def receipt(config: ChannelConfig) -> list[LayerCost]:
-    """Every layer that has parameters, in the order of the network's modules; the columns sum to `cost`."""
+    """Every layer that has parameters, in the order of the network's modules; the columns sum to `cost`.
+
+    Multiply-adds of no single layer, such as attention's, are a row of their own at the end.
+    """
     net, uses = skeleton(config), blueprint(config).coupling.uses
-    return [
-        _row(name, module, uses.get(f"{name}.weight", 0))
+    rows = [
+        _row(name, module, uses)
         for name, module in net.named_modules()
         if any(True for _ in module.parameters(recurse=False))
     ]
+    other = blueprint(config).coupling.other_macs
+    return [*rows, LayerCost("", "products of activations", 0, 0, (), (), 1, 0, other)] if other else rows
 
 
-def _row(name: str, module: nn.Module, uses: int) -> LayerCost:
-    weight = module.weight
-    assert isinstance(weight, torch.Tensor)
-    kernel = tuple(weight.shape[2:])
+def _row(name: str, module: nn.Module, uses: Mapping[str, int]) -> LayerCost:
+    own = dict(module.named_parameters(prefix=name, recurse=False))
+    weight = getattr(module, "weight", None)
+    shape = tuple(weight.shape) if isinstance(weight, torch.Tensor) else (0,)
     return LayerCost(
         layer=name,
         type=type(module).__name__,
-        inputs=int(getattr(module, "in_channels", weight.shape[-1 if weight.dim() == 2 else 0])),
-        outputs=int(weight.shape[0]),
-        kernel=kernel,
+        inputs=int(getattr(module, "in_channels", shape[-1 if len(shape) == 2 else 0])),
+        outputs=shape[0],
+        kernel=shape[2:],
         stride=tuple(module.stride) if isinstance(module, nn.Conv2d) else (),
         groups=module.groups if isinstance(module, nn.Conv2d) else 1,
-        params=sum(parameter.numel() for parameter in module.parameters(recurse=False)),
-        macs=weight.numel() * uses,
+        params=sum(parameter.numel() for parameter in own.values()),
+        macs=sum(parameter.numel() * uses.get(tensor, 0) for tensor, parameter in own.items()),
     )

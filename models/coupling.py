@@ -1,29 +1,36 @@
-"""Tracing: which channels of a plain network are coupled. The one place that knows operations.
+"""Tracing: which channels of a plain network are coupled.
 
 The network is traced symbolically and run once on the meta device. Along the way every channel of every activation
 carries a label; each operation says how the labels of its inputs become those of its output, and each layer says which
-indices of which of its tensors belong to which label. Labels that must live or die together are merged (union-find),
-and what is left are the channel groups. An operation that is not on the list below freezes the channels that reach it:
-they stay dense, and the report says why. Nothing is guessed.
+indices of which of its tensors belong to which label (`operations.py`). Labels that must live or die together are
+merged, and what is left are the channel groups. An operation that is not on the list freezes the channels that reach
+it: they stay dense, and the report says why. Nothing is guessed.
 """
 
 from __future__ import annotations
 
+import linecache
 import math
-import operator
-from collections.abc import Callable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, NamedTuple, cast
 
+import numpy as np
 import torch
-import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, fx, nn
+from torch.utils.flop_counter import FlopCounterMode
 
-from models.config import ChannelGroup, Cost, Slice, floor_of
+from models.config import ChannelGroup, Cost, Selection, Slice, floor_of
 from models.errors import ArchitectureError, TraceError
+from models.labels import BATCH, Channels, Ledger, NotUnderstood
+from models.operations import Call, rule_of
+from models.shapes import OnlyShapes
 from models.tensors import named_tensors, on_meta, with_tensors
 
-_BATCH = 2  # of the symbolic run: tells the batch dimension from channels
+Shape = tuple[int, int, int]
 
 
 class FrozenLayer(NamedTuple):
@@ -37,12 +44,17 @@ class FrozenLayer(NamedTuple):
 class Coupling:
     """What tracing found: the groups, and enough about the tensors to know every width's cost."""
 
+    input: Shape
+    """What the network was traced with: channels, height, width."""
     groups: tuple[ChannelGroup, ...]
     frozen: tuple[FrozenLayer, ...]
     shapes: Mapping[str, tuple[int, ...]]
     """Parameter -> dense shape."""
     uses: Mapping[str, int]
     """Weight of a convolution or linear layer -> multiply-adds per element, for one input."""
+    other_macs: int
+    """Multiply-adds for one input that belong to no such weight: products of activations, as in attention, and whatever
+    else is not understood. No width changes them."""
     _parts: Mapping[str, tuple[tuple[int, tuple[tuple[str, int], ...]], ...]] = field(repr=False)
     """Parameter -> for each dimension: indices in no group, and (group, repeat) of those that are."""
 
@@ -59,7 +71,7 @@ class Coupling:
 
     def cost(self, widths: Mapping[str, int]) -> Cost:
         """Parameters and multiply-adds of the network with these widths. Allocates nothing."""
-        params = macs = 0
+        params, macs = 0, self.other_macs
         for tensor in self.shapes:
             size = math.prod(self.shape(tensor, widths))
             params += size
@@ -68,17 +80,17 @@ class Coupling:
 
     def prunable(self) -> tuple[float, float]:
         """Shares of parameters and of multiply-adds that lie on at least one prunable channel, each in [0, 1]."""
-        fixed = self.cost_of_frozen()
         dense = self.cost(self.widths)
-        return 1 - fixed.params / max(dense.params, 1), 1 - fixed.macs / max(dense.macs, 1)
+        frozen = {tensor: self.frozen_part(tensor) for tensor in self.shapes}
+        macs = self.other_macs + sum(size * self.uses.get(tensor, 0) for tensor, size in frozen.items())
+        return 1 - sum(frozen.values()) / max(dense.params, 1), 1 - macs / max(dense.macs, 1)
 
-    def cost_of_frozen(self) -> Cost:
-        """Cost of the tensor elements that no group touches."""
-        sizes = {tensor: math.prod(rest for rest, _ in parts) for tensor, parts in self._parts.items()}
-        return Cost(sum(sizes.values()), sum(size * self.uses.get(tensor, 0) for tensor, size in sizes.items()))
+    def frozen_part(self, tensor: str) -> int:
+        """Elements of a parameter that no group touches."""
+        return math.prod(rest for rest, _ in self._parts[tensor])
 
 
-def trace(net: nn.Module, shape: tuple[int, int, int]) -> Coupling:
+def trace(net: nn.Module, shape: Shape) -> Coupling:
     """Find the channel groups of `net` for one input of `shape` (channels, height, width).
 
     The network itself is not run, changed or copied.
@@ -88,49 +100,69 @@ def trace(net: nn.Module, shape: tuple[int, int, int]) -> Coupling:
     try:
         graph = fx.Tracer().trace(skeleton)
     except Exception as error:  # a traced network may raise anything from its own forward
-        raise TraceError(f"{type(net).__name__} cannot be traced symbolically: {error}") from error
+        raise TraceError(f"{type(net).__name__} cannot be traced symbolically{_where(error)}: {error}") from error
     run = _Run(fx.GraphModule(skeleton, graph), skeleton)
     try:
-        with torch.no_grad():
-            output = run.run(torch.empty((_BATCH, *shape), device="meta"))
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        with torch.no_grad(), OnlyShapes():
+            output = run.run(torch.empty((BATCH, *shape), device="meta"))
+    except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
         where = f" at {run.where}" if run.where else ""
         raise ArchitectureError(
             f"{type(net).__name__} cannot take an input of shape {shape}{where}: {_first_line(error)}"
         ) from error
     _freeze_outputs(run, output)
-    coupling = _assemble(run, skeleton)
-    _probe(skeleton, coupling, shape)
+    coupling = _assemble(run, skeleton, shape)
+    _probe(skeleton, coupling)
     return coupling
 
 
 def _first_line(error: Exception) -> str:
     """What was wrong; torch appends where in its own code it was noticed."""
-    return str(error).partition("\n")[0]
+    return str(error).strip().partition("\n")[0]
+
+
+def _where(error: Exception) -> str:
+    """The last line of a network's own code on the way to an error."""
+    place, trail = "", error.__traceback__
+    while trail is not None:
+        code = trail.tb_frame.f_code
+        if code.co_name not in ("trace", "call_module", "module_call_wrapper") and "/torch/" not in code.co_filename:
+            line = linecache.getline(code.co_filename, trail.tb_lineno).strip()
+            place = f" in {code.co_qualname}, line {trail.tb_lineno} ({line})"
+        trail = trail.tb_next
+    return place
 
 
 def resized(skeleton: nn.Module, coupling: Coupling, widths: Mapping[str, int]) -> nn.Module:
-    """The network with these widths, on the meta device: shapes without memory."""
+    """The network with these widths: shapes without memory, where the skeleton has none.
+
+    A tensor that does hold values keeps those of its first channels.
+    """
     touched = dict.fromkeys((part.tensor, part.dim) for group in coupling.groups for part in group.slices)
     dense = named_tensors(skeleton)
     shapes = {tensor: list(dense[tensor].shape) for tensor, _ in touched}
     for group in coupling.groups:
         for part in group.slices:
             shapes[part.tensor][part.dim] -= part.repeat * (group.width - widths[group.name])
-    return with_tensors(
-        skeleton,
-        {name: torch.empty(size, dtype=dense[name].dtype, device="meta") for name, size in shapes.items()},
-    )
+    return with_tensors(skeleton, {name: _fitted(dense[name], size) for name, size in shapes.items()})
 
 
-def _probe(skeleton: nn.Module, coupling: Coupling, shape: tuple[int, int, int]) -> None:
+def _fitted(tensor: Tensor, shape: list[int]) -> Tensor:
+    if tensor.is_meta:
+        return torch.empty(shape, dtype=tensor.dtype, device="meta")
+    return tensor.detach()[tuple(slice(size) for size in shape)].clone()
+
+
+def _probe(skeleton: nn.Module, coupling: Coupling) -> None:
     """Run the network with other widths, in both modes: a channel count that is fixed in its code shows here, and so
     does a path that only training takes."""
     widths = {group.name: max(1, group.width - 1 - i % 3) for i, group in enumerate(coupling.groups)}
     thinner = resized(skeleton, coupling, widths)
     try:
-        with torch.no_grad():
-            outputs = [thinner.train(mode)(torch.empty((_BATCH, *shape), device="meta")) for mode in (True, False)]
+        with torch.no_grad(), OnlyShapes():
+            outputs = [
+                thinner.train(mode)(torch.empty((BATCH, *coupling.input), device="meta")) for mode in (True, False)
+            ]
         if not all(isinstance(output, Tensor) for output in outputs):
             raise TypeError(f"in training it returns {type(outputs[0]).__name__}, not one tensor")
     except Exception as error:  # whatever a network's own forward may raise
@@ -139,351 +171,81 @@ def _probe(skeleton: nn.Module, coupling: Coupling, shape: tuple[int, int, int])
         ) from error
 
 
-# --- labels -----------------------------------------------------------------------------------------------------
-
-
-class _Labels:
-    """Union-find over channel labels; a label may be frozen, with the reason."""
-
-    def __init__(self) -> None:
-        self.parent: list[int] = []
-        self.reason: dict[int, str] = {}
-
-    def new(self, count: int) -> list[int]:
-        start = len(self.parent)
-        self.parent.extend(range(start, start + count))
-        return list(range(start, start + count))
-
-    def find(self, label: int) -> int:
-        root = label
-        while self.parent[root] != root:
-            root = self.parent[root]
-        while self.parent[label] != root:
-            self.parent[label], label = root, self.parent[label]
-        return root
-
-    def merge(self, one: list[int], other: list[int]) -> None:
-        for a, b in zip(one, other, strict=True):
-            low, high = sorted((self.find(a), self.find(b)))
-            if low != high:
-                self.parent[high] = low
-                if high in self.reason:
-                    self.reason.setdefault(low, self.reason.pop(high))
-
-    def freeze(self, labels: list[int], reason: str) -> None:
-        for label in labels:
-            self.reason.setdefault(self.find(label), reason)
-
-
-class _Channels(NamedTuple):
-    """The channels of one activation: the dimension they lie in, and the label of each."""
-
-    dim: int
-    labels: list[int]
-
-
-class _NotUnderstood(Exception):
-    """An operation, or its use here, that is not on the list."""
-
-
-class _Call(NamedTuple):
-    """One node of the graph as an operation sees it."""
-
-    run: _Run
-    name: str  # the module's path, or the operation's name
-    module: nn.Module | None
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    inputs: list[tuple[Tensor, _Channels]]  # tensors among the arguments, in order
-    literal: tuple[bool, ...]  # for each positional argument: written as a constant in the network's code
-    output: Tensor
-
-    def argument(self, index: int, name: str, default: Any = None) -> Any:
-        """An argument by position or keyword."""
-        return self.args[index] if len(self.args) > index else self.kwargs.get(name, default)
-
-
 class _Run(fx.Interpreter):
     """Runs the graph on the meta device and carries the labels along."""
 
     def __init__(self, graph: fx.GraphModule, net: nn.Module) -> None:
         super().__init__(graph, garbage_collect_values=False)
-        self.labels = _Labels()
-        self.channels: dict[fx.Node, _Channels] = {}
-        self.owned: dict[tuple[str, int], list[int]] = {}  # (tensor, dim) -> label of each index
-        self.spoiled: dict[str, str] = {}  # tensor -> why it belongs to no group
-        self.uses: dict[str, int] = {}
-        self.resolution: dict[str, tuple[int, ...]] = {}  # layer -> extent of its output
+        self.ledger = Ledger(net)
+        self.channels: dict[fx.Node, Channels] = {}
         self.where = ""
-        # A module reached under two names is one set of tensors; the state dict's first name counts.
-        self.name_of = {id(tensor): name for name, tensor in [*net.named_parameters(), *net.named_buffers()]}
+        self.understood = True
+        """Whether every operation was."""
 
     def run_node(self, n: fx.Node) -> Any:
         self.where = str(n.target)
         value = super().run_node(n)
         if n.op == "placeholder":
-            self.channels[n] = self._fresh(value, "network input")
-        elif isinstance(value, Tensor) and n.op != "output":
+            self.channels[n] = self._opaque("network input")
+            self.channels[n] = Channels(1, self.channels[n].along(1, value, ""))
+        elif n.op == "get_attr":
+            self.channels[n] = self._attribute(n, value)
+        elif n.op != "output" and any(isinstance(part, Tensor) for part in _parts_of(value)):
             self.channels[n] = self._through(n, value)
-        elif n.op != "output":
-            self._follow_pieces(n, value)
         return value
 
-    def _through(self, node: fx.Node, value: Tensor) -> _Channels:
+    def _attribute(self, node: fx.Node, value: Tensor) -> Channels:
+        """A parameter or buffer that the network's own code uses: one label an index, if it has one true dimension."""
+        long = [dim for dim, size in enumerate(value.shape) if size > 1]
+        if len(long) != 1 or not value.is_floating_point():
+            return self._opaque(f"{node.target} is used by more than its layer")
+        labels = self.ledger.labels.new(value.shape[long[0]])
+        self.ledger.own(value, long[0], labels)
+        return Channels(long[0], labels)
+
+    def _through(self, node: fx.Node, value: Any) -> Channels:
         inputs = [source for source in node.all_input_nodes if source in self.channels]
         module = self.fetch_attr(str(node.target)) if node.op == "call_module" else None
-        rule = _rule(node, module)
+        rule = rule_of(node, module)
         try:
-            if rule is None or not inputs:
-                raise _NotUnderstood(f"{_describe(node, module)} is not understood")
+            if rule is None or not inputs or not isinstance(value, Tensor):
+                raise NotUnderstood(f"{_describe(node, module)} is not understood")
             args, kwargs = self.fetch_args_kwargs_from_env(node)
-            call = _Call(
-                self, _describe(node, None), module, args, kwargs,
-                [(self.env[source], self.channels[source]) for source in inputs],
-                tuple(not _nodes(arg) for arg in node.args), value,
-            )  # fmt: skip
-            channels = rule(call)
-            if value.shape[channels.dim] != len(channels.labels):
-                raise _NotUnderstood(f"{_describe(node, module)} changes its channels in an unknown way")
+            traced = [(self.env[source], self.channels[source]) for source in inputs]
+            if not all(isinstance(tensor, Tensor) for tensor, _ in traced):
+                raise NotUnderstood(f"{_describe(node, module)} takes a piece of what is not understood")
+            channels = rule(Call(self.ledger, _describe(node, None), node, module, args, kwargs, traced, value))
+            if channels.dim is not None and value.shape[channels.dim] != len(channels.labels):
+                raise NotUnderstood(f"{_describe(node, module)} changes its channels in an unknown way")
             return channels
-        except _NotUnderstood as problem:
-            for source in inputs:
-                self.labels.freeze(self.channels[source].labels, str(problem))
-            self._freeze_own(module, str(problem))
-            return self._fresh(value, str(problem))
+        except NotUnderstood as problem:
+            return self._behind(str(problem), inputs, module)
 
-    def _follow_pieces(self, node: fx.Node, value: Any) -> None:
-        """Tuples of tensors (chunk, split, …): nothing is known of the pieces, so whatever made them is frozen."""
-        if isinstance(value, (tuple, list)) and any(isinstance(piece, Tensor) for piece in value):
-            for source in node.all_input_nodes:
-                if source in self.channels:
-                    reason = f"{_describe(node, None)} splits its input"
-                    self.labels.freeze(self.channels[source].labels, reason)
+    def _behind(self, problem: str, inputs: list[fx.Node], module: nn.Module | None) -> Channels:
+        """What comes out of an operation that is not understood: all that reaches it stays, for the first reason."""
+        self.understood = False
+        labels = self.ledger.labels
+        known = [labels.reason(label) for source in inputs for label in self.channels[source].labels]
+        for source in inputs:
+            labels.freeze(self.channels[source].labels, problem)
+        if module is not None:
+            self.ledger.spoil(module, problem)
+        return self._opaque(problem if not known or None in known else cast(str, known[0]))
 
-    def _fresh(self, value: Tensor, reason: str) -> _Channels:
-        dim = 1 if value.dim() > 1 else 0
-        labels = self.labels.new(value.shape[dim] if value.dim() else 0)
-        self.labels.freeze(labels, reason)
-        return _Channels(dim, labels)
-
-    def _freeze_own(self, module: nn.Module | None, reason: str) -> None:
-        """Tensors of a layer that is not understood belong to no group, even if another call of it is understood."""
-        for tensor in [*module.parameters(), *module.buffers()] if module is not None else []:
-            name = self.name_of[id(tensor)]
-            self.spoiled[name] = reason
-            for (owned, _), labels in self.owned.items():
-                if owned == name:
-                    self.labels.freeze(labels, reason)
-
-    def own(self, module: nn.Module, tensors: tuple[str, ...], dim: int, labels: list[int]) -> None:
-        """Say that index i of dimension `dim` of these tensors belongs to labels[i]."""
-        for attribute in tensors:
-            tensor = getattr(module, attribute, None)
-            if tensor is None:
-                continue
-            key = (self.name_of[id(tensor)], dim)
-            if key[0] in self.spoiled:
-                self.labels.freeze(labels, self.spoiled[key[0]])
-            if key in self.owned:
-                self.labels.merge(self.owned[key], labels)  # the layer is used twice
-            else:
-                self.owned[key] = labels
-
-    def count(self, layer: str, module: nn.Module, output: Tensor, features: int) -> None:
-        """Note what applying this layer's weight once costs, and at which resolution it works."""
-        weight = self.name_of[id(module.weight)]
-        self.uses[weight] = self.uses.get(weight, 0) + output.numel() // (_BATCH * features)
-        self.resolution.setdefault(layer, tuple(output.shape[2:]))
+    def _opaque(self, reason: str) -> Channels:
+        label = self.ledger.labels.new(1)
+        self.ledger.labels.freeze(label, reason)
+        return Channels(None, label)
 
 
-def _nodes(value: Any) -> list[fx.Node]:
-    found: list[fx.Node] = []
-    fx.node.map_arg(value, found.append)
-    return found
+def _parts_of(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, (tuple, list)) else (value,)
 
 
 def _describe(node: fx.Node, module: nn.Module | None) -> str:
     if node.op == "call_module":
         return f"{type(module).__name__} {node.target}" if module is not None else str(node.target)
     return getattr(node.target, "__name__", str(node.target))
-
-
-# --- operations: the allow-list ---------------------------------------------------------------------------------
-
-
-def _first(call: _Call) -> tuple[Tensor, _Channels]:
-    if not call.inputs:
-        raise _NotUnderstood(f"{call.name} has no traced input")
-    return call.inputs[0]
-
-
-def _convolution(call: _Call) -> _Channels:
-    conv = cast(nn.Conv2d, call.module)
-    labels = _first(call)[1].labels
-    call.run.count(call.name, conv, call.output, conv.out_channels)
-    if conv.groups == 1:
-        call.run.own(conv, ("weight",), 1, labels)
-        out = call.run.labels.new(conv.out_channels)
-    elif conv.groups == conv.in_channels:  # depthwise: output k * m + j reads input k alone
-        multiplier = conv.out_channels // conv.in_channels
-        out = [label for label in labels for _ in range(multiplier)]
-    else:  # cut the same positions from every convolution group, so that they stay equal in size
-        per_in, per_out = conv.in_channels // conv.groups, conv.out_channels // conv.groups
-        inner, outer = labels[:per_in], call.run.labels.new(per_out)
-        for k in range(1, conv.groups):
-            call.run.labels.merge(inner, labels[k * per_in : (k + 1) * per_in])
-        call.run.own(conv, ("weight",), 1, inner)
-        out = outer * conv.groups
-    call.run.own(conv, ("weight", "bias"), 0, out)
-    return _Channels(1, out)
-
-
-def _linear(call: _Call) -> _Channels:
-    linear = cast(nn.Linear, call.module)
-    value, channels = _first(call)
-    if channels.dim != value.dim() - 1:
-        raise _NotUnderstood(f"Linear {call.name} mixes a dimension that is not the channels")
-    call.run.count(call.name, linear, call.output, linear.out_features)
-    call.run.own(linear, ("weight",), 1, channels.labels)
-    out = call.run.labels.new(linear.out_features)
-    call.run.own(linear, ("weight", "bias"), 0, out)
-    return _Channels(value.dim() - 1, out)
-
-
-def _batch_norm(call: _Call) -> _Channels:
-    channels = _first(call)[1]
-    if channels.dim != 1:
-        raise _NotUnderstood(f"batch norm {call.name} normalises a dimension that is not the channels")
-    tensors = ("weight", "bias", "running_mean", "running_var")
-    call.run.own(cast(nn.Module, call.module), tensors, 0, channels.labels)
-    return channels
-
-
-def _elementwise(call: _Call) -> _Channels:
-    """One tensor in, each element by itself, or pooled over space."""
-    if len(call.inputs) != 1:
-        raise _NotUnderstood(f"{call.name} takes more than one tensor")
-    return call.inputs[0][1]
-
-
-def _pooling(call: _Call) -> _Channels:
-    value, channels = _first(call)
-    if (value.dim(), channels.dim) != (4, 1):
-        raise _NotUnderstood(f"{call.name} pools over channels")
-    return channels
-
-
-def _combine(call: _Call) -> _Channels:
-    """Sum or product of tensors: channels that meet are coupled."""
-    value, channels = _first(call)
-    for other, theirs in call.inputs[1:]:
-        if other.dim() != value.dim() or theirs.dim != channels.dim or len(theirs.labels) != len(channels.labels):
-            raise _NotUnderstood(f"{call.name} broadcasts over channels")
-        call.run.labels.merge(channels.labels, theirs.labels)
-    return channels
-
-
-def _concatenate(call: _Call) -> _Channels:
-    dim = call.argument(1, "dim", 0)
-    first = _first(call)
-    if dim % first[0].dim() != first[1].dim or any(c.dim != first[1].dim for _, c in call.inputs):
-        raise _NotUnderstood(f"{call.name} joins along a dimension that is not the channels")
-    # all_input_nodes lists a repeated tensor once; the real order and number come from the argument.
-    by_id = {id(value): channels for value, channels in call.inputs}
-    return _Channels(first[1].dim, [label for part in call.args[0] for label in by_id[id(part)].labels])
-
-
-def _flatten(call: _Call) -> _Channels:
-    value, channels = _first(call)
-    if isinstance(call.module, nn.Flatten):
-        start, end = call.module.start_dim, call.module.end_dim
-    else:
-        start, end = call.argument(1, "start_dim", 0), call.argument(2, "end_dim", -1)
-    if (channels.dim, start, end % value.dim()) != (1, 1, value.dim() - 1):
-        raise _NotUnderstood(f"{call.name} flattens other dimensions than the channels and all behind them")
-    repeat = math.prod(value.shape[2:])
-    return _Channels(1, [label for label in channels.labels for _ in range(repeat)])
-
-
-def _reshape(call: _Call) -> _Channels:
-    """Only `view(batch, -1)`, which is a flatten; a size written as a number would not fit a cut network."""
-    sizes = call.args[1] if len(call.args) == 2 and isinstance(call.args[1], (tuple, list)) else call.args[1:]
-    value, channels = _first(call)
-    if channels.dim != 1 or len(sizes) != 2 or sizes[1] != -1 or call.output.shape[0] != value.shape[0]:
-        raise _NotUnderstood(f"{call.name} rearranges channels")
-    repeat = math.prod(value.shape[2:])
-    return _Channels(1, [label for label in channels.labels for _ in range(repeat)])
-
-
-def _mean(call: _Call) -> _Channels:
-    value, channels = _first(call)
-    dims = call.argument(1, "dim")
-    over = {d % value.dim() for d in ([dims] if isinstance(dims, int) else dims or range(value.dim()))}
-    if channels.dim in over or 0 in over:
-        raise _NotUnderstood(f"{call.name} averages over channels")
-    keep = call.argument(2, "keepdim", False)
-    return channels if keep else _Channels(channels.dim - sum(d < channels.dim for d in over), channels.labels)
-
-
-def _pad(call: _Call) -> _Channels:
-    """Zero padding; along channels only if the amount is computed from shapes, so that it follows a cut."""
-    value, channels = _first(call)
-    amounts = list(call.argument(1, "pad"))
-    behind = value.dim() - 1 - channels.dim  # dimensions after the channels come first in `pad`
-    before, after = ([*amounts[2 * behind : 2 * behind + 2], 0, 0])[:2]
-    if (before or after) and (call.literal[1] if len(call.literal) > 1 else True):
-        raise _NotUnderstood(f"{call.name} pads channels by a fixed number")
-    if min(before, after) < 0:
-        raise _NotUnderstood(f"{call.name} crops channels")
-    new = call.run.labels.new
-    return _Channels(channels.dim, [*new(before), *channels.labels, *new(after)])
-
-
-_Rule = Callable[[_Call], _Channels]
-
-_MODULES: dict[type[nn.Module], _Rule] = {
-    nn.Conv2d: _convolution,
-    nn.Linear: _linear,
-    nn.BatchNorm1d: _batch_norm,
-    nn.BatchNorm2d: _batch_norm,
-    nn.Flatten: _flatten,
-    **dict.fromkeys((nn.AvgPool2d, nn.MaxPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d), _pooling),
-    **dict.fromkeys(
-        (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Mish, nn.Sigmoid, nn.Tanh, nn.Softplus,
-         nn.Hardswish, nn.Hardsigmoid, nn.Hardtanh, nn.Identity, nn.Dropout, nn.Dropout2d), _elementwise,
-    ),
-}  # fmt: skip
-
-_FUNCTIONS: dict[Any, _Rule] = {
-    **dict.fromkeys((operator.add, operator.iadd, operator.mul, operator.imul, torch.add, torch.mul), _combine),
-    torch.cat: _concatenate,
-    torch.flatten: _flatten,
-    torch.mean: _mean,
-    F.pad: _pad,
-    **dict.fromkeys(
-        (F.avg_pool2d, F.max_pool2d, F.adaptive_avg_pool2d, F.adaptive_max_pool2d, torch.max_pool2d), _pooling
-    ),
-    **dict.fromkeys(
-        (F.relu, torch.relu, F.relu6, F.leaky_relu, F.gelu, F.silu, torch.sigmoid, F.sigmoid, torch.tanh, F.tanh,
-         F.hardswish, F.hardsigmoid, F.dropout, F.dropout2d), _elementwise,
-    ),
-}  # fmt: skip
-
-_METHODS: dict[str, _Rule] = {
-    **dict.fromkeys(("add", "add_", "mul", "mul_"), _combine),
-    **dict.fromkeys(("relu", "relu_", "sigmoid", "tanh", "contiguous", "clone"), _elementwise),
-    **dict.fromkeys(("view", "reshape"), _reshape),
-    "flatten": _flatten,
-    "mean": _mean,
-}
-
-
-def _rule(node: fx.Node, module: nn.Module | None) -> _Rule | None:
-    if node.op == "call_module":
-        return _MODULES.get(type(cast(nn.Module, module)))  # exact type: a subclass may compute something else
-    if node.op == "call_function":
-        return _FUNCTIONS.get(node.target)
-    return _METHODS.get(str(node.target)) if node.op == "call_method" else None
 
 
 # --- from labels to groups --------------------------------------------------------------------------------------
@@ -493,86 +255,96 @@ def _freeze_outputs(run: _Run, output: Any) -> None:
     node = next(n for n in reversed(run.module.graph.nodes) if n.op == "output")  # type: ignore[union-attr, arg-type]
     for source in node.all_input_nodes:
         if source in run.channels:
-            run.labels.freeze(run.channels[source].labels, "network output")
+            run.ledger.labels.freeze(run.channels[source].labels, "network output")
     if not isinstance(output, Tensor):
         raise TraceError(f"the network must return one tensor, got {type(output).__name__}")
 
 
-class _Channel(NamedTuple):
-    """One channel that can be cut: the blocks of indices it owns, each (tensor, dim, start, length)."""
-
-    blocks: tuple[Slice, ...]
-
-    def follows(self, other: _Channel) -> bool:
-        """Whether this channel lies right behind `other` in every tensor."""
-        return len(self.blocks) == len(other.blocks) and all(
-            (mine.tensor, mine.dim, mine.repeat) == (theirs.tensor, theirs.dim, theirs.repeat)
-            and mine.start == theirs.start + theirs.repeat
-            for mine, theirs in zip(self.blocks, other.blocks, strict=True)
-        )
-
-
-def _assemble(run: _Run, net: nn.Module) -> Coupling:
-    stages = _stages(run)
+def _assemble(run: _Run, net: nn.Module, shape: Shape) -> Coupling:
+    ledger = run.ledger
+    stages = ledger.stages()
     groups: list[ChannelGroup] = []
-    for channels in _runs(_channels(run)):
-        first, width = channels[0].blocks, len(channels)
-        layer = first[0].tensor.rpartition(".")[0]
-        taken = sum(group.name.partition(":")[0] == layer for group in groups)
-        name = f"{layer}:{taken}" if taken else layer
-        groups.append(ChannelGroup(name, width, floor_of(width), stages.get(layer, 0), first))
+    taken: dict[str, int] = {}  # layer -> groups named after it
+    for width, first in _intervals(ledger):
+        layer = first[0].layer
+        count = taken[layer] = taken.get(layer, 0) + 1
+        name = f"{layer}:{count - 1}" if count > 1 else layer
+        stage = next((stages[part.layer] for part in first if part.layer in stages), 0)
+        groups.append(ChannelGroup(name, width, floor_of(width), stage, first, _selection(ledger, first)))
     shapes = {name: tuple(tensor.shape) for name, tensor in net.named_parameters()}
-    return Coupling(tuple(groups), _frozen_layers(run), shapes, run.uses, _parts(shapes, groups))
+    owned = sum(math.prod(shapes[name]) * uses for name, uses in ledger.uses.items())
+    other = 0 if run.understood else _multiply_adds(net, shape) - owned
+    parts = _parts(shapes, groups)
+    return Coupling(shape, tuple(groups), _frozen_layers(ledger, groups), shapes, ledger.uses, other, parts)
 
 
-def _channels(run: _Run) -> Iterator[_Channel]:
-    """Every class of labels that is not frozen, in the order of the forward pass."""
-    owned: dict[int, list[tuple[str, int, int]]] = {}
-    for (tensor, dim), labels in run.owned.items():
-        for index, label in enumerate(labels):
-            owned.setdefault(run.labels.find(label), []).append((tensor, dim, index))
-    for root, places in owned.items():
-        if root not in run.labels.reason:
-            yield _Channel(tuple(_blocks(places)))
+def _selection(ledger: Ledger, slices: tuple[Slice, ...]) -> Selection | None:
+    for part in slices:
+        if part.tensor in ledger.selections:
+            return Selection(part, ledger.selections[part.tensor])
+    return None
 
 
-def _blocks(places: list[tuple[str, int, int]]) -> Iterator[Slice]:
-    """Join neighbouring indices of one tensor dimension."""
-    tensor, dim, start = places[0]
-    length = 1
-    for place in places[1:]:
-        if place == (tensor, dim, start + length):
-            length += 1
-        else:
-            yield Slice(tensor, dim, start, length)
-            (tensor, dim, start), length = place, 1
-    yield Slice(tensor, dim, start, length)
+def _multiply_adds(net: nn.Module, shape: Shape) -> int:
+    """All of a network's multiply-adds for one input, as torch counts them operation by operation."""
+    with FlopCounterMode(display=False) as counter, torch.enable_grad():  # without gradients, attention is one unknown
+        net(torch.empty((1, *shape), device="meta"))
+    return int(counter.get_total_flops()) // 2
 
 
-def _runs(channels: Iterator[_Channel]) -> list[list[_Channel]]:
-    """Channels in a row become one group; a single channel cannot be thinned and is left out."""
-    runs: list[list[_Channel]] = []
-    for channel in channels:
-        if runs and channel.follows(runs[-1][-1]):
-            runs[-1].append(channel)
-        else:
-            runs.append([channel])
-    return [run for run in runs if len(run) > 1]
+class _Segment(NamedTuple):
+    """Labels in a row that own indices in a row: label `start + i` owns `repeat` of them at `at + i * repeat`."""
+
+    start: int
+    width: int
+    tensor: str
+    dim: int
+    at: int
+    repeat: int
 
 
-def _stages(run: _Run) -> dict[str, int]:
-    """Layer -> stage: layers that work at one resolution, numbered in the order in which they come."""
-    order = {resolution: stage for stage, resolution in enumerate(dict.fromkeys(run.resolution.values()))}
-    return {layer: order[resolution] for layer, resolution in run.resolution.items()}
+def _intervals(ledger: Ledger) -> Iterator[tuple[int, tuple[Slice, ...]]]:
+    """The groups, in the order of the forward pass: their widths, and the slices of their channels.
+
+    Labels belong to one group where they lie in a row in every tensor, so segments are cut wherever any of them begins
+    or ends. A single channel cannot be thinned and is left out.
+    """
+    roots, frozen = ledger.labels.roots()
+    segments = [
+        segment
+        for (tensor, dim), labels in ledger.owned.items()
+        for segment in _segments(roots[np.asarray(labels)], frozen, tensor, dim)
+    ]
+    cuts = sorted({edge for segment in segments for edge in (segment.start, segment.start + segment.width)})
+    slices: dict[int, list[Slice]] = {}
+    for start, width, tensor, dim, at, repeat in segments:
+        for cut in cuts[bisect_left(cuts, start) : bisect_left(cuts, start + width)]:
+            slices.setdefault(cut, []).append(Slice(tensor, dim, at + (cut - start) * repeat, repeat))
+    following = dict(pairwise(cuts))
+    for cut, parts in slices.items():
+        if following[cut] - cut > 1:
+            yield following[cut] - cut, tuple(parts)
 
 
-def _frozen_layers(run: _Run) -> tuple[FrozenLayer, ...]:
+def _segments(labels: NDArray[np.int64], frozen: NDArray[np.bool_], tensor: str, dim: int) -> Iterator[_Segment]:
+    """The segments of one dimension of a tensor, without labels that are frozen."""
+    at = np.flatnonzero(np.diff(labels, prepend=-1))  # where another label begins
+    values, repeats = labels[at], np.diff(at, append=len(labels))
+    broken = (np.diff(values) != 1) | (np.diff(repeats) != 0) | (np.diff(frozen[values]))
+    for first, last in pairwise([0, *(np.flatnonzero(broken) + 1).tolist(), len(values)]):
+        if not frozen[values[first]]:
+            yield _Segment(int(values[first]), last - first, tensor, dim, int(at[first]), int(repeats[first]))
+
+
+def _frozen_layers(ledger: Ledger, groups: list[ChannelGroup]) -> tuple[FrozenLayer, ...]:
     """Layers none of whose output channels can be cut."""
+    grouped = {part.tensor for group in groups for part in group.slices if part.dim == 0}
     found: dict[str, str] = {}
-    for (tensor, dim), labels in run.owned.items():
-        reasons = {run.labels.reason.get(run.labels.find(label)) for label in labels}
-        if dim == 0 and tensor in run.uses and None not in reasons:
-            found[tensor.rpartition(".")[0]] = ", ".join(sorted(cast(set[str], reasons)))
+    for (tensor, dim), labels in ledger.owned.items():
+        if dim == 0 and tensor in ledger.uses and tensor not in grouped:
+            reasons = {ledger.labels.reason(label) for label in labels} - {None}
+            alone = "its channels can only be kept or cut all together"
+            found[tensor.rpartition(".")[0]] = ", ".join(sorted(cast(set[str], reasons))) or alone
     return tuple(FrozenLayer(layer, reason) for layer, reason in found.items())
 
 

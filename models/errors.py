@@ -5,7 +5,8 @@ ModelError
 ├── UnknownArchitecture    a name that is not in the registry
 ├── ArchitectureError      a factory that refuses its options, or an input the network cannot take
 ├── TraceError             control flow or operations that tracing cannot follow at all
-└── SurgeryError           a cut that would change what the network computes
+├── SurgeryError           a cut that would change what the network computes
+└── WeightsError           tensors that are not this network's
 """
 
 from __future__ import annotations
@@ -34,6 +35,10 @@ class ArchitectureError(ModelError):
 
 class TraceError(ModelError):
     """A network that cannot be traced at all."""
+
+
+class WeightsError(ModelError):
+    """Tensors that are not this network's."""
 
 
 class SurgeryError(ModelError):

@@ -10,40 +10,36 @@ import torch
 from torch import Tensor, nn
 
 from models.config import ChannelGroup, ChannelMask, Slice
+from models.coupling import Coupling
 from models.errors import SurgeryError
 from models.tensors import named_tensors, with_tensors
 
 
-def prune(
-    net: nn.Module,
-    groups: Iterable[ChannelGroup],
-    mask: ChannelMask,
-    check: tuple[int, int, int] | None,
-) -> nn.Module:
+def prune(net: nn.Module, coupling: Coupling, mask: ChannelMask, check: bool = True) -> nn.Module:
     """A smaller network with the kept channels only, weights inherited; `net` itself is left as it is.
 
-    `check` is the shape of one input (channels, height, width): the cut network is compared on random inputs with the
-    same network silenced, in evaluation mode, before it is handed out. None skips the comparison.
+    With `check`, the cut network is compared on random inputs with the same network silenced, in evaluation mode,
+    before it is handed out.
     Raises SurgeryError when the mask does not fit, or when the cut changes what the network computes.
     """
-    groups = tuple(groups)
+    groups = coupling.groups
     _validate(groups, mask)
     cut = with_tensors(net, _rewritten(net, groups, lambda t, part, name: _select(t, part, mask.kept[name])))
-    if check is not None:
-        _compare(net, cut, groups, mask, check)
+    if check:
+        _compare(net, cut, coupling, mask)
     return cut
 
 
-def silence(net: nn.Module, groups: Iterable[ChannelGroup], mask: ChannelMask) -> nn.Module:
+def silence(net: nn.Module, coupling: Coupling, mask: ChannelMask) -> nn.Module:
     """A copy of the network, of the same size, in which the cut channels are zero wherever they occur."""
-    groups = tuple(groups)
+    groups = coupling.groups
     _validate(groups, mask)
     return with_tensors(net, _rewritten(net, groups, lambda t, part, name: _zeroed(t, part, mask.kept[name])))
 
 
-def permute(net: nn.Module, groups: Iterable[ChannelGroup], order: Mapping[str, Tensor]) -> nn.Module:
+def permute(net: nn.Module, coupling: Coupling, order: Mapping[str, Tensor]) -> nn.Module:
     """A copy in which channel i of a group is the original's channel order[i]; it computes the same function."""
-    return with_tensors(net, _rewritten(net, tuple(groups), lambda t, part, name: _reorder(t, part, order[name])))
+    return with_tensors(net, _rewritten(net, coupling.groups, lambda t, part, name: _reorder(t, part, order[name])))
 
 
 _Rewrite = Callable[[Tensor, Slice, str], Tensor]
@@ -113,11 +109,11 @@ def _validate(groups: tuple[ChannelGroup, ...], mask: ChannelMask) -> None:
 def _compare(
     net: nn.Module,
     cut: nn.Module,
-    groups: tuple[ChannelGroup, ...],
+    coupling: Coupling,
     mask: ChannelMask,
-    shape: tuple[int, int, int],
 ) -> None:
     """Silenced and cut networks must agree; layers are silenced one at a time, so no second dense copy is held."""
+    groups, shape = coupling.groups, coupling.input
     parameter = next(net.parameters())
     generator = torch.Generator().manual_seed(0)
     inputs = torch.randn((2, *shape), generator=generator).to(parameter.device, parameter.dtype)
@@ -131,22 +127,23 @@ def _compare(
             difference = math.inf
         tolerance = 1e-9 if parameter.dtype == torch.float64 else 1e-3
         if not difference <= tolerance:  # a NaN is not smaller either
-            worst = _worst_group(net, groups, mask, inputs)
+            worst = _worst_group(net, coupling, mask, inputs)
             raise SurgeryError(
                 f"the cut network differs from the silenced one by {difference:.3g} of its largest output "
                 f"(at most {tolerance:g} is rounding); the group that differs most is {worst!r}"
             )
 
 
-def _worst_group(net: nn.Module, groups: tuple[ChannelGroup, ...], mask: ChannelMask, inputs: Tensor) -> str:
+def _worst_group(net: nn.Module, coupling: Coupling, mask: ChannelMask, inputs: Tensor) -> str:
     """The group whose cut alone changes the output most against silencing it alone."""
+    groups = coupling.groups
     differences: dict[str, float] = {}
     for group in groups:
         only = ChannelMask({g.name: mask.kept[g.name] | (g.name != group.name) for g in groups})
         with _silenced_in_passing(net, groups, only):
             expected = net(inputs)
         try:
-            cut = prune(net, groups, only, check=None).eval()
+            cut = prune(net, coupling, only, check=False).eval()
             differences[group.name] = float((cut(inputs) - expected).abs().max())
         except RuntimeError:
             differences[group.name] = float("inf")

@@ -3,11 +3,42 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import (
+    register_module_buffer_registration_hook,
+    register_module_parameter_registration_hook,
+)
+
+
+@contextmanager
+def without_memory(kinds: tuple[type[nn.Module], ...]) -> Iterator[None]:
+    """Layers of these kinds that are made meanwhile hold no memory: their tensors are moved to the meta device as they
+    are registered, before anything is written into them. Other modules are made as they are."""
+
+    def moved(module: nn.Module, _name: str, tensor: Tensor | None) -> Tensor | None:
+        if tensor is None or not isinstance(module, kinds):
+            return tensor
+        bare = torch.empty_like(tensor, device="meta")
+        return nn.Parameter(bare, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else bare
+
+    hook = cast(Callable[..., None], moved)  # what it gives replaces the tensor, but torch's annotation says None
+    handles = [register_module_parameter_registration_hook(hook), register_module_buffer_registration_hook(hook)]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def with_memory(net: nn.Module) -> nn.Module:
+    """A copy in which what lies on the meta device has memory, not yet filled; the rest is copied."""
+    bare = {name: tensor for name, tensor in named_tensors(net).items() if tensor.is_meta}
+    return with_tensors(net, {name: torch.empty_like(tensor, device="cpu") for name, tensor in bare.items()})
 
 
 def named_tensors(net: nn.Module) -> dict[str, Tensor]:
@@ -25,9 +56,31 @@ def with_tensors(net: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
         if name in tensors:
             new = tensors[name].detach()
             memo[id(old)] = nn.Parameter(new, old.requires_grad) if isinstance(old, nn.Parameter) else new
-    result = copy.deepcopy(net, memo)
+    result = _copied(net, memo)
     for module in result.modules():
         _refresh(module)
+    return result
+
+
+_IMMUTABLE = (int, float, str, type(None))
+
+
+def _copied(module: nn.Module, memo: dict[int, Any]) -> nn.Module:
+    """What `copy.deepcopy(module, memo)` gives, without its walk through every module's many empty dictionaries."""
+    if id(module) in memo:
+        return cast(nn.Module, memo[id(module)])
+    result: nn.Module = type(module).__new__(type(module))
+    memo[id(module)] = result
+    for name, value in vars(module).items():
+        if name == "_modules":
+            new: Any = {key: child and _copied(child, memo) for key, child in value.items()}
+        elif isinstance(value, _IMMUTABLE):
+            new = value
+        elif isinstance(value, dict) and not value:
+            new = type(value)()
+        else:
+            new = copy.deepcopy(value, memo)
+        result.__dict__[name] = new
     return result
 
 
@@ -46,5 +99,5 @@ def _refresh(module: nn.Module) -> None:
         module.in_channels = module.weight.shape[1] * module.groups
     elif isinstance(module, nn.Linear):
         module.out_features, module.in_features = module.weight.shape
-    elif isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)) and module.weight is not None:
+    elif isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nn.InstanceNorm2d)) and module.weight is not None:
         module.num_features = module.weight.shape[0]

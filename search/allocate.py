@@ -100,3 +100,13 @@ def top(scores: Scores, widths: Mapping[str, int]) -> ChannelMask:
         mask[torch.sort(values, descending=True, stable=True).indices[: widths[name]]] = True
         kept[name] = mask
     return ChannelMask(kept)
+
+
+def drawn(groups: Sequence[ChannelGroup], widths: Mapping[str, int], draw: int) -> ChannelMask:
+    """A mask of these widths for networks without scores: any channels, drawn group by group.
+
+    Which ones makes a difference only where groups select from a stream that others read, too. Were it the first ones
+    everywhere, nobody would read the rest, and the baseline would be handicapped.
+    """
+    generator = torch.Generator().manual_seed(draw)
+    return top({group.name: torch.rand(group.width, generator=generator) for group in groups}, widths)

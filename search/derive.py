@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import safetensors.torch
 from torch import nn
 
 from models.config import ChannelConfig
-from models.registry import blueprint, build, dense
+from models.registry import blueprint, build, dense, thinned
 from models.surgery import prune
+from models.weights import load_weights
 from search import allocate
 from search.data import Data
 from search.methods import create
@@ -45,11 +45,11 @@ def derive(candidate: Candidate, parent: Path | None, data: Data) -> Start:
         case Pruned():
             return _pruned(candidate, origin, whole, parent)
         case Uniform():
-            order = allocate.uniform(coupling.groups, candidate.floor)
+            order, draw = allocate.uniform(coupling.groups, candidate.floor), 0
         case _:
-            order = allocate.random(coupling.groups, candidate.floor, origin.draw)
+            order, draw = allocate.random(coupling.groups, candidate.floor, origin.draw), origin.draw
     widths = allocate.allocate(order, coupling, origin.budget, candidate.floor)
-    config = whole.model_copy(update={"widths": widths})
+    config = thinned(whole, allocate.drawn(coupling.groups, widths, draw))
     return Start(config, build(config, candidate.seed), None)
 
 
@@ -57,11 +57,11 @@ def _pruned(candidate: Candidate, origin: Pruned, whole: ChannelConfig, parent: 
     if parent is None:
         raise ValueError(f"candidate {candidate.label!r} needs its parent's weights")
     net, coupling = build(whole), blueprint(whole).coupling
-    net.load_state_dict(safetensors.torch.load_file(parent))
+    load_weights(net, parent)
     scores = create(origin.method).score(net, coupling.groups)
     order = allocate.by_scores(coupling.groups, scores, candidate.floor)
-    widths = allocate.allocate(order, coupling, origin.budget, candidate.floor)
-    config = whole.model_copy(update={"widths": widths})
+    mask = allocate.top(scores, allocate.allocate(order, coupling, origin.budget, candidate.floor))
+    config = thinned(whole, mask)
     if candidate.init == "scratch":
         return Start(config, build(config, candidate.seed), None)
-    return Start(config, prune(net, coupling.groups, allocate.top(scores, widths), check=whole.shape), None)
+    return Start(config, prune(net, coupling, mask), None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from pydantic import Field
@@ -40,7 +40,8 @@ class Slimming(PruningMethod[SlimmingOptions]):
     def check(self, net: nn.Module, groups: Sequence[ChannelGroup]) -> None:
         scales = _scales(net)
         for group in groups:
-            if not any(part.tensor in scales for part in group.slices):
+            selected = group.selection is not None and group.selection.scale is not None
+            if not selected and not any(part.tensor in scales for part in group.slices):
                 raise SpecError(
                     f"slimming ranks channels by batch-norm scales, and group {group.name!r} passes no batch norm; "
                     "use an architecture with batch norms"
@@ -64,18 +65,17 @@ class Slimming(PruningMethod[SlimmingOptions]):
     def score(self, net: nn.Module, groups: Sequence[ChannelGroup]) -> Scores:
         """Mean |gamma| over the batch norms a channel passes."""
         scales = {name: gamma.detach().double().abs().cpu() for name, gamma in _scales(net).items()}
-        return {
-            group.name: torch.stack(
-                [
-                    scales[part.tensor][part.start : part.start + group.width * part.repeat]
-                    .view(group.width, part.repeat)
-                    .mean(1)
-                    for part in group.slices
-                    if part.tensor in scales
-                ]
-            ).mean(0)
-            for group in groups
-        }
+        return {group.name: torch.stack([*_passed(net, group, scales)]).mean(0) for group in groups}
+
+
+def _passed(net: nn.Module, group: ChannelGroup, scales: Mapping[str, torch.Tensor]) -> Iterator[torch.Tensor]:
+    """The scales of a group's channels [width] in each batch norm they pass."""
+    for part in group.slices:
+        if part.tensor in scales:
+            yield scales[part.tensor][part.start : part.start + group.width * part.repeat].view(group.width, -1).mean(1)
+    if group.selection and group.selection.scale:
+        buffer = group.selection.buffer
+        yield scales[group.selection.scale][net.get_buffer(buffer.tensor).cpu()[buffer.start :][: group.width]]
 
 
 def _scales(net: nn.Module) -> dict[str, nn.Parameter]:

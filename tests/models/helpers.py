@@ -5,45 +5,60 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+from pydantic import JsonValue
 from torch import Tensor, nn
 
 from models.config import ChannelConfig, ChannelGroup, ChannelMask
-from models.registry import ARCHITECTURES, build, dense, groups
+from models.coupling import Coupling
+from models.registry import ARCHITECTURES, blueprint, build, dense
 
-SMALL = {
-    name: dense(name, 4, (3, 32, 32), {"width": 0.125} if "width" in entry.options.model_fields else {})
-    for name, entry in ARCHITECTURES.items()
-}
-SMALL["torchvision/resnet18"] = dense("torchvision/resnet18", 4, (3, 32, 32))
-"""Every architecture of the zoo, and one of torchvision's, in a size that takes milliseconds."""
+THIN: dict[str, JsonValue] = {"width": 0.125, "growth": 4}
+FEW: dict[str, JsonValue] = {"blocks": [2, 0, 2], "bare": [2]}
+DEEP = ("resnet32", "resnet44", "resnet110", "preresnet110", "preresnet164")
+"""Others of their families with more blocks; the sweep over all architectures, a long test, has them whole."""
+SAMPLE = ("resnet18", "regnet_y_400mf", "mobilenet_v3_small", "shufflenet_v2_x0_5", "squeezenet1_1")
+"""Of torchvision's, small ones for each kind of coupling; the sweep has them all."""
+
+
+def _small(name: str) -> ChannelConfig:
+    options = THIN | (FEW if name.endswith("56") else {})
+    fields = ARCHITECTURES[name].options.model_fields
+    return dense(name, 4, (3, 32, 32), {field: value for field, value in options.items() if field in fields})
+
+
+SMALL = {name: _small(name) for name in ARCHITECTURES if name not in DEEP}
+SMALL |= {f"torchvision/{name}": dense(f"torchvision/{name}", 4, (3, 32, 32)) for name in SAMPLE}
+"""The zoo and some of torchvision's, in sizes that take milliseconds."""
 
 
 class Case(NamedTuple):
-    """A network, its groups and inputs."""
+    """A network, how its channels are coupled, and inputs."""
 
     config: ChannelConfig
     net: nn.Module
-    groups: tuple[ChannelGroup, ...]
+    coupling: Coupling
     inputs: Tensor
 
 
-def case(name: str) -> Case:
+def case(name: str, config: ChannelConfig | None = None) -> Case:
     """A dense network whose every tensor differs from its initial value, since most errors hide behind those."""
-    config = SMALL[name]
+    config = config or SMALL[name]
     net = build(config, seed=1).double().eval()
     generator = torch.Generator().manual_seed(2)
     with torch.no_grad():
         for module in net.modules():
             if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
-                module.running_mean.normal_(0, 0.5, generator=generator)
-                module.running_var.uniform_(0.5, 2, generator=generator)
+                module.running_mean.normal_(0, 0.5, generator=generator)  # type: ignore[union-attr]
+                module.running_var.uniform_(0.5, 2, generator=generator)  # type: ignore[union-attr]
                 module.weight.uniform_(0.5, 1.5, generator=generator)
                 module.bias.normal_(0, 0.5, generator=generator)
             elif isinstance(module, nn.Linear):
-                module.weight.normal_(0, 0.5, generator=generator)
+                module.weight.normal_(0, module.in_features**-0.5, generator=generator)
+                module.bias.normal_(0, 0.5, generator=generator)
+            elif isinstance(module, nn.Conv2d) and module.bias is not None:
                 module.bias.normal_(0, 0.5, generator=generator)
     inputs = torch.randn(2, *config.shape, dtype=torch.float64, generator=generator)
-    return Case(config, net, groups(config), inputs)
+    return Case(config, net, blueprint(config).coupling, inputs)
 
 
 def random_mask(channel_groups: tuple[ChannelGroup, ...], seed: int) -> ChannelMask:

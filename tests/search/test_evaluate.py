@@ -132,7 +132,7 @@ def test_examination_counts_what_would_run(places: Places) -> None:
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
-        ({"target": {"arch": "vgg99", "dataset": "digits"}}, UnknownArchitecture, "there are: vgg11"),
+        ({"target": {"arch": "vgg99", "dataset": "digits"}}, UnknownArchitecture, "there are: lenet300"),
         ({"target": {"arch": "vgg11", "dataset": "nowhere"}}, SpecError, "there are: digits"),
         (
             {"target": {"arch": "vgg11", "options": {"width": -1}, "dataset": "digits"}},

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from models.config import ChannelConfig
-from models.registry import build, dense, groups
+from models.registry import blueprint, build, dense, groups
 from models.surgery import permute
 from search.data import Data
 from search.errors import SpecError, UnknownName
@@ -49,7 +49,7 @@ def test_permuted_channels_have_permuted_scores(trained: tuple[str, nn.Module]) 
     name, net = trained
     order = {g.name: torch.randperm(g.width, generator=torch.Generator().manual_seed(1)) for g in groups(CONFIG)}
     plain = create(MethodSpec(name=name)).score(net, groups(CONFIG))
-    moved = create(MethodSpec(name=name)).score(permute(net, groups(CONFIG), order), groups(CONFIG))
+    moved = create(MethodSpec(name=name)).score(permute(net, blueprint(CONFIG).coupling, order), groups(CONFIG))
     assert all(torch.allclose(moved[group], plain[group][order[group]]) for group in plain)
 
 

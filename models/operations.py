@@ -1,0 +1,361 @@
+"""The operations that tracing understands: how the channels of their inputs become those of their output.
+
+This is an allow-list. What is not on it, or is used in a way that is not, raises NotUnderstood, and the channels that
+reach it stay dense. A new operation is one rule here and one line in a table at the end.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from typing import Any, NamedTuple, cast
+
+import torch
+import torch.nn.functional as F
+import torchvision
+from torch import Tensor, fx, nn
+
+from models.labels import Channels, Ledger, NotUnderstood
+
+
+class Call(NamedTuple):
+    """One node of the graph as an operation sees it."""
+
+    ledger: Ledger
+    name: str  # the module's path, or the operation's name
+    node: fx.Node
+    module: nn.Module | None
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    inputs: list[tuple[Tensor, Channels]]  # traced tensors among the arguments, in order
+    output: Tensor
+
+    def argument(self, index: int, name: str, default: Any = None) -> Any:
+        """An argument by position or keyword."""
+        return self.args[index] if len(self.args) > index else self.kwargs.get(name, default)
+
+    def is_literal(self, index: int, name: str) -> bool:
+        """Whether an argument is written as a constant in the network's code."""
+        args, kwargs = self.node.args, self.node.kwargs
+        found: list[fx.Node] = []
+        fx.node.map_arg(args[index] if len(args) > index else kwargs.get(name), found.append)
+        return not found
+
+    @property
+    def first(self) -> tuple[Tensor, Channels]:
+        """The first traced tensor."""
+        if not self.inputs:
+            raise NotUnderstood(f"{self.name} has no traced input")
+        return self.inputs[0]
+
+    def labels(self, dim: int) -> list[int]:
+        """The labels of the first tensor along a dimension."""
+        value, channels = self.first
+        return channels.along(dim, value, self.name)
+
+
+Rule = Callable[[Call], Channels]
+
+
+# --- layers with weights ------------------------------------------------------------------------------------------
+
+
+def _convolution(call: Call) -> Channels:
+    conv, ledger, labels = cast(nn.Conv2d, call.module), call.ledger, call.labels(1)
+    if call.output.dim() != 4:
+        raise NotUnderstood(f"{call.name} has an input without batch")
+    ledger.count(call.name, conv.weight, call.output, conv.out_channels)
+    if conv.groups == 1:
+        ledger.own(conv.weight, 1, labels)
+        out = ledger.labels.new(conv.out_channels)
+    elif conv.groups == conv.in_channels:  # depthwise: output k * m + j reads input k alone
+        multiplier = conv.out_channels // conv.in_channels
+        out = [label for label in labels for _ in range(multiplier)]
+    else:  # cut the same positions from every convolution group, so that they stay equal in size
+        per_in, per_out = conv.in_channels // conv.groups, conv.out_channels // conv.groups
+        inner, outer = labels[:per_in], ledger.labels.new(per_out)
+        for k in range(1, conv.groups):
+            ledger.labels.merge(inner, labels[k * per_in : (k + 1) * per_in])
+        ledger.own(conv.weight, 1, inner)
+        out = outer * conv.groups
+    ledger.own(conv.weight, 0, out)
+    ledger.own(conv.bias, 0, out)
+    return Channels(1, out)
+
+
+def _linear(call: Call) -> Channels:
+    linear, ledger, last = cast(nn.Linear, call.module), call.ledger, call.output.dim() - 1
+    labels = call.labels(last)
+    ledger.count(call.name, linear.weight, call.output, linear.out_features)
+    ledger.own(linear.weight, 1, labels)
+    out = ledger.labels.new(linear.out_features)
+    ledger.own(linear.weight, 0, out)
+    ledger.own(linear.bias, 0, out)
+    return Channels(last, out)
+
+
+def _batch_norm(call: Call) -> Channels:
+    norm, labels = cast(nn.BatchNorm2d, call.module), call.labels(1)
+    for tensor in (norm.weight, norm.bias, norm.running_mean, norm.running_var):
+        call.ledger.own(tensor, 0, labels)
+    return Channels(1, labels)
+
+
+def _mixing_norm(call: Call) -> Channels:
+    """Layer and group norm: their statistics are over channels, so that one cut would change all the others."""
+    for _, channels in call.inputs:  # weight and bias are among them, where it is a function
+        call.ledger.labels.freeze(channels.labels, f"{call.name} normalises over channels")
+    return call.first[1]
+
+
+# --- one tensor, element by element, or moved about -----------------------------------------------------------------
+
+
+def _elementwise(call: Call) -> Channels:
+    """One tensor in, each element by itself."""
+    if len(call.inputs) != 1:
+        raise NotUnderstood(f"{call.name} takes more than one tensor")
+    return call.first[1]
+
+
+def _scaled(call: Call) -> Channels:
+    """Division by a number; a tensor below the line could be zero where a channel is cut."""
+    if not isinstance(call.args[0], Tensor):
+        raise NotUnderstood(f"{call.name} divides by a tensor")
+    return _elementwise(call)
+
+
+def _pooling(call: Call) -> Channels:
+    value = call.first[0]
+    if value.dim() != 4:
+        raise NotUnderstood(f"{call.name} pools an input without batch")
+    return Channels(1, call.labels(1))
+
+
+def _mean(call: Call) -> Channels:
+    value, channels = call.first
+    dims = call.argument(1, "dim")
+    over = {d % value.dim() for d in ([dims] if isinstance(dims, int) else dims or range(value.dim()))}
+    if channels.dim in over or 0 in over:
+        raise NotUnderstood(f"{call.name} averages over channels")
+    if channels.dim is None or call.argument(2, "keepdim", False):
+        return channels
+    return Channels(channels.dim - sum(d < channels.dim for d in over), channels.labels)
+
+
+def _flatten(call: Call) -> Channels:
+    value = call.first[0]
+    if isinstance(call.module, nn.Flatten):
+        start, end = call.module.start_dim, call.module.end_dim
+    else:
+        start, end = call.argument(1, "start_dim", 0), call.argument(2, "end_dim", -1)
+    if (start, end % value.dim()) != (1, value.dim() - 1):
+        raise NotUnderstood(f"{call.name} flattens other dimensions than the channels and all behind them")
+    return _columns(call)
+
+
+def _reshape(call: Call) -> Channels:
+    """Only `view(batch, -1)`, which is a flatten; a size written as a number would not fit a cut network."""
+    sizes = call.args[1] if len(call.args) == 2 and isinstance(call.args[1], (tuple, list)) else call.args[1:]
+    if len(sizes) != 2 or sizes[1] != -1 or call.output.shape[0] != call.first[0].shape[0]:
+        raise NotUnderstood(f"{call.name} rearranges channels")
+    return _columns(call)
+
+
+def _columns(call: Call) -> Channels:
+    """Channels flattened with all behind them: each becomes a block of columns."""
+    repeat = math.prod(call.first[0].shape[2:])
+    return Channels(1, [label for label in call.labels(1) for _ in range(repeat)])
+
+
+def _squeeze(call: Call) -> Channels:
+    """Without the named dimensions of one element, which cannot be the channels'."""
+    value, channels = call.first
+    dims = call.argument(1, "dim")
+    gone = {d % value.dim() for d in ([dims] if isinstance(dims, int) else dims or ())}
+    if not gone or channels.dim in gone or any(value.shape[d] != 1 for d in gone):
+        raise NotUnderstood(f"{call.name} removes dimensions that are not named, or not of one element")
+    return Channels(
+        None if channels.dim is None else channels.dim - sum(d < channels.dim for d in gone), channels.labels
+    )
+
+
+def _permute(call: Call) -> Channels:
+    value, channels = call.first
+    dims = call.args[1] if isinstance(call.args[1], (tuple, list)) else call.args[1:]
+    order = [d % value.dim() for d in dims]
+    return Channels(None if channels.dim is None else order.index(channels.dim), channels.labels)
+
+
+def _transpose(call: Call) -> Channels:
+    value, channels = call.first
+    one, other = (d % value.dim() for d in call.args[1:3])
+    moved = {one: other, other: one}
+    return Channels(None if channels.dim is None else moved.get(channels.dim, channels.dim), channels.labels)
+
+
+def _index(call: Call) -> Channels:
+    """Only slices that leave the channels whole."""
+    value, channels = call.first
+    index = call.args[1] if isinstance(call.args[1], tuple) else (call.args[1],)
+    if Ellipsis in index:
+        at = index.index(Ellipsis)
+        index = (*index[:at], *[slice(None)] * (value.dim() - len(index) + 1), *index[at + 1 :])
+    whole = channels.dim is None or index[channels.dim : channels.dim + 1] in ((), (slice(None),))
+    if not whole or not all(isinstance(part, slice) for part in index):
+        raise NotUnderstood(f"{call.name} takes some of the channels")
+    return channels
+
+
+def _pad(call: Call) -> Channels:
+    """Zero padding; along channels only if the amount is computed from shapes, so that it follows a cut."""
+    value, channels = call.first
+    amounts = list(call.argument(1, "pad"))
+    if channels.dim is None:
+        return channels
+    behind = value.dim() - 1 - channels.dim  # dimensions after the channels come first in `pad`
+    before, after = ([*amounts[2 * behind : 2 * behind + 2], 0, 0])[:2]
+    if (before or after) and call.is_literal(1, "pad"):
+        raise NotUnderstood(f"{call.name} pads channels by a fixed number")
+    if min(before, after) < 0:
+        raise NotUnderstood(f"{call.name} crops channels")
+    if (before or after) and (call.argument(2, "mode", "constant"), call.argument(3, "value") or 0) != ("constant", 0):
+        raise NotUnderstood(f"{call.name} pads channels with something else than zeros")
+    new = call.ledger.labels.new
+    return Channels(channels.dim, [*new(before), *channels.labels, *new(after)])
+
+
+# --- several tensors ------------------------------------------------------------------------------------------------
+
+
+def _combine(call: Call) -> Channels:
+    """Sum or product of tensors: channels that meet are coupled."""
+    value, channels = max(call.inputs, key=lambda item: (item[0].dim(), not item[1].opaque))
+    for other, theirs in call.inputs:
+        if theirs.opaque:  # what meets it stays whole, too
+            call.ledger.labels.merge(channels.labels, theirs.labels * len(channels.labels))
+        elif channels.dim is None:
+            call.ledger.labels.merge(theirs.labels, channels.labels * len(theirs.labels))
+        else:
+            shift = value.dim() - other.dim()  # shapes are aligned at their ends
+            if cast(int, theirs.dim) + shift != channels.dim or len(theirs.labels) != len(channels.labels):
+                raise NotUnderstood(f"{call.name} broadcasts over channels")
+            call.ledger.labels.merge(channels.labels, theirs.labels)
+    return channels
+
+
+def _concatenate(call: Call) -> Channels:
+    dim = call.argument(1, "dim", 0) % call.output.dim()
+    # The graph lists a repeated tensor once; the real order and number come from the argument.
+    by_id = {id(value): channels for value, channels in call.inputs}
+    first = call.first[1]
+    if all(channels.opaque for channels in by_id.values()):
+        for channels in by_id.values():
+            call.ledger.labels.merge(first.labels, channels.labels)
+        return first
+    return Channels(dim, [label for part in call.args[0] for label in by_id[id(part)].along(dim, part, call.name)])
+
+
+def _select(call: Call) -> Channels:
+    """A gather along channels by a buffer that names each once: what it reads stays whole, what it passes on is free.
+
+    Cutting a channel shortens the buffer. A network that is built from a config gets the buffer from its picks.
+    """
+    value, index = call.first[0], call.argument(2, "index")
+    if call.argument(1, "dim") != 1 or not isinstance(index, Tensor) or len(index) != value.shape[1]:
+        raise NotUnderstood(f"{call.name} gathers something else than each channel once")
+    name = call.ledger.name(index)
+    call.ledger.labels.freeze(call.labels(1), f"read through {name.rpartition('.')[0] or name}, which selects from it")
+    if name in call.ledger.selections:
+        raise NotUnderstood(f"{call.name} selects twice by the same buffer")
+    call.ledger.selections[name] = _scale_before(call)
+    out = call.ledger.labels.new(len(index))
+    call.ledger.own(index, 0, out)
+    return Channels(1, out)
+
+
+def _scale_before(call: Call) -> str | None:
+    """The scale of the batch norm whose output is selected from, if it is one."""
+    source = call.node.all_input_nodes[0]
+    if source.op != "call_module":
+        return None
+    norm = cast(nn.Module, source.graph.owning_module).get_submodule(str(source.target))
+    if not isinstance(norm, nn.BatchNorm2d) or norm.weight is None:
+        return None
+    return call.ledger.name(norm.weight)
+
+
+# --- the allow-list -------------------------------------------------------------------------------------------------
+
+ELEMENTWISE = (
+    nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Mish, nn.Sigmoid, nn.Tanh, nn.Softplus,
+    nn.Hardswish, nn.Hardsigmoid, nn.Hardtanh, nn.Identity, nn.Dropout, nn.Dropout2d,
+)  # fmt: skip
+
+ELEMENTWISE = (
+    nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Mish, nn.Sigmoid, nn.Tanh, nn.Softplus,
+    nn.Hardswish, nn.Hardsigmoid, nn.Hardtanh, nn.Identity, nn.Dropout, nn.Dropout2d,
+)  # fmt: skip
+"""Layers that leave shapes and channels as they are."""
+
+MODULES: dict[type[nn.Module], Rule] = {
+    nn.Conv2d: _convolution,
+    nn.Linear: _linear,
+    nn.Flatten: _flatten,
+    **dict.fromkeys((nn.BatchNorm1d, nn.BatchNorm2d, nn.InstanceNorm2d), _batch_norm),
+    **dict.fromkeys((nn.LayerNorm, nn.GroupNorm), _mixing_norm),
+    **dict.fromkeys((nn.AvgPool2d, nn.MaxPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d), _pooling),
+    **dict.fromkeys(ELEMENTWISE, _elementwise),
+}
+
+FUNCTIONS: dict[Any, Rule] = {
+    **dict.fromkeys(
+        (operator.add, operator.iadd, operator.mul, operator.imul, operator.sub, operator.isub,
+         torch.add, torch.mul, torch.sub), _combine,
+    ),
+    **dict.fromkeys((operator.truediv, torch.div), _scaled),
+    **dict.fromkeys((torch.reshape, ), _reshape),
+    torch.cat: _concatenate,
+    torch.concat: _concatenate,
+    torch.flatten: _flatten,
+    torch.index_select: _select,
+    torch.mean: _mean,
+    torch.permute: _permute,
+    torch.squeeze: _squeeze,
+    torch.transpose: _transpose,
+    operator.getitem: _index,
+    F.layer_norm: _mixing_norm,
+    F.group_norm: _mixing_norm,
+    F.pad: _pad,
+    **dict.fromkeys(
+        (F.avg_pool2d, F.max_pool2d, F.adaptive_avg_pool2d, F.adaptive_max_pool2d, torch.max_pool2d), _pooling
+    ),
+    **dict.fromkeys(
+        (F.relu, torch.relu, F.relu6, F.leaky_relu, F.elu, F.gelu, F.silu, F.mish, torch.sigmoid, F.sigmoid, torch.tanh,
+         F.tanh, F.hardswish, F.hardsigmoid, F.hardtanh, F.dropout, F.dropout2d, operator.neg,
+         torchvision.ops.stochastic_depth), _elementwise,
+    ),
+}  # fmt: skip
+
+METHODS: dict[str, Rule] = {
+    **dict.fromkeys(("add", "add_", "mul", "mul_", "sub", "sub_"), _combine),
+    **dict.fromkeys(("relu", "relu_", "sigmoid", "tanh", "contiguous", "clone"), _elementwise),
+    **dict.fromkeys(("view", "reshape"), _reshape),
+    "div": _scaled,
+    "flatten": _flatten,
+    "index_select": _select,
+    "mean": _mean,
+    "permute": _permute,
+    "squeeze": _squeeze,
+    "transpose": _transpose,
+}
+
+
+def rule_of(node: fx.Node, module: nn.Module | None) -> Rule | None:
+    """The rule for a node of the graph, if its operation is on the list."""
+    if node.op == "call_module":
+        return MODULES.get(type(cast(nn.Module, module)))  # exact type: a subclass may compute something else
+    if node.op == "call_function":
+        return FUNCTIONS.get(node.target)
+    return METHODS.get(str(node.target)) if node.op == "call_method" else None

@@ -1,0 +1,50 @@
+"""Weights as safetensors files: loaded whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from models.errors import WeightsError
+from models.tensors import named_tensors
+
+NAMED = 5
+"""Tensors that an error names before it only counts them."""
+
+
+def load_weights(net: nn.Module, path: Path) -> None:
+    """Copy a file's tensors into the network. Raises WeightsError, naming tensors, before anything is changed."""
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path.name} cannot be read as safetensors: {error}") from error
+    check_weights(net, tensors)
+    net.load_state_dict(tensors)
+
+
+def check_weights(net: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Raise WeightsError unless these are just the network's tensors, in name, shape and kind of number."""
+    problems = list(_problems(net, tensors))
+    if problems:
+        more = f"; and {len(problems) - NAMED} more" if len(problems) > NAMED else ""
+        raise WeightsError(f"these weights are not this network's: {'; '.join(problems[:NAMED])}{more}")
+
+
+def _problems(net: nn.Module, tensors: Mapping[str, Tensor]) -> Iterator[str]:
+    wanted = {name: tensor for name, tensor in named_tensors(net).items() if name in net.state_dict()}
+    for name, tensor in wanted.items():
+        if name not in tensors:
+            yield f"{name} is missing"
+        elif tensors[name].shape != tensor.shape:
+            yield f"{name} has shape {_words(tensors[name])}, not {_words(tensor)}"
+        elif tensors[name].is_floating_point() != tensor.is_floating_point():
+            yield f"{name} holds {tensors[name].dtype}, not {tensor.dtype}"
+    yield from (f"{name} belongs to no layer" for name in tensors if name not in wanted)
+
+
+def _words(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "of one number"

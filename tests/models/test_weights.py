@@ -1,0 +1,52 @@
+"""Weights: loaded whole, or refused with the names of what does not fit, and nothing changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from models.errors import WeightsError
+from models.registry import build
+from models.weights import load_weights
+from tests.models.helpers import SMALL
+
+CONFIG = SMALL["preresnet20"]
+
+
+def test_weights_come_back_as_they_were_saved(tmp_path: Path) -> None:
+    saved, net = build(CONFIG, 1).state_dict(), build(CONFIG, 2)
+    save_file(saved, tmp_path / "w")
+    load_weights(net, tmp_path / "w")
+    assert all(torch.equal(saved[name], tensor) for name, tensor in net.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"conv1.weight": torch.zeros(3, 3)}, "conv1.weight has shape 3x3, not 2x3x3x3"),
+        ({"conv1.weight": None}, "conv1.weight is missing"),
+        ({"extra": torch.zeros(1)}, "extra belongs to no layer"),
+        ({"select.index": torch.zeros(32)}, r"select.index holds torch.float32, not torch.int64"),
+    ],
+)
+def test_weights_that_do_not_fit_change_nothing(
+    change: dict[str, torch.Tensor | None], words: str, tmp_path: Path
+) -> None:
+    state = build(CONFIG, 1).state_dict() | change
+    save_file({name: tensor for name, tensor in state.items() if tensor is not None}, tmp_path / "w")
+    net = build(CONFIG, 2)
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    with pytest.raises(WeightsError, match=words):
+        load_weights(net, tmp_path / "w")
+    assert all(torch.equal(before[name], tensor) for name, tensor in net.state_dict().items())
+
+
+def test_what_is_not_safetensors_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "w").write_bytes(b"not weights")
+    with pytest.raises(WeightsError, match="w cannot be read as safetensors"):
+        load_weights(build(CONFIG), tmp_path / "w")
+    with pytest.raises(WeightsError, match="missing cannot be read"):
+        load_weights(build(CONFIG), tmp_path / "missing")
