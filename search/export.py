@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,13 +14,20 @@ from typing import Any, NamedTuple
 import safetensors.torch
 import torch
 import yaml
-from torch import fx, nn
+from torch import Tensor, nn
 
 from models.config import ChannelConfig
 from models.cost import LayerCost, cost, receipt
-from models.registry import architecture, skeleton
+from models.registry import build, skeleton
+from models.weights import check_weights, load_weights
 from search.errors import SpecError, UnknownName
+from search.python_file import python_file
 from search.version import VERSION
+
+OPSET = 20
+"""Version of ONNX's operators that exported files ask for."""
+CLOSE = 1e-3
+"""Largest difference between a network and its export, as a share of the largest output."""
 
 
 class File(NamedTuple):
@@ -81,6 +90,11 @@ def _csv(source: Source) -> File:
     return File(text.getvalue().encode(), "text/csv", "csv")
 
 
+def _python(source: Source) -> File:
+    """One Python file with a function `build(weights=None)` that needs torch alone, or torch and torchvision."""
+    return File(python_file(source.config).encode(), "text/x-python", "py")
+
+
 def _safetensors(source: Source) -> File:
     """Trained weights; the metadata carry the config."""
     if source.weights is None:
@@ -88,127 +102,63 @@ def _safetensors(source: Source) -> File:
             "no weights of this architecture were kept; submit the job with keep_weights, or export another format"
         )
     state = safetensors.torch.load_file(source.weights)
+    check_weights(skeleton(source.config), state)
     metadata = {"config": source.config.model_dump_json(), "made_by": f"espalier {VERSION}"}
     return File(safetensors.torch.save(state, metadata), "application/octet-stream", "safetensors")
 
 
-_PYTHON = '''"""{arch} with {params:,} parameters and {macs:,} multiply-adds, found by Espalier.
-
-    from {module} import build
-    net = build()                          # fresh weights, as Espalier trains it from scratch
-    net = build("weights.safetensors")     # trained weights
-
-Needs torch alone. Input: [batch, {channels}, {height}, {width}]; output: [batch, {classes}].
-"""
-
-import json
-import math
-
-import torch
-from torch import nn
-
-CONFIG = json.loads({config!r})
-
-LAYERS = {{
-{layers}
-}}
-
-
-class Network(nn.Module):
-    def __init__(self):
-        super().__init__()
-        for path, layer in LAYERS.items():
-            *parents, name = path.split(".")
-            module = self
-            for parent in parents:
-                if not hasattr(module, parent):
-                    module.add_module(parent, nn.Module())
-                module = getattr(module, parent)
-            module.add_module(name, layer())
-
-{forward}
-
-
-def initialise(net):
-    for layer in net.modules():
-        if isinstance(layer, nn.Conv2d):
-            nn.init.normal_(layer.weight, 0, math.sqrt(2 / (layer.weight.shape[0] * layer.weight[0, 0].numel())))
-        elif isinstance(layer, nn.Linear):
-            nn.init.normal_(layer.weight, 0, 0.01)
-        elif isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d)) and layer.affine:
-            nn.init.constant_(layer.weight, {gamma})
-        if isinstance(layer, (nn.Conv2d, nn.Linear)) and layer.bias is not None:
-            nn.init.zeros_(layer.bias)
-
-
-def load(path):
-    """A safetensors file as a state dict: eight bytes of header length, a JSON header, then the tensors."""
-    types = {{"F64": torch.float64, "F32": torch.float32, "I64": torch.int64}}
-    with open(path, "rb") as file:
-        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        data = bytearray(file.read())
-    header.pop("__metadata__", None)
-    return {{
-        name: torch.frombuffer(data[slice(*entry["data_offsets"])], dtype=types[entry["dtype"]]).reshape(entry["shape"])
-        for name, entry in header.items()
-    }}
-
-
-def build(weights: str | None = None) -> nn.Module:
-    net = Network()
-    initialise(net)
-    if weights is not None:
-        net.load_state_dict(load(weights))
-    return net
-'''
-
-
-def _python(source: Source) -> File:
-    """One Python file with a function `build(weights=None)` that needs torch alone."""
-    net = skeleton(source.config).eval()
+def _onnx(source: Source) -> File:
+    """ONNX with a free batch dimension; checked with onnxruntime before it leaves."""
     try:
-        graph = fx.Tracer().trace(net)
-        for node in graph.nodes:
-            node.type = None  # annotations would need names of their own
-        forward = graph.python_code(root_module="self").src.strip("\n")
-    except NotImplementedError as error:
-        raise SpecError(f"{source.config.arch} cannot be written as one Python file: {error}") from error
-    layers = {str(node.target): net.get_submodule(str(node.target)) for node in graph.nodes if node.op == "call_module"}
-    params, macs = cost(source.config)
-    channels, height, width = source.config.shape
-    code = _PYTHON.format(
-        arch=source.config.arch,
-        module=f"espalier_{source.config.id[:8]}",
-        params=params,
-        macs=macs,
-        channels=channels,
-        height=height,
-        width=width,
-        classes=source.config.classes,
-        config=source.config.model_dump_json(),
-        layers="\n".join(f'    "{path}": lambda: nn.{_constructor(layer)},' for path, layer in layers.items()),
-        forward="\n".join("    " + line if line else "" for line in forward.splitlines()),
-        gamma=architecture(source.config.arch).gamma,
-    )
-    _try_out(code, net, source.config.shape)
-    return File(code.encode(), "text/x-python", "py")
+        import onnxruntime
+        import onnxscript  # noqa: F401  (torch's exporter needs it)
+    except ImportError as error:
+        raise SpecError(f"the service lacks what ONNX needs ({error}): pip install 'espalier-nas[onnx]'") from error
+    net, example = _trained(source), _example(source)
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of libraries about each other
+        path = Path(folder) / "network.onnx"
+        torch.onnx.export(
+            net, (example,), path, dynamo=True, opset_version=OPSET, external_data=False, verbose=False,
+            input_names=["images"], output_names=["logits"], dynamic_shapes=({0: "batch"},),
+        )  # fmt: skip
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        _compare("ONNX", net, example, lambda x: torch.from_numpy(session.run(["logits"], {"images": x.numpy()})[0]))
+        return File(path.read_bytes(), "application/octet-stream", "onnx")
 
 
-def _constructor(layer: nn.Module) -> str:
-    """The layer as Python; without an argument of batch norms that older releases of torch do not know."""
-    return repr(layer).replace("affine=True, bias=True", "affine=True")
+def _torch_export(source: Source) -> File:
+    """A `torch.export` program with a free batch dimension, for `torch.export.load`."""
+    net, example, file = _trained(source), _example(source), io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of libraries about each other
+        program = torch.export.export(net, (example,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+        torch.export.save(program, file)
+        file.seek(0)
+        _compare("torch.export", net, example, torch.export.load(file).module())
+    return File(file.getvalue(), "application/octet-stream", "pt2")
 
 
-def _try_out(code: str, net: nn.Module, shape: tuple[int, int, int]) -> None:
-    """Build the exported network, compare its tensors and run it, before the file leaves."""
-    namespace: dict[str, Any] = {}
-    exec(compile(code, "<export>", "exec", dont_inherit=True), namespace)  # our own code, written just above
-    with torch.device("meta"):
-        rebuilt = namespace["Network"]().eval()
-        rebuilt(torch.empty(2, *shape))
-    shapes = [{name: value.shape for name, value in n.state_dict().items()} for n in (rebuilt, net)]
-    if shapes[0] != shapes[1]:
-        raise SpecError("this architecture cannot be written as one Python file: its tensors would differ")
+def _trained(source: Source) -> nn.Module:
+    """The network with its trained weights, if they were kept, else with fresh ones."""
+    net = build(source.config).eval()
+    if source.weights is not None:
+        load_weights(net, source.weights)
+    return net
+
+
+def _example(source: Source) -> Tensor:
+    return torch.randn((3, *source.config.shape), generator=torch.Generator().manual_seed(0))
+
+
+def _compare(format: str, net: nn.Module, example: Tensor, other: Callable[[Tensor], Tensor]) -> None:
+    """Raise SpecError unless the exported program computes what the network does, for another batch size, too."""
+    for x in (example, example[:2]):
+        with torch.no_grad():
+            expected = net(x)
+            difference = float((other(x) - expected).abs().max() / expected.abs().max().clamp(min=1e-6))
+        if not difference <= CLOSE:
+            raise SpecError(f"as {format} this network would differ by {difference:.2g} of its largest output")
 
 
 EXPORTS: dict[str, Callable[[Source], File]] = {
@@ -217,6 +167,8 @@ EXPORTS: dict[str, Callable[[Source], File]] = {
     "csv": _csv,
     "python": _python,
     "safetensors": _safetensors,
+    "onnx": _onnx,
+    "torch_export": _torch_export,
 }
 
 

@@ -84,7 +84,7 @@ def export(
     """The architecture as a file."""
     with service.database.session() as session:
         row, candidates = results.architecture(session, architecture_id)
-    best = results.best_weights(candidates) if format == "safetensors" else None
+    best = results.best_weights(candidates)
     file = service.ask(export_config, format, results.config_of(row), service.artifacts.path(best) if best else None)
     version = {"id": architecture_id, "format": format, "weights": best}
     etag = f'"{content_hash(version)}"'

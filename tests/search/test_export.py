@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import onnx
+import onnxruntime
 import pytest
 import safetensors.torch
 import torch
@@ -16,17 +18,22 @@ import yaml
 
 from models.config import ChannelConfig
 from models.cost import cost
-from models.registry import build, groups
+from models.errors import WeightsError
+from models.registry import build, dense, groups, thinned
 from search.errors import SpecError, UnknownName
-from search.export import EXPORTS, export, read_document
+from search.export import EXPORTS, OPSET, export, read_document
 from tests.models.helpers import SMALL, random_mask
 
-FAMILIES = ("vgg11", "resnet20", "mobilenet_v1", "torchvision/resnet18")
+FAMILIES = (
+    "lenet300", "lenet5", "conv4", "vgg11", "resnet20", "preresnet20", "densenet40", "mobilenet_v1", "mobilenet_v2",
+    *(name for name in SMALL if name.startswith("torchvision/")),
+)  # fmt: skip
+EVERY_KIND = (*FAMILIES, "torchvision/convnext_tiny", "torchvision/swin_t", "torchvision/vit_b_32")
 
 
 def pruned(name: str) -> ChannelConfig:
-    config = SMALL[name]
-    return config.model_copy(update={"widths": random_mask(groups(config), 4).widths})
+    config = SMALL.get(name) or dense(name, 4, (3, 64, 64))
+    return thinned(config, random_mask(groups(config), 4))
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -51,8 +58,8 @@ def test_the_table_adds_up() -> None:
     assert (sum(int(r["params"]) for r in rows), sum(int(r["macs"]) for r in rows)) == cost(config)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-def test_the_python_file_builds_the_network_with_torch_alone(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", EVERY_KIND)
+def test_the_python_file_builds_the_network_without_this_project(name: str, tmp_path: Path) -> None:
     """In an empty directory, in an interpreter that cannot see this project, from the file and the weights alone."""
     config = pruned(name)
     net = build(config, 3).eval()
@@ -62,9 +69,10 @@ def test_the_python_file_builds_the_network_with_torch_alone(name: str, tmp_path
     code = (
         "import sys; sys.modules['search'] = sys.modules['models'] = sys.modules['safetensors'] = None\n"
         "import torch; from pruned import build, CONFIG\n"
+        "torch.set_num_threads(1)\n"
         f"x = torch.ones(2, *{config.shape})\n"
         "fresh = build()\n"
-        "assert sum(p.numel() for p in fresh.parameters()) > 0\n"
+        "assert fresh.train()(x).isfinite().all()\n"
         "print(CONFIG['arch'], build('weights.safetensors').eval()(x).detach().double().flatten().tolist())\n"
     )
     ran = subprocess.run([sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n" + code],
@@ -74,6 +82,55 @@ def test_the_python_file_builds_the_network_with_torch_alone(name: str, tmp_path
     assert arch == config.arch
     expected = net(torch.ones(2, *config.shape)).detach().double().flatten()
     assert torch.allclose(torch.tensor(json.loads(values), dtype=torch.float64), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "name", ["lenet5", "resnet20", "preresnet20", "mobilenet_v2", "torchvision/shufflenet_v2_x0_5"]
+)
+@pytest.mark.parametrize("format", ["onnx", "torch_export"])
+def test_exported_programs_compute_what_the_network_does(name: str, format: str, tmp_path: Path) -> None:
+    """With its trained weights, for any batch size, read by the runtimes they are made for."""
+    config = pruned(name)
+    net = build(config, 3).eval()
+    safetensors.torch.save_file(net.state_dict(), tmp_path / "w")
+    file = export(format, config, tmp_path / "w")
+    path = tmp_path / f"network.{file.suffix}"
+    path.write_bytes(file.content)
+    x = torch.randn(5, *config.shape)
+    if format == "onnx":
+        session = onnxruntime.InferenceSession(path)
+        found = torch.from_numpy(session.run(["logits"], {"images": x.numpy()})[0])
+        assert onnx.load(path).opset_import[0].version == OPSET
+    else:
+        found = torch.export.load(path).module()(x)
+    with torch.no_grad():
+        assert torch.allclose(found, net(x), rtol=1e-3, atol=1e-4)
+
+
+def test_without_its_libraries_onnx_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(SpecError, match=r"pip install 'espalier-nas\[onnx\]'"):
+        export("onnx", pruned("lenet5"), None)
+
+
+def test_a_program_that_computes_something_else_does_not_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    load = torch.export.load
+
+    def altered(file: io.BytesIO) -> torch.export.ExportedProgram:
+        program = load(file)
+        program.state_dict["classifier.bias"].data += 1
+        return program
+
+    monkeypatch.setattr(torch.export, "load", altered)
+    with pytest.raises(SpecError, match=r"as torch\.export this network would differ by"):
+        export("torch_export", pruned("lenet5"), None)
+
+
+@pytest.mark.parametrize("format", ["safetensors", "onnx", "torch_export"])
+def test_weights_of_another_network_do_not_leave_in_its_name(format: str, tmp_path: Path) -> None:
+    safetensors.torch.save_file(build(pruned("vgg11")).state_dict(), tmp_path / "w")
+    with pytest.raises(WeightsError, match=r"conv1.weight is missing; bn1.weight is missing; .*; and \d+ more"):
+        export(format, pruned("resnet20"), tmp_path / "w")
 
 
 def test_weights_leave_with_their_config(tmp_path: Path) -> None:

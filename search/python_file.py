@@ -1,0 +1,242 @@
+"""A network as one Python file that builds it without Espalier."""
+
+from __future__ import annotations
+
+import base64
+import inspect
+import zlib
+from collections.abc import Iterator
+from types import BuiltinFunctionType, FunctionType
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from models.config import ChannelConfig
+from models.cost import cost
+from models.initialise import COVERED
+from models.registry import architecture, bare
+from models.tensors import named_tensors, on_meta, without_memory
+from search.errors import SpecError
+
+_FILE = '''"""{arch} with {params:,} parameters and {macs:,} multiply-adds, found by Espalier.
+
+    from {module} import build
+    net = build()                          # fresh weights, as Espalier trains it from scratch
+    net = build("weights.safetensors")     # trained weights
+
+Needs {needs}. Input: [batch, {channels}, {height}, {width}]; output: [batch, {classes}].
+"""
+
+import base64
+import json
+import math
+import zlib
+
+import torch
+from torch import device, inf, nan, nn
+{imports}
+CONFIG = json.loads({config!r})
+
+LAYERS = {{
+{layers}
+}}
+
+TENSORS = {{
+{tensors}
+}}
+CONSTANTS = {constants!r}  # buffers that are in no file of weights
+
+
+def values(text, shape, dtype):
+    data = bytearray(zlib.decompress(base64.b64decode(text)))
+    return torch.frombuffer(data, dtype=dtype).reshape(shape)
+
+
+def place(net, path):
+    """The module that holds what is called `path`, and its name there."""
+    *parents, name = path.split(".")
+    for parent in parents:
+        if not hasattr(net, parent):
+            net.add_module(parent, nn.Module())
+        net = getattr(net, parent)
+    return net, name
+
+
+class Network(nn.Module):
+    def __init__(self):
+        super().__init__()
+        for path, layer in LAYERS.items():
+            module, name = place(self, path)
+            module.add_module(name, layer())
+        for path, tensor in TENSORS.items():
+            module, name = place(self, path)
+            tensor = tensor()
+            if isinstance(tensor, nn.Parameter):
+                module.register_parameter(name, tensor)
+            else:
+                module.register_buffer(name, tensor, persistent=path not in CONSTANTS)
+
+{forward}
+
+
+def glorot(weight):
+    return math.sqrt(2 / ((weight.shape[0] + weight.shape[1]) * weight[0, 0].numel()))
+
+
+def initialise(net):
+    for layer in net.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.normal_(layer.weight, 0, {convolution})
+        elif isinstance(layer, nn.Linear):
+            nn.init.normal_(layer.weight, 0, {linear})
+        elif isinstance(layer, nn.MultiheadAttention):
+            nn.init.normal_(layer.in_proj_weight, 0, glorot(layer.in_proj_weight))
+        elif isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d)) and layer.affine:
+            nn.init.constant_(layer.weight, {gamma})
+        if isinstance(layer, (nn.Conv2d, nn.Linear)) and layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+
+
+def load(path):
+    """A safetensors file as a state dict: eight bytes of header length, a JSON header, then the tensors."""
+    types = {{"F64": torch.float64, "F32": torch.float32, "I64": torch.int64}}
+    with open(path, "rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        data = bytearray(file.read())
+    header.pop("__metadata__", None)
+    return {{
+        name: torch.frombuffer(data[slice(*entry["data_offsets"])], dtype=types[entry["dtype"]]).reshape(entry["shape"])
+        for name, entry in header.items()
+    }}
+
+
+def build(weights: str | None = None) -> nn.Module:
+    net = Network()
+    initialise(net)
+    if weights is not None:
+        net.load_state_dict(load(weights))
+    return net
+'''
+
+
+def python_file(config: ChannelConfig) -> str:
+    """The file's text, tried out. Raises SpecError if this network cannot be written down."""
+    net = bare(config).eval()
+    forward, layers, tensors = _traced(net)
+    imports = list(_imports(forward))
+    params, macs = cost(config)
+    channels, height, width = config.shape
+    weights = architecture(config.arch).weights
+    lines = forward.src[forward.src.index("def forward") :].strip("\n").splitlines()  # before it: words to the tracer
+    text = _FILE.format(
+        arch=config.arch,
+        module=f"espalier_{config.id[:8]}",
+        needs="torch and torchvision" if any("torchvision" in line for line in imports) else "torch alone",
+        params=params,
+        macs=macs,
+        channels=channels,
+        height=height,
+        width=width,
+        classes=config.classes,
+        imports="\n".join([*imports, ""]),
+        config=config.model_dump_json(),
+        layers="\n".join(f'    "{path}": lambda: nn.{_constructor(layer)},' for path, layer in layers.items()),
+        tensors="\n".join(f'    "{path}": lambda: {_values(tensor)},' for path, tensor in tensors.items()),
+        constants=sorted(set(tensors) - set(net.state_dict())),
+        forward="\n".join("    " + line if line else "" for line in lines),
+        convolution="glorot(layer.weight)"
+        if weights.convolution == "glorot"
+        else "math.sqrt(2 / (layer.weight.shape[0] * layer.weight[0, 0].numel()))",
+        linear="glorot(layer.weight)" if weights.linear == "glorot" else weights.linear,
+        gamma=weights.gamma,
+    )
+    _try_out(text, net, config.shape)
+    return text
+
+
+def _traced(net: nn.Module) -> tuple[Any, dict[str, nn.Module], dict[str, Tensor]]:
+    """The forward pass as code, the layers it calls, and the tensors it uses besides."""
+    graph = fx.Tracer().trace(net)
+    for node in [*graph.nodes]:
+        node.type = None  # annotations would need names of their own
+        _follow_mode(graph, node)
+    # Constants of the code are left with the network by the tracer.
+    named = named_tensors(net) | {name: value for name, value in vars(net).items() if isinstance(value, Tensor)}
+    layers = {str(node.target): net.get_submodule(str(node.target)) for node in graph.nodes if node.op == "call_module"}
+    for node in graph.nodes:  # of a layer that is not called, but for its tensors
+        owner = str(node.target).rpartition(".")[0]
+        if node.op == "get_attr" and node.target in named and named[node.target].is_meta:
+            layers[owner] = net.get_submodule(owner)
+    of_layers = {f"{path}.{name}" for path, layer in layers.items() for name in named_tensors(layer)}
+    own = {path: tensor for path, tensor in named.items() if path not in of_layers and not tensor.is_meta}
+    try:
+        code = graph.python_code(root_module="self")
+    except NotImplementedError as error:
+        raise SpecError(f"this network cannot be written as one Python file: {error}") from error
+    return code, layers, own
+
+
+def _follow_mode(graph: fx.Graph, node: fx.Node) -> None:
+    """Functions that act in training alone (dropout, stochastic depth) were traced in evaluation; let them ask."""
+    if node.op != "call_function" or not isinstance(node.target, FunctionType):
+        return
+    parameters = [*inspect.signature(node.target).parameters]
+    if "training" not in parameters or "running_mean" in parameters:
+        return
+    with graph.inserting_before(node):
+        mode = graph.create_node("get_attr", "training")
+    at = parameters.index("training")
+    if len(node.args) > at:
+        node.update_arg(at, mode)
+    else:
+        node.update_kwarg("training", mode)
+
+
+def _imports(forward: Any) -> Iterator[str]:
+    """Where the code's names come from. Only torch and torchvision may be needed."""
+    for name, thing in forward.globals.items():
+        if isinstance(thing, (FunctionType, BuiltinFunctionType)) and thing.__module__ != "builtins" and name != "wrap":
+            package = (thing.__module__ or "").partition(".")[0]
+            if package not in ("torch", "torchvision"):
+                raise SpecError(f"one Python file cannot have {thing.__qualname__}, a function of {thing.__module__}")
+            yield f"from {thing.__module__} import {thing.__qualname__} as {name}"
+
+
+def _constructor(layer: nn.Module) -> str:
+    """The layer as Python; without an argument of batch norms that older releases of torch do not know.
+
+    A layer of a kind made from torch's (torchvision's `LayerNorm2d`) is not called itself, and stands as torch's.
+    """
+    if isinstance(layer, nn.MultiheadAttention):
+        first = layer.batch_first
+        return f"MultiheadAttention({layer.embed_dim}, {layer.num_heads}, {layer.dropout}, batch_first={first})"
+    kind = next(kind for kind in type(layer).__mro__ if kind.__module__.startswith("torch.nn.modules"))
+    text = f"{kind.__name__}({layer.extra_repr()})"
+    return text.replace("affine=True, bias=True", "affine=True") if isinstance(layer, nn.BatchNorm2d) else text
+
+
+def _values(tensor: Tensor) -> str:
+    """A parameter or buffer of the network's own as Python: drawn again if it was drawn, else as it is."""
+    shape, value = tuple(tensor.shape), tensor.detach()
+    constant = tensor.numel() > 0 and bool((value == value.flatten()[0]).all())
+    if constant:
+        text = f"torch.full({shape}, {value.flatten()[0].item()!r}, dtype={tensor.dtype})"
+    elif isinstance(tensor, nn.Parameter):
+        text = f"torch.normal({float(value.mean()):.3g}, {float(value.std()):.3g}, {shape})"
+    else:
+        packed = base64.b64encode(zlib.compress(value.contiguous().numpy().tobytes(), 9)).decode()
+        text = f'values("{packed}", {shape}, {tensor.dtype})'
+    return f"nn.Parameter({text})" if isinstance(tensor, nn.Parameter) else text
+
+
+def _try_out(text: str, net: nn.Module, shape: tuple[int, int, int]) -> None:
+    """Build the exported network, compare its tensors and run it, before the file leaves."""
+    namespace: dict[str, Any] = {}
+    exec(compile(text, "<export>", "exec", dont_inherit=True), namespace)  # our own code, written just above
+    with without_memory(COVERED), torch.random.fork_rng(devices=[]):
+        rebuilt = on_meta(namespace["Network"]()).eval()
+    rebuilt(torch.empty(2, *shape, device="meta"))
+    shapes = [{name: value.shape for name, value in n.state_dict().items()} for n in (rebuilt, net)]
+    if shapes[0] != shapes[1]:
+        raise SpecError("this network cannot be written as one Python file: its tensors would differ")
