@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from app.show import Table
-from benchmarks import demo, memory, operators, overhead, processes, recipes, training
+from benchmarks import demo, memory, operators, overhead, processes, recipes, surgery, training
 from benchmarks.common import Setting
 
 BENCHMARKS: dict[str, Callable[[Setting], Table]] = {
@@ -20,6 +20,7 @@ BENCHMARKS: dict[str, Callable[[Setting], Table]] = {
     "operators": operators.run,
     "processes": processes.run,
     "memory": memory.run,
+    "surgery": surgery.run,
     "overhead": overhead.run,
     "demo": demo.run,
     "recipes": recipes.run,

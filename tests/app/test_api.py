@@ -256,7 +256,7 @@ def test_unknown_things_are_404(world: World) -> None:
     for path in ("/v1/jobs/x/cancel", "/v1/jobs/x/retry"):
         problem(world.client.post(path), 404)
     problem(world.client.delete("/v1/jobs/x"), 404)
-    problem(world.client.get("/v1/catalog/architectures/vgg99"), 404, "there are: vgg11")
+    problem(world.client.get("/v1/catalog/architectures/vgg99"), 404, "there are: lenet300")
 
 
 def test_wrong_methods_are_405(world: World) -> None:
