@@ -46,17 +46,13 @@ def export_config(format: str, config: ChannelConfig, weights: Path | None) -> F
 
 def describe_catalog() -> dict[str, list[dict[str, Any]]]:
     """Architectures, data sets, methods and export formats: names, descriptions, option schemas."""
-    from models.registry import architecture, names
+    from models.registry import names
     from search.data import DATASETS
     from search.export import EXPORTS
     from search.methods import METHODS
 
     return {
-        "architectures": [
-            {"name": name, "description": entry.description, "options": entry.options.model_json_schema()}
-            for name in names()
-            for entry in [architecture(name)]
-        ],
+        "architectures": [_describe_entry(name) for name in names()],
         "datasets": [
             {
                 "name": entry.name,
@@ -71,6 +67,18 @@ def describe_catalog() -> dict[str, list[dict[str, Any]]]:
         ],
         "exports": [{"name": name, "description": _first_line(kind)} for name, kind in EXPORTS.items()],
     }
+
+
+def _describe_entry(name: str) -> dict[str, Any]:
+    """An architecture's entry; of one that a package added and that is broken, what is wrong with it."""
+    from models.errors import ArchitectureError
+    from models.registry import architecture
+
+    try:
+        entry = architecture(name)
+    except ArchitectureError as error:
+        return {"name": name, "description": str(error), "options": {}}
+    return {"name": name, "description": entry.description, "options": entry.options.model_json_schema()}
 
 
 def describe_architecture(

@@ -8,7 +8,8 @@ import torch
 from pydantic import JsonValue
 from torch import Tensor, nn
 
-from models.config import ChannelConfig, ChannelGroup, ChannelMask
+from benchmarks.coverage import disturb
+from models.config import ChannelConfig
 from models.coupling import Coupling
 from models.registry import ARCHITECTURES, blueprint, build, dense
 
@@ -45,31 +46,9 @@ def case(name: str, config: ChannelConfig | None = None) -> Case:
     config = config or SMALL[name]
     net = build(config, seed=1).double().eval()
     generator = torch.Generator().manual_seed(2)
-    with torch.no_grad():
-        for module in net.modules():
-            if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
-                module.running_mean.normal_(0, 0.5, generator=generator)  # type: ignore[union-attr]
-                module.running_var.uniform_(0.5, 2, generator=generator)  # type: ignore[union-attr]
-                module.weight.uniform_(0.5, 1.5, generator=generator)
-                module.bias.normal_(0, 0.5, generator=generator)
-            elif isinstance(module, nn.Linear):
-                module.weight.normal_(0, module.in_features**-0.5, generator=generator)
-                module.bias.normal_(0, 0.5, generator=generator)
-            elif isinstance(module, nn.Conv2d) and module.bias is not None:
-                module.bias.normal_(0, 0.5, generator=generator)
+    disturb(net, generator)
     inputs = torch.randn(2, *config.shape, dtype=torch.float64, generator=generator)
     return Case(config, net, blueprint(config).coupling, inputs)
-
-
-def random_mask(channel_groups: tuple[ChannelGroup, ...], seed: int) -> ChannelMask:
-    """A mask that keeps at least each group's floor."""
-    generator = torch.Generator().manual_seed(seed)
-    kept = {}
-    for group in channel_groups:
-        count = int(torch.randint(group.floor, group.width + 1, (1,), generator=generator))
-        order = torch.randperm(group.width, generator=generator)
-        kept[group.name] = torch.zeros(group.width, dtype=torch.bool).index_fill(0, order[:count], True)
-    return ChannelMask(kept)
 
 
 def close(one: Tensor, other: Tensor) -> bool:

@@ -16,13 +16,14 @@ import safetensors.torch
 import torch
 import yaml
 
+from benchmarks.coverage import random_mask
 from models.config import ChannelConfig
 from models.cost import cost
 from models.errors import WeightsError
 from models.registry import build, dense, groups, thinned
 from search.errors import SpecError, UnknownName
 from search.export import EXPORTS, OPSET, export, read_document
-from tests.models.helpers import SMALL, random_mask
+from tests.models.helpers import SMALL
 
 FAMILIES = (
     "lenet300", "lenet5", "conv4", "vgg11", "resnet20", "preresnet20", "densenet40", "mobilenet_v1", "mobilenet_v2",
