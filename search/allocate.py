@@ -30,8 +30,12 @@ def floors(groups: Sequence[ChannelGroup], share: float) -> NDArray[np.int64]:
 
 
 def by_scores(groups: Sequence[ChannelGroup], scores: Scores, floor: float) -> Order:
-    """One ranking across all groups, the highest score first; equal scores are shared out evenly."""
-    values = [np.sort(scores[group.name].double().numpy())[::-1] for group in groups]
+    """One ranking across all groups, the highest score first; equal scores are shared out evenly.
+
+    Groups without scores stand before all others, and so are cut last.
+    """
+    unnamed = {group.name: torch.full((group.width,), math.inf) for group in groups if group.name not in scores}
+    values = [np.sort({**scores, **unnamed}[group.name].double().numpy())[::-1] for group in groups]
     return _ranked(groups, values, floor)
 
 
@@ -92,13 +96,14 @@ def _measure(coupling: Coupling, widths: Mapping[str, int], budget: Budget) -> i
     return int(getattr(coupling.cost(widths), budget.metric))
 
 
-def top(scores: Scores, widths: Mapping[str, int]) -> ChannelMask:
+def top(groups: Sequence[ChannelGroup], scores: Scores, widths: Mapping[str, int]) -> ChannelMask:
     """The mask that keeps, in each group, as many of the highest scores as its width; ties go to the first."""
     kept = {}
-    for name, values in scores.items():
-        mask = torch.zeros(len(values), dtype=torch.bool)
-        mask[torch.sort(values, descending=True, stable=True).indices[: widths[name]]] = True
-        kept[name] = mask
+    for group in groups:
+        values = scores.get(group.name, torch.zeros(group.width))
+        mask = torch.zeros(group.width, dtype=torch.bool)
+        mask[torch.sort(values, descending=True, stable=True).indices[: widths[group.name]]] = True
+        kept[group.name] = mask
     return ChannelMask(kept)
 
 
@@ -109,4 +114,4 @@ def drawn(groups: Sequence[ChannelGroup], widths: Mapping[str, int], draw: int) 
     everywhere, nobody would read the rest, and the baseline would be handicapped.
     """
     generator = torch.Generator().manual_seed(draw)
-    return top({group.name: torch.rand(group.width, generator=generator) for group in groups}, widths)
+    return top(groups, {group.name: torch.rand(group.width, generator=generator) for group in groups}, widths)

@@ -60,7 +60,7 @@ def _pruned(candidate: Candidate, origin: Pruned, whole: ChannelConfig, parent: 
     load_weights(net, parent)
     scores = create(origin.method).score(net, coupling.groups)
     order = allocate.by_scores(coupling.groups, scores, candidate.floor)
-    mask = allocate.top(scores, allocate.allocate(order, coupling, origin.budget, candidate.floor))
+    mask = allocate.top(coupling.groups, scores, allocate.allocate(order, coupling, origin.budget, candidate.floor))
     config = thinned(whole, mask)
     if candidate.init == "scratch":
         return Start(config, build(config, candidate.seed), None)

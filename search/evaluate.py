@@ -124,7 +124,7 @@ def examine(spec: JobSpec, places: Places) -> Examination:
         raise SpecError(f"{spec.target.arch} has no channels that can be pruned ({reasons})")
     _check_batch(skeleton(whole), min(recipe_of(spec).batch_size, len(data.train)), whole.shape)
     for method in spec.methods:
-        create(method).check(skeleton(whole), coupling.groups)
+        create(method).ranked(skeleton(whole), coupling.groups)
     epochs = macs = 0
     dense = coupling.cost(whole.widths)
     sizes: dict[Budget | None, Cost] = {None: dense}

@@ -12,7 +12,9 @@ from models.config import ChannelGroup, Frozen
 from search.types import Recipe
 
 Scores = Mapping[str, Tensor]
-"""Group name -> importance of each channel [width], finite, larger is more important, comparable across groups."""
+"""Group name -> importance of each channel [width], finite, larger is more important, comparable across groups.
+
+A group that is not named is cut last, when nothing else is left to cut."""
 
 OptionsT = TypeVar("OptionsT", bound=Frozen)
 
@@ -29,8 +31,12 @@ class PruningMethod(ABC, Generic[OptionsT]):
     def __init__(self, options: OptionsT) -> None:
         self.options = options
 
-    def check(self, net: nn.Module, groups: Sequence[ChannelGroup]) -> None:
-        """Raise SpecError if the method cannot score these groups; the network may lie on the meta device."""
+    def ranked(self, net: nn.Module, groups: Sequence[ChannelGroup]) -> Sequence[ChannelGroup]:  # noqa: ARG002
+        """The groups that `score` will name, of a network that may lie on the meta device.
+
+        Raises SpecError if the method is of no use for this network.
+        """
+        return groups
 
     def prepare(self, net: nn.Module, recipe: Recipe, steps: int) -> None:
         """Change the fresh network before its sparse training of so many steps, and get ready for it."""
@@ -43,4 +49,4 @@ class PruningMethod(ABC, Generic[OptionsT]):
 
     @abstractmethod
     def score(self, net: nn.Module, groups: Sequence[ChannelGroup]) -> Scores:
-        """How much each channel of the trained network matters. Leaves the network as it is."""
+        """How much each channel of the ranked groups matters in the trained network. Leaves the network as it is."""

@@ -37,15 +37,16 @@ class Slimming(PruningMethod[SlimmingOptions]):
 
     Options = SlimmingOptions
 
-    def check(self, net: nn.Module, groups: Sequence[ChannelGroup]) -> None:
+    def ranked(self, net: nn.Module, groups: Sequence[ChannelGroup]) -> Sequence[ChannelGroup]:
+        """Those that pass a batch norm."""
         scales = _scales(net)
-        for group in groups:
-            selected = group.selection is not None and group.selection.scale is not None
-            if not selected and not any(part.tensor in scales for part in group.slices):
-                raise SpecError(
-                    f"slimming ranks channels by batch-norm scales, and group {group.name!r} passes no batch norm; "
-                    "use an architecture with batch norms"
-                )
+        found = [group for group in groups if any(True for _ in _passed(net, group, scales))]
+        if groups and not found:
+            raise SpecError(
+                f"slimming ranks channels by batch-norm scales, and none of the {len(groups)} groups passes a batch "
+                "norm; use an architecture with batch norms"
+            )
+        return found
 
     def prepare(self, net: nn.Module, recipe: Recipe, steps: int) -> None:
         self._gammas: list[torch.Tensor] = [*_scales(net).values()]
@@ -64,8 +65,9 @@ class Slimming(PruningMethod[SlimmingOptions]):
     @torch.no_grad()
     def score(self, net: nn.Module, groups: Sequence[ChannelGroup]) -> Scores:
         """Mean |gamma| over the batch norms a channel passes."""
-        scales = {name: gamma.detach().double().abs().cpu() for name, gamma in _scales(net).items()}
-        return {group.name: torch.stack([*_passed(net, group, scales)]).mean(0) for group in groups}
+        scales = {name: gamma.detach().double().abs() for name, gamma in _scales(net).items()}
+        passed = {group.name: [*_passed(net, group, scales)] for group in groups}
+        return {name: torch.stack(found).mean(0).cpu() for name, found in passed.items() if found}
 
 
 def _passed(net: nn.Module, group: ChannelGroup, scales: Mapping[str, torch.Tensor]) -> Iterator[torch.Tensor]:
@@ -75,7 +77,7 @@ def _passed(net: nn.Module, group: ChannelGroup, scales: Mapping[str, torch.Tens
             yield scales[part.tensor][part.start : part.start + group.width * part.repeat].view(group.width, -1).mean(1)
     if group.selection and group.selection.scale:
         buffer = group.selection.buffer
-        yield scales[group.selection.scale][net.get_buffer(buffer.tensor).cpu()[buffer.start :][: group.width]]
+        yield scales[group.selection.scale][net.get_buffer(buffer.tensor)[buffer.start :][: group.width]]
 
 
 def _scales(net: nn.Module) -> dict[str, nn.Parameter]:

@@ -11,6 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.config import ChannelGroup
 from models.registry import blueprint, dense
 from search import allocate
 from search.errors import SpecError
@@ -71,7 +72,7 @@ def test_a_smaller_budget_keeps_a_part_of_a_larger_ones(
     )
     assert all(small[group] <= large[group] for group in small)
     scores = {g.name: torch.rand(g.width, generator=torch.Generator().manual_seed(seed)) for g in coupling.groups}
-    masks = [allocate.top(scores, widths).kept for widths in (small, large)]
+    masks = [allocate.top(coupling.groups, scores, widths).kept for widths in (small, large)]
     assert all(bool((masks[1][group] | ~masks[0][group]).all()) for group in small)
 
 
@@ -87,7 +88,7 @@ def test_the_channels_that_stay_are_those_with_the_highest_scores() -> None:
     scores = {g.name: torch.rand(g.width, generator=torch.Generator().manual_seed(i)) for i, g in enumerate(groups)}
     order = allocate.by_scores(groups, scores, FLOOR)
     widths = allocate.allocate(order, NETS["vgg11"], Budget(metric="channels", keep=0.5), FLOOR)
-    masks = allocate.top(scores, widths).kept
+    masks = allocate.top(groups, scores, widths).kept
     floors = dict(zip([g.name for g in groups], allocate.floors(groups, FLOOR), strict=True))
     cut = torch.cat([scores[name][~mask] for name, mask in masks.items()])
     kept = [scores[n][m].sort(descending=True).values[floors[n] :] for n, m in masks.items()]
@@ -95,8 +96,9 @@ def test_the_channels_that_stay_are_those_with_the_highest_scores() -> None:
 
 
 def test_ten_equal_scores_still_keep_the_number_asked_for() -> None:
+    group = ChannelGroup("a", 10, 1, 0, ())
     for count in range(1, 11):
-        assert int(allocate.top({"a": torch.ones(10)}, {"a": count}).kept["a"].sum()) == count
+        assert int(allocate.top((group,), {"a": torch.ones(10)}, {"a": count}).kept["a"].sum()) == count
 
 
 def test_uniform_widths_are_one_share_of_every_group() -> None:

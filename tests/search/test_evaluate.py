@@ -189,3 +189,28 @@ def test_what_is_the_same_has_the_same_keys_and_the_same_architecture(places: Pl
 def test_an_option_of_the_wrong_type_is_refused(width: Any) -> None:
     with pytest.raises(ModelError, match="options of 'vgg11': width"):
         dense("vgg11", options={"width": width})
+
+
+def test_networks_that_select_channels_are_searched_like_all_others(places: Places, tmp_path: Path) -> None:
+    """Picks are the parent's highest scores where it is pruned, drawn where it is not, and survive training."""
+    target = {"arch": "preresnet20", "options": {"width": 0.25}, "dataset": "digits"}
+    wanted = spec(target=target, recipe={"epochs": 1, "batch_size": 128}, budgets=[{"metric": "macs", "keep": 0.5}])
+    trained = {c.label: c for c in plan(wanted, load("digits", places).fingerprint).candidates}
+    path, weights = tmp_path / "parent", evaluate(trained["slimming parent seed 0"], None, FAST, places).weights
+    assert weights is not None
+    path.write_bytes(weights)
+    chosen = {}
+    for label in ("slimming macs=0.5 seed 0", "slimming macs=0.5 inherited seed 0", "uniform macs=0.5 seed 0"):
+        candidate = trained[label]
+        evaluated = evaluate(candidate, path if candidate.parent else None, FAST, places)
+        assert evaluated.weights is not None
+        state, config = safetensors.torch.load(evaluated.weights), evaluated.result.config
+        assert all(tuple(state[f"{name}.index"].tolist()) == picks for name, picks in config.picks.items())
+        chosen[label] = config
+    assert chosen["slimming macs=0.5 seed 0"] == chosen["slimming macs=0.5 inherited seed 0"]
+    uniform = chosen["uniform macs=0.5 seed 0"].picks
+    assert len(uniform) == 7
+    read = {
+        pick for name, picks in uniform.items() if name.startswith("blocks.5") or name == "select" for pick in picks
+    }
+    assert len(read) > max(map(len, uniform.values())), "all blocks would read the same channels of the stream"

@@ -7,11 +7,12 @@ import torch
 from torch import nn
 
 from models.coupling import trace
-from models.registry import build, dense, groups, skeleton
+from models.registry import blueprint, build, dense, groups, skeleton
+from search import allocate
 from search.errors import SpecError
 from search.methods.slimming import INITIAL_SCALE, PULL, Slimming, SlimmingOptions
 from search.train import learning_rate
-from search.types import Recipe
+from search.types import Budget, Recipe
 
 
 def chain() -> nn.Sequential:
@@ -66,8 +67,32 @@ def test_a_channel_scores_the_mean_of_the_scales_it_passes() -> None:
 
 def test_a_network_without_batch_norm_is_refused() -> None:
     net = nn.Sequential(nn.Conv2d(1, 4, 1), nn.ReLU(), nn.Conv2d(4, 2, 1))
-    with pytest.raises(SpecError, match="group '0' passes no batch norm"):
-        Slimming(SlimmingOptions()).check(net, trace(net, (1, 4, 4)).groups)
-    plain = dense("torchvision/vgg11", 10, (3, 32, 32))
-    with pytest.raises(SpecError, match="passes no batch norm"):
-        Slimming(SlimmingOptions()).check(skeleton(plain), groups(plain))
+    with pytest.raises(SpecError, match="none of the 1 groups passes a batch norm"):
+        Slimming(SlimmingOptions()).ranked(net, trace(net, (1, 4, 4)).groups)
+    plain = dense("vgg11", options={"batch_norm": False})
+    with pytest.raises(SpecError, match="none of the 8 groups passes a batch norm"):
+        Slimming(SlimmingOptions()).ranked(skeleton(plain), groups(plain))
+
+
+def test_groups_that_pass_no_batch_norm_are_not_ranked() -> None:
+    """Squeezes have none; they are cut last."""
+    config = dense("torchvision/mobilenet_v3_small", 10, (3, 32, 32))
+    method, net = Slimming(SlimmingOptions()), build(config)
+    ranked = {group.name for group in method.ranked(skeleton(config), groups(config))}
+    squeezes = {group.name for group in groups(config) if group.name.endswith("fc1")}
+    assert len(squeezes) == 9
+    scores = method.score(net, groups(config))
+    assert set(scores) == ranked == {group.name for group in groups(config)} - squeezes - {"classifier.0"}
+    coupling, budget = blueprint(config).coupling, Budget(metric="params", keep=0.7)
+    widths = allocate.allocate(allocate.by_scores(coupling.groups, scores, 0.1), coupling, budget, 0.1)
+    assert all(widths[name] == coupling.widths[name] for name in squeezes)
+    assert coupling.cost(widths).params <= 0.7 * coupling.cost(coupling.widths).params
+
+
+def test_a_selection_is_scored_by_the_scale_of_what_it_selects() -> None:
+    config = dense("preresnet20", 10, (3, 32, 32), {"width": 0.25})
+    net = build(config)
+    net.get_parameter("blocks.1.bn1.weight").data.copy_(torch.arange(16))
+    net.get_buffer("blocks.1.select.index").copy_(torch.arange(16).flip(0))
+    score = Slimming(SlimmingOptions()).score(net, groups(config))["blocks.1.select"]
+    assert score.tolist() == list(range(15, -1, -1))
