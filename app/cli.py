@@ -180,7 +180,9 @@ def submit(
 def search(
     arch: Annotated[str, typer.Option(help="see `espalier catalog`")],
     dataset: Annotated[str, typer.Option(help="a data set, or folder:NAME for images under the data root")],
-    option: Annotated[list[str] | None, typer.Option(help="factory option, for example width=0.5")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(help="factory option, for example width=0.5 or blocks=[4,0,3]")
+    ] = None,
     budget: Annotated[list[str] | None, typer.Option(help="for example params=0.1; may be repeated")] = None,
     method: Annotated[list[str] | None, typer.Option(help="pruning method; may be repeated")] = None,
     baseline: Annotated[list[str] | None, typer.Option(help="uniform or random; may be repeated")] = None,
@@ -194,7 +196,7 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Submit a search, follow it, and print the Pareto table and the verdict."""
-    options = dict(map(_pair, option or []))
+    options = dict(map(_option, option or []))
     spec: Json = {
         "name": name,
         "target": {"arch": arch, "options": options, "dataset": dataset_of(dataset)},
@@ -220,6 +222,16 @@ def _pair(text: str) -> tuple[str, float]:
     if not math.isfinite(number):
         raise typer.BadParameter(f"expected name=number, for example params=0.1, got {text!r}")
     return key, number
+
+
+def _option(text: str) -> tuple[str, Any]:
+    key, _, value = text.partition("=")
+    try:
+        return key, json.loads(value)
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"expected name=value with a value in JSON, for example width=0.5 or blocks=[4,0,3], got {text!r}"
+        ) from error
 
 
 def _submit(
@@ -326,7 +338,7 @@ def retry(job: str, url: Url = LOCAL, token: Token = "", as_json: AsJson = False
 @app.command()
 def export(
     architecture: Annotated[str, typer.Argument(help="id of an architecture, from the Pareto table")],
-    format: Annotated[str, typer.Option(help="json, yaml, csv, python or safetensors")] = "json",
+    format: Annotated[str, typer.Option(help="json, yaml, csv, python, safetensors, onnx, torch_export")] = "json",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="file to write; - for standard output")] = None,
     url: Url = LOCAL,
     token: Token = "",
@@ -346,6 +358,11 @@ def export(
 @app.command()
 def catalog(
     name: Annotated[str | None, typer.Argument(help="an architecture, to see what of it can be pruned")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(help="factory option, for example width=0.5 or blocks=[4,0,3]")
+    ] = None,
+    shape: Annotated[str | None, typer.Option(help="of one input: channels,height,width")] = None,
+    classes: Annotated[int | None, typer.Option(min=1)] = None,
     url: Url = LOCAL,
     token: Token = "",
     as_json: AsJson = False,
@@ -353,7 +370,8 @@ def catalog(
     """List what there is to ask for, or show one architecture."""
     with _client(url, token) as client:
         if name is not None:
-            about = client.get(f"/v1/catalog/architectures/{name}")
+            options = json.dumps(dict(map(_option, option))) if option else None
+            about = client.get(f"/v1/catalog/architectures/{name}", options=options, shape=shape, classes=classes)
             _print(as_json, about, *show.architecture(about))
             return
         kinds = ("architectures", "datasets", "methods", "exports")

@@ -30,7 +30,7 @@ from search.errors import SearchError
 from search.export import export
 
 MASKS = 3
-SMALL_IMAGES = ((3, 64, 64), (3, 96, 96))
+SMALL_IMAGES = ((3, 32, 32), (3, 64, 64), (3, 96, 96))
 """Sizes at which cuts are tried before the architecture's own: what is coupled is the same, and there is less to do."""
 CLASSES = 10
 
@@ -201,7 +201,7 @@ HEAD = """# What of every architecture can be pruned
 
 Costs and shares are those of the network at its own size (10 classes in the zoo, 1000 in torchvision). *Prunable* is
 the share that lies on at least one channel of a group; *convolutions* is that share of the convolutions' parameters.
-*Exact*: three random masks, in double precision, at 64 px where the network takes that; the cut network computes what
+*Exact*: three random masks, in double precision, at 32 px where the network takes that; the cut network computes what
 the silenced one does, to 1e-9 of its largest output. *Published*: torchvision's own numbers of parameters and
 multiply-adds, to three places, are the same as ours. *Frozen*: layers whose outputs stay dense, without the last.
 *Python*: a cut network was written as one Python file, which built and ran it.

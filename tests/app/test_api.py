@@ -296,6 +296,20 @@ def test_the_catalog_lists_and_describes(world: World) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "frozen"),
+    [
+        ("preresnet20", "which selects from it"),
+        ("torchvision/convnext_tiny", "normalises over channels"),
+        ("torchvision/shufflenet_v2_x0_5", "view rearranges channels"),
+    ],
+)
+def test_the_catalog_says_why_layers_stay_dense(world: World, name: str, frozen: str) -> None:
+    about = world.get(f"/v1/catalog/architectures/{name}", shape="3,32,32")
+    assert 0.7 < about["prunable"]["params"] < 1
+    assert any(frozen in layer["reason"] for layer in about["frozen"])
+
+
+@pytest.mark.parametrize(
     ("params", "word"),
     [
         ({"shape": "3,32"}, "channels,height,width"),

@@ -66,12 +66,16 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_search_builds_a_spec() -> None:
-    words = "search --arch vgg16 --dataset folder:pets --option width=0.5 --budget params=0.1 --budget macs=0.3 --baseline random --seeds 2 --epochs 4 --plan"
+    words = "search --arch resnet56 --dataset folder:pets --option width=0.5 --option blocks=[4,0,3] --budget params=0.1 --budget macs=0.3 --baseline random --seeds 2 --epochs 4 --plan"
     ran = RUNNER.invoke(cli.app, words.split())
     assert ran.exit_code == 0, ran.output
     ((path, spec),) = FakeClient.posted
     assert path == "/v1/jobs/plan"
-    assert spec["target"] == {"arch": "vgg16", "options": {"width": 0.5}, "dataset": {"folder": "pets"}}
+    assert spec["target"] == {
+        "arch": "resnet56",
+        "options": {"width": 0.5, "blocks": [4, 0, 3]},
+        "dataset": {"folder": "pets"},
+    }
     assert spec["budgets"] == [{"metric": "params", "keep": 0.1}, {"metric": "macs", "keep": 0.3}]
     assert (spec["seeds"], spec["baselines"], spec["recipe"]["epochs"]) == ([0, 1], ["random"], 4)
 

@@ -140,6 +140,22 @@ def test_examination_counts_what_would_run(places: Places) -> None:
             "greater than 0",
         ),
         ({"target": {"arch": "torchvision/resnet18", "dataset": "digits"}}, ArchitectureError, "3 channels, got 1"),
+        ({"target": {"arch": "lenet300", "dataset": "digits"}}, SpecError, "none of the 2 groups passes a batch norm"),
+        (
+            {"target": {"arch": "vgg11", "options": {"batch_norm": False}, "dataset": "digits"}},
+            SpecError,
+            "none of the 8 groups passes a batch norm",
+        ),
+        (
+            {"target": {"arch": "resnet20", "options": {"blocks": [1, 1]}, "dataset": "digits"}},
+            ArchitectureError,
+            "options of 'resnet20': blocks",
+        ),
+        (
+            {"target": {"arch": "preresnet20", "options": {"bare": [3]}, "dataset": "digits"}},
+            ArchitectureError,
+            "options of 'preresnet20': bare.0",
+        ),
         ({"methods": [{"name": "magic"}]}, SpecError, "there are: slimming"),
         ({"methods": [{"name": "slimming", "options": {"strength": -1}}]}, SpecError, "strength"),
         ({"budgets": [{"metric": "params", "keep": 0.0001}]}, SpecError, "the network keeps"),
