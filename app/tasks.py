@@ -46,7 +46,7 @@ def export_config(format: str, config: ChannelConfig, weights: Path | None) -> F
 
 def describe_catalog() -> dict[str, list[dict[str, Any]]]:
     """Architectures, data sets, methods and export formats: names, descriptions, option schemas."""
-    from models.registry import names
+    from models.architectures import names
     from search.data import DATASETS
     from search.export import EXPORTS
     from search.methods import METHODS
@@ -71,8 +71,8 @@ def describe_catalog() -> dict[str, list[dict[str, Any]]]:
 
 def _describe_entry(name: str) -> dict[str, Any]:
     """An architecture's entry; of one that a package added and that is broken, what is wrong with it."""
+    from models.architectures import architecture
     from models.errors import ArchitectureError
-    from models.registry import architecture
 
     try:
         entry = architecture(name)

@@ -20,11 +20,12 @@ import typer
 from torch import Tensor, nn
 
 from app.show import Table, table
+from models.architectures import TORCHVISION, architecture, names
 from models.config import ChannelConfig, ChannelGroup, ChannelMask, Cost
 from models.coupling import Coupling
 from models.errors import ArchitectureError, ModelError, SurgeryError
 from models.initialise import COVERED
-from models.registry import TORCHVISION, architecture, blueprint, build, dense, names, thinned
+from models.registry import blueprint, build, dense, thinned
 from models.surgery import prune
 from search.errors import SearchError
 from search.export import export

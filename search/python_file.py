@@ -12,10 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from models.architectures import architecture
 from models.config import ChannelConfig
 from models.cost import cost
 from models.initialise import COVERED
-from models.registry import architecture, bare
+from models.registry import bare
 from models.tensors import named_tensors, on_meta, without_memory
 from search.errors import SpecError
 

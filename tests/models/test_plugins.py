@@ -41,7 +41,8 @@ def ask(installed: Path, code: str) -> str:
 def test_an_installed_package_adds_architectures(installed: Path) -> None:
     code = """
 import json, torch
-from models.registry import build, dense, groups, names, thinned
+from models.architectures import names
+from models.registry import build, dense, groups, thinned
 from models.config import ChannelMask
 from search.export import export
 assert "example-nets/tiny" in names()
@@ -77,7 +78,7 @@ print(json.dumps([words, error("example-nets/broken"), error("example-nets/wrong
     assert broken == (
         "'example-nets/broken' (example_nets.missing:NET) cannot be loaded: No module named 'example_nets.missing'"
     )
-    assert wrong.endswith("is a type; it must be a models.registry.Architecture")
+    assert wrong.endswith("is a type; it must be a models.architectures.Architecture")
 
 
 def test_a_request_cannot_name_code() -> None:

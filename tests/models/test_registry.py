@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from models.architectures import ARCHITECTURES, names
 from models.config import ChannelConfig, ChannelMask
 from models.cost import cost
 from models.errors import ArchitectureError, ConfigError, UnknownArchitecture
-from models.registry import ARCHITECTURES, blueprint, build, dense, names, skeleton, thinned
+from models.registry import blueprint, build, dense, skeleton, thinned
 from tests.models.helpers import SMALL
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.coverage import sweep
-from models.registry import TORCHVISION, names
+from models.architectures import TORCHVISION, names
 
 CONVOLUTIONAL = (
     "alexnet", "densenet", "efficientnet", "googlenet", "inception", "mnasnet", "mobilenet", "regnet", "resnet",

@@ -4,8 +4,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from models.architectures import Architecture
 from models.config import Frozen
-from models.registry import Architecture
 
 
 class TinyNet(nn.Module):

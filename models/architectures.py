@@ -1,0 +1,259 @@
+"""The architectures by name: the zoo, torchvision's classifiers, and what installed packages add.
+
+A zoo architecture is one entry of `ARCHITECTURES`; torchvision's are found by themselves under `torchvision/<name>`.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib.metadata import EntryPoint, entry_points
+from typing import Annotated, Any, cast, get_type_hints
+
+import torchvision
+from pydantic import Field, field_validator
+from torch import nn
+
+from models.config import Frozen
+from models.coupling import Shape
+from models.errors import ArchitectureError, UnknownArchitecture
+from models.initialise import Weights
+from models.zoo.conv import Conv
+from models.zoo.densenet import DenseNet
+from models.zoo.lenet import LeNet5, LeNet300
+from models.zoo.mobilenet import MobileNetV1, MobileNetV2
+from models.zoo.preresnet import PreResNet
+from models.zoo.resnet import ResNet
+from models.zoo.vgg import VGG
+
+
+class NoOptions(Frozen):
+    """No options."""
+
+
+class Scaled(Frozen):
+    """Options of networks whose every layer can be made wider or narrower at once."""
+
+    width: float = Field(default=1.0, strict=True, gt=0, le=8, description="factor on every layer's channels")
+
+
+class VGGOptions(Scaled):
+    """Options of VGGs."""
+
+    batch_norm: bool = Field(default=True, strict=True, description="without it, convolutions have a bias")
+
+
+Branches = Annotated[int, Field(strict=True, ge=0, le=200)]
+Stage = Annotated[int, Field(strict=True, ge=0, le=2)]
+
+
+class Residual(Scaled):
+    """Options of residual networks: whole blocks can be left out, as sparse structure selection does."""
+
+    blocks: tuple[Branches, Branches, Branches] | None = Field(
+        default=None, description="residual branches in each stage; the depth's own number in all three if not given"
+    )
+    bare: tuple[Stage, ...] = Field(
+        default=(), max_length=3, description="stages (from 0) whose first block has lost its branch to the shortcut"
+    )
+
+    @field_validator("bare")
+    @classmethod
+    def _in_order(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(sorted(set(value)))  # so that one network has one config
+
+
+class Growing(Frozen):
+    """Options of densely connected networks."""
+
+    growth: int = Field(default=12, strict=True, ge=1, le=128, description="channels that each layer appends")
+
+
+AS_PAPERS = Weights()
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One entry of the registry."""
+
+    name: str
+    description: str
+    make: Callable[[Any, int, Shape], nn.Module]
+    """(options, classes, input shape) -> the dense network."""
+    options: type[Frozen] = Scaled
+    classes: int = 10
+    shape: Shape = (3, 32, 32)
+    weights: Weights = AS_PAPERS
+    """How fresh weights are drawn."""
+
+
+MNIST: Shape = (1, 28, 28)
+GLOROT = Weights(convolution="glorot", linear="glorot")
+
+
+def _vgg(depth: int) -> Architecture:
+    return Architecture(
+        f"vgg{depth}",
+        f"VGG-{depth} with batch norm and one linear layer, for images of 16 px and more",
+        lambda options, classes, shape: VGG(depth, classes, shape[0], options.width, options.batch_norm),
+        options=VGGOptions,
+        weights=Weights(gamma=0.5),
+    )
+
+
+def _branches(options: Residual, own: int) -> tuple[int, ...]:
+    return options.blocks or (own, own, own)
+
+
+def _resnet(depth: int) -> Architecture:
+    return Architecture(
+        f"resnet{depth}",
+        f"ResNet-{depth} for small images: basic blocks of 16/32/64 channels, option-A shortcuts",
+        lambda options, classes, shape: ResNet(
+            _branches(options, (depth - 2) // 6), classes, shape[0], options.width, options.bare
+        ),
+        options=Residual,
+    )
+
+
+def _preresnet(depth: int) -> Architecture:
+    return Architecture(
+        f"preresnet{depth}",
+        f"PreResNet-{depth} for small images: pre-activation bottlenecks with channel selection",
+        lambda options, classes, shape: PreResNet(
+            _branches(options, (depth - 2) // 9), classes, shape[0], options.width, options.bare
+        ),
+        options=Residual,
+        weights=Weights(gamma=0.5),
+    )
+
+
+def _conv(depth: int) -> Architecture:
+    return Architecture(
+        f"conv{depth}",
+        f"Conv-{depth} of the lottery-ticket paper: {depth} convolutions, two hidden linear layers, no batch norm",
+        lambda options, classes, shape: Conv(depth, classes, shape, options.width),
+        weights=GLOROT,
+    )
+
+
+_ZOO = (
+    Architecture(
+        "lenet300",
+        "LeNet-300-100: two hidden linear layers",
+        lambda options, classes, shape: LeNet300(classes, shape, options.width),
+        shape=MNIST,
+        weights=GLOROT,
+    ),
+    Architecture(
+        "lenet5",
+        "LeNet-5 as in Caffe: two convolutions, one hidden linear layer, no batch norm",
+        lambda options, classes, shape: LeNet5(classes, shape, options.width),
+        shape=MNIST,
+        weights=GLOROT,
+    ),
+    *map(_conv, (2, 4, 6)),
+    *map(_vgg, (11, 13, 16, 19)),
+    *map(_resnet, (20, 32, 44, 56, 110)),
+    *map(_preresnet, (20, 56, 110, 164)),
+    Architecture(
+        "densenet40",
+        "DenseNet-40 for small images: 3x3 convolutions that append 12 channels each, with channel selection",
+        lambda options, classes, shape: DenseNet(40, classes, shape[0], options.growth),
+        options=Growing,
+        weights=Weights(gamma=0.5),
+    ),
+    Architecture(
+        "densenet_bc100",
+        "DenseNet-BC-100 for small images: bottlenecks, transitions that halve the channels, channel selection",
+        lambda options, classes, shape: DenseNet(
+            100, classes, shape[0], options.growth, bottleneck=True, compression=0.5
+        ),
+        options=Growing,
+        weights=Weights(gamma=0.5),
+    ),
+    Architecture(
+        "mobilenet_v1",
+        "MobileNet for small images: depthwise-separable convolutions",
+        lambda options, classes, shape: MobileNetV1(classes, shape[0], options.width),
+    ),
+    Architecture(
+        "mobilenet_v2",
+        "MobileNet-V2 for small images: inverted residuals with depthwise convolutions",
+        lambda options, classes, shape: MobileNetV2(classes, shape[0], options.width),
+    ),
+)
+
+ARCHITECTURES: dict[str, Architecture] = {entry.name: entry for entry in _ZOO}
+
+TORCHVISION = "torchvision/"
+LAYER_NORMED = ("convnext", "maxvit", "swin", "vit")
+"""Families of torchvision whose papers draw linear layers wider."""
+PLUGINS = "espalier.architectures"
+"""Entry-point group through which installed packages add architectures, as `<package>/<entry point>`."""
+
+
+def names() -> list[str]:
+    """Every name `architecture` knows: the zoo, torchvision's classifiers, and what installed packages add."""
+    found = (TORCHVISION + name for name in torchvision.models.list_models(torchvision.models))
+    return [*ARCHITECTURES, *found, *_plugins()]
+
+
+def architecture(name: str) -> Architecture:
+    """The entry of that name.
+
+    Raises UnknownArchitecture, which lists the names there are, or ArchitectureError if a package's own is broken.
+    """
+    if name in ARCHITECTURES:
+        return ARCHITECTURES[name]
+    plain = name.removeprefix(TORCHVISION)
+    if name.startswith(TORCHVISION) and plain in torchvision.models.list_models(torchvision.models):
+        return _from_torchvision(plain)
+    if name in _plugins():
+        return _from_plugin(name, _plugins()[name])
+    raise UnknownArchitecture(name, names())
+
+
+@functools.cache
+def _plugins() -> dict[str, EntryPoint]:
+    return {f"{entry.dist.name}/{entry.name}": entry for entry in entry_points(group=PLUGINS) if entry.dist}
+
+
+@functools.cache
+def _from_plugin(name: str, entry: EntryPoint) -> Architecture:
+    try:
+        found = entry.load()
+    except Exception as error:  # somebody else's module may raise anything
+        raise ArchitectureError(f"{name!r} ({entry.value}) cannot be loaded: {error}") from error
+    if not isinstance(found, Architecture):
+        kind = f"{Architecture.__module__}.{Architecture.__qualname__}"
+        raise ArchitectureError(f"{name!r} ({entry.value}) is a {type(found).__name__}; it must be a {kind}")
+    return replace(found, name=name)
+
+
+@functools.cache
+def _from_torchvision(name: str) -> Architecture:
+    builder = torchvision.models.get_model_builder(name)
+    trained = next(iter(cast(Any, torchvision.models.get_model_weights(name))))
+    size = trained.transforms().crop_size[0]
+    # Auxiliary heads are thrown away after training, so the networks come without; and we draw weights ourselves.
+    known = inspect.signature(get_type_hints(builder)["return"]).parameters
+    fixed: dict[str, Any] = {option: False for option in ("aux_logits", "init_weights") if option in known}
+
+    def make(_options: NoOptions, classes: int, shape: Shape) -> nn.Module:
+        if shape[0] != 3:
+            raise ArchitectureError(f"{TORCHVISION}{name} takes images of 3 channels, got {shape[0]}")
+        sized = {"image_size": shape[1]} if "image_size" in known else {}
+        return cast(nn.Module, builder(weights=None, num_classes=classes, **fixed, **sized))
+
+    return Architecture(
+        TORCHVISION + name,
+        f"torchvision's {name}",
+        make,
+        options=NoOptions,
+        classes=1000,
+        shape=(3, size, size),
+        weights=Weights(linear=0.02) if name.startswith(LAYER_NORMED) else AS_PAPERS,
+    )
