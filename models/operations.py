@@ -254,7 +254,9 @@ def _concatenate(call: Call) -> Channels:
         for channels in by_id.values():
             call.ledger.labels.merge(first.labels, channels.labels)
         return first
-    return Channels(dim, [label for part in call.args[0] for label in by_id[id(part)].along(dim, part, call.name)])
+    return Channels(
+        dim, [label for part in call.argument(0, "tensors") for label in by_id[id(part)].along(dim, part, call.name)]
+    )
 
 
 def _select(call: Call) -> Channels:
@@ -288,16 +290,6 @@ def _scale_before(call: Call) -> str | None:
 
 # --- the allow-list -------------------------------------------------------------------------------------------------
 
-ELEMENTWISE = (
-    nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Mish, nn.Sigmoid, nn.Tanh, nn.Softplus,
-    nn.Hardswish, nn.Hardsigmoid, nn.Hardtanh, nn.Identity, nn.Dropout, nn.Dropout2d,
-)  # fmt: skip
-
-ELEMENTWISE = (
-    nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Mish, nn.Sigmoid, nn.Tanh, nn.Softplus,
-    nn.Hardswish, nn.Hardsigmoid, nn.Hardtanh, nn.Identity, nn.Dropout, nn.Dropout2d,
-)  # fmt: skip
-"""Layers that leave shapes and channels as they are."""
 
 MODULES: dict[type[nn.Module], Rule] = {
     nn.Conv2d: _convolution,
@@ -306,8 +298,11 @@ MODULES: dict[type[nn.Module], Rule] = {
     **dict.fromkeys((nn.BatchNorm1d, nn.BatchNorm2d, nn.InstanceNorm2d), _batch_norm),
     **dict.fromkeys((nn.LayerNorm, nn.GroupNorm), _mixing_norm),
     **dict.fromkeys((nn.AvgPool2d, nn.MaxPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d), _pooling),
-    **dict.fromkeys(ELEMENTWISE, _elementwise),
-}
+    **dict.fromkeys(
+        (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Mish, nn.Sigmoid, nn.Tanh, nn.Softplus,
+         nn.Hardswish, nn.Hardsigmoid, nn.Hardtanh, nn.Identity, nn.Dropout, nn.Dropout2d), _elementwise,
+    ),
+}  # fmt: skip
 
 FUNCTIONS: dict[Any, Rule] = {
     **dict.fromkeys(
@@ -315,7 +310,7 @@ FUNCTIONS: dict[Any, Rule] = {
          torch.add, torch.mul, torch.sub), _combine,
     ),
     **dict.fromkeys((operator.truediv, torch.div), _scaled),
-    **dict.fromkeys((torch.reshape, ), _reshape),
+    torch.reshape: _reshape,
     torch.cat: _concatenate,
     torch.concat: _concatenate,
     torch.flatten: _flatten,
