@@ -123,7 +123,14 @@ def _scaled(call: Call) -> Channels:
     """Division by a number; a tensor below the line could be zero where a channel is cut."""
     if not isinstance(call.args[0], Tensor):
         raise NotUnderstood(f"{call.name} divides by a tensor")
+    _refuse_computed_numbers(call)
     return _elementwise(call)
+
+
+def _refuse_computed_numbers(call: Call) -> None:
+    """A number that comes from shapes may be the number of channels, which a cut would change."""
+    if len(call.node.all_input_nodes) > len(call.inputs):
+        raise NotUnderstood(f"{call.name} takes a number that is computed from shapes")
 
 
 def _pooling(call: Call) -> Channels:
@@ -231,6 +238,7 @@ def _pad(call: Call) -> Channels:
 
 def _combine(call: Call) -> Channels:
     """Sum or product of tensors: channels that meet are coupled."""
+    _refuse_computed_numbers(call)
     value, channels = max(call.inputs, key=lambda item: (item[0].dim(), not item[1].opaque))
     for other, theirs in call.inputs:
         if theirs.opaque:  # what meets it stays whole, too

@@ -22,7 +22,7 @@ class OnlyShapes(TorchFunctionMode):
         self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         known = _SHAPES.get(func)
-        if known is not None and isinstance(args[0], Tensor) and args[0].is_meta:
+        if known is not None and args and isinstance(args[0], Tensor) and args[0].is_meta:
             return known(*args, **(kwargs or {}))
         return func(*args, **(kwargs or {}))
 
@@ -38,16 +38,17 @@ def _broadcast(x: Tensor, other: Any, **_options: Any) -> Tensor:
 
 
 def _batch_norm(
-    x: Tensor, mean: Tensor | None, _var: Any, weight: Tensor | None = None, *_rest: Any, **_o: Any
+    x: Tensor, running_mean: Tensor | None, running_var: Any, weight: Tensor | None = None, *_rest: Any, **_options: Any
 ) -> Tensor:
-    for tensor in (mean, weight):
+    del running_var
+    for tensor in (running_mean, weight):
         if tensor is not None and len(tensor) != x.shape[1]:
             raise ValueError(f"a batch norm of {len(tensor)} channels gets {x.shape[1]}")
     return x
 
 
-def _adaptive_pool(x: Tensor, size: Any, **_options: Any) -> Tensor:
-    edges = (size, size) if isinstance(size, int) else size
+def _adaptive_pool(x: Tensor, output_size: Any) -> Tensor:
+    edges = (output_size, output_size) if isinstance(output_size, int) else output_size
     kept = [old if new is None else new for old, new in zip(x.shape[-2:], edges, strict=True)]
     return x.new_empty((*x.shape[:-2], *kept))
 

@@ -21,8 +21,8 @@ def without_memory(kinds: tuple[type[nn.Module], ...]) -> Iterator[None]:
     are registered, before anything is written into them. Other modules are made as they are."""
 
     def moved(module: nn.Module, _name: str, tensor: Tensor | None) -> Tensor | None:
-        if tensor is None or not isinstance(module, kinds):
-            return tensor
+        if tensor is None or tensor.is_meta or not isinstance(module, kinds):
+            return tensor  # on the meta device already: a tensor that two layers share stays one
         bare = torch.empty_like(tensor, device="meta")
         return nn.Parameter(bare, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else bare
 

@@ -101,7 +101,7 @@ def initialise(net):
 
 def load(path):
     """A safetensors file as a state dict: eight bytes of header length, a JSON header, then the tensors."""
-    types = {{"F64": torch.float64, "F32": torch.float32, "I64": torch.int64}}
+    types = {{"F64": torch.float64, "F32": torch.float32, "I64": torch.int64, "I32": torch.int32, "BOOL": torch.bool}}
     with open(path, "rb") as file:
         header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
         data = bytearray(file.read())

@@ -176,6 +176,8 @@ def test_option_a_shortcuts_couple_the_first_channels_of_the_next_stage() -> Non
         (lambda m, x: m.b(torch.cat(m.a(x).chunk(2, 1)[::-1], 1)), "chunk"),
         (lambda m, x: m.b(m.a(x) * m.one(x)), "broadcasts"),
         (lambda m, x: m.b(1 / m.a(x)), "divides by a tensor"),
+        (lambda m, x: m.b((lambda y: y / y.shape[1])(m.a(x))), "computed from shapes"),
+        (lambda m, x: m.b((lambda y: y * y.size(1))(m.a(x))), "computed from shapes"),
         (lambda m, x: m.b(F.group_norm(m.a(x), 2)), "group_norm normalises over channels"),
         (lambda m, x: m.b(m.a(x)[:, ::2].repeat(1, 2, 1, 1)), "takes some of the channels"),
         (lambda m, x: m.b(F.conv2d(m.a(x), torch.ones(8, 8, 1, 1, device=x.device))), "conv2d is not understood"),

@@ -53,6 +53,14 @@ def test_shapes_that_do_not_fit_are_refused(wrong: object) -> None:
         wrong(torch.empty(2, 3, 5, 5, device="meta"))  # type: ignore[operator]
 
 
+def test_arguments_may_be_named() -> None:
+    x = torch.empty(2, 3, 5, 5, device="meta")
+    with OnlyShapes():
+        assert F.adaptive_avg_pool2d(x, output_size=(None, 1)).shape == (2, 3, 5, 1)
+        assert F.dropout(input=x).shape == x.shape
+        assert F.batch_norm(x, running_mean=None, running_var=None, training=True).shape == x.shape
+
+
 def test_tensors_with_values_are_computed() -> None:
     with OnlyShapes():
         assert F.relu(torch.tensor([-1.0, 2.0])).tolist() == [0.0, 2.0]

@@ -1,0 +1,53 @@
+"""Networks without memory, and copies with other tensors."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+
+from models.tensors import on_meta, with_memory, with_tensors, without_memory
+
+
+class Tied(nn.Module):
+    """Two layers that share a weight, one that is kept in a list besides, and a table of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = nn.Linear(4, 4)
+        self.two = nn.Linear(4, 4)
+        self.two.weight = self.one.weight
+        self.seen = [self.one]
+        self.table = nn.Parameter(torch.arange(3.0))
+
+
+def test_only_the_named_kinds_lose_their_memory_and_only_meanwhile() -> None:
+    with without_memory((nn.Linear,)):
+        net = Tied()
+    assert net.one.weight.is_meta
+    assert net.one.bias.is_meta
+    assert net.table.tolist() == [0, 1, 2]
+    assert not nn.Linear(2, 2).weight.is_meta
+
+
+def test_shared_tensors_stay_shared() -> None:
+    with without_memory((nn.Linear,)):
+        bare = Tied()
+    for net in (bare, with_memory(bare), on_meta(Tied()), with_tensors(Tied(), {})):
+        assert net.one.weight is net.two.weight  # type: ignore[union-attr]
+        assert net.seen[0] is net.one  # type: ignore[index]
+
+
+def test_a_copy_is_what_deepcopy_gives() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.Sequential(nn.ReLU(), nn.Flatten()))
+    ours, theirs = with_tensors(net, {}), copy.deepcopy(net)
+    assert str(ours) == str(theirs)
+    assert all(
+        torch.equal(a, b) and a is not b
+        for a, b in zip(ours.state_dict().values(), net.state_dict().values(), strict=True)
+    )
+    for mine, original in zip(ours.modules(), net.modules(), strict=True):
+        assert vars(mine).keys() == vars(original).keys()
+        assert mine is not original
+        assert mine._forward_hooks is not original._forward_hooks
