@@ -13,20 +13,18 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
 import typer
-from torch import Tensor, nn
 
 from app.show import Table, table
 from models.architectures import TORCHVISION, architecture, names
-from models.config import ChannelConfig, ChannelGroup, ChannelMask, Cost
+from models.config import ChannelConfig, Cost
 from models.coupling import Coupling
 from models.errors import ArchitectureError, ModelError, SurgeryError
-from models.initialise import COVERED
-from models.registry import blueprint, build, dense, thinned
-from models.surgery import prune
+from models.registry import blueprint, dense, thinned
+from models.rehearsal import random_mask, rehearse
 from search.errors import SearchError
 from search.export import export
 
@@ -69,7 +67,7 @@ def cover(name: str, formats: tuple[str, ...] = ("python",)) -> Covered:
     params, macs = coupling.prunable()
     cost = coupling.cost(whole.widths)
     small = _smaller(name)
-    try_cuts(small)
+    rehearse(small, MASKS, double=True)
     cut = thinned(small, random_mask(blueprint(small).coupling.groups, seed=0))
     return Covered(
         name, cost, _published(name, cost), len(coupling.groups), params, macs, _convolutions(coupling),
@@ -86,55 +84,6 @@ def _smaller(name: str) -> ChannelConfig:
             if shape == own:
                 raise
     raise AssertionError("the architecture's own shape is the last")
-
-
-def try_cuts(config: ChannelConfig, masks: int = MASKS) -> None:
-    """Cut the network by random masks, in double precision. Raises SurgeryError unless it stays what it is silenced."""
-    net, coupling = build(config).double().eval(), blueprint(config).coupling
-    disturb(net, torch.Generator().manual_seed(2))
-    for seed in range(masks):
-        prune(net, coupling, random_mask(coupling.groups, seed), check=True)
-
-
-@torch.no_grad()
-def disturb(net: nn.Module, generator: torch.Generator) -> None:
-    """Move every tensor away from its initial value, since most errors hide behind those."""
-    for module in net.modules():
-        if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
-            _normal(module.running_mean, 0.5, generator)
-            _uniform(module.running_var, generator)
-        if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm)):
-            _uniform(module.weight, generator)
-            _normal(module.bias, 0.5, generator)
-        elif isinstance(module, nn.Linear):
-            _normal(module.weight, module.in_features**-0.5, generator)
-            _normal(module.bias, 0.5, generator)
-        elif isinstance(module, nn.Conv2d):
-            _normal(module.bias, 0.5, generator)
-        elif not isinstance(module, COVERED):
-            for own in module.parameters(recurse=False):
-                _uniform(own, generator)
-
-
-def _normal(tensor: Any, deviation: float, generator: torch.Generator) -> None:
-    if isinstance(tensor, Tensor):
-        tensor.normal_(0, deviation, generator=generator)
-
-
-def _uniform(tensor: Any, generator: torch.Generator) -> None:
-    if isinstance(tensor, Tensor):
-        tensor.uniform_(0.5, 1.5, generator=generator)
-
-
-def random_mask(groups: Iterable[ChannelGroup], seed: int) -> ChannelMask:
-    """A mask that keeps at least each group's floor."""
-    generator = torch.Generator().manual_seed(seed)
-    kept = {}
-    for group in groups:
-        count = int(torch.randint(group.floor, group.width + 1, (1,), generator=generator))
-        order = torch.randperm(group.width, generator=generator)
-        kept[group.name] = torch.zeros(group.width, dtype=torch.bool).index_fill(0, order[:count], True)
-    return ChannelMask(kept)
 
 
 def _published(name: str, cost: Cost) -> str:
@@ -174,6 +123,8 @@ def _covered(name: str, formats: tuple[str, ...]) -> Covered:
         return cover(name, formats)
     except SurgeryError as error:
         return Covered(name, refusal=f"WRONG: {error}")
+    except ModelError as error:
+        return Covered(name, refusal=str(error))
 
 
 def sweep(chosen: Iterable[str], formats: tuple[str, ...] = ("python",)) -> Iterator[Covered]:

@@ -21,6 +21,7 @@ SCHEMA_VERSION = 1
 """Version of the channel-config document. A change in meaning raises it; other versions are refused."""
 
 Width = Annotated[int, Field(strict=True, ge=1)]
+Pick = Annotated[int, Field(strict=True, ge=0)]
 Extent = Annotated[int, Field(strict=True, ge=1, le=4096)]
 
 
@@ -48,7 +49,7 @@ class ChannelConfig(Frozen):
     classes: int = Field(ge=1, le=100_000)
     shape: tuple[Extent, Extent, Extent] = Field(description="one input: channels, height, width")
     widths: dict[str, Width] = Field(description="channel group -> channels kept")
-    picks: dict[str, tuple[int, ...]] = Field(
+    picks: dict[str, tuple[Pick, ...]] = Field(
         default_factory=dict, description="for groups that select from a shared stream: which channels"
     )
 

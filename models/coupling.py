@@ -9,6 +9,7 @@ it: they stay dense, and the report says why. Nothing is guessed.
 
 from __future__ import annotations
 
+import inspect
 import linecache
 import math
 from bisect import bisect_left
@@ -21,6 +22,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, fx, nn
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from models.config import ChannelGroup, Cost, Selection, Slice, floor_of
@@ -97,21 +99,30 @@ def trace(net: nn.Module, shape: Shape) -> Coupling:
     Raises TraceError when its control flow depends on data, ArchitectureError when it cannot take the input.
     """
     skeleton = on_meta(net).eval()
+    if more := [*inspect.signature(net.forward).parameters][1:]:
+        raise TraceError(
+            f"{type(net).__name__}.forward takes {', '.join(more)} besides the images; wrap it in one that does not"
+        )
     try:
         graph = fx.Tracer().trace(skeleton)
     except Exception as error:  # a traced network may raise anything from its own forward
         raise TraceError(f"{type(net).__name__} cannot be traced symbolically{_where(error)}: {error}") from error
+    for name, value in [*vars(skeleton).items()]:
+        if isinstance(value, Tensor):  # a constant of the code, which the tracer left there
+            setattr(skeleton, name, value.to("meta"))
     run = _Run(fx.GraphModule(skeleton, graph), skeleton)
     try:
         with torch.no_grad(), OnlyShapes():
             output = run.run(torch.empty((BATCH, *shape), device="meta"))
-    except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
+    except Exception as error:  # whatever a network's own operations may raise
         where = f" at {run.where}" if run.where else ""
         raise ArchitectureError(
             f"{type(net).__name__} cannot take an input of shape {shape}{where}: {_first_line(error)}"
         ) from error
     _freeze_outputs(run, output)
     coupling = _assemble(run, skeleton, shape)
+    if coupling.other_macs < 0:
+        raise TraceError(f"multiply-adds of {type(net).__name__} cannot be told apart by layer")
     _probe(skeleton, coupling)
     return coupling
 
@@ -156,13 +167,14 @@ def _fitted(tensor: Tensor, shape: list[int]) -> Tensor:
 def _probe(skeleton: nn.Module, coupling: Coupling) -> None:
     """Run the network with other widths, in both modes: a channel count that is fixed in its code shows here, and so
     does a path that only training takes."""
-    widths = {group.name: max(1, group.width - 1 - i % 3) for i, group in enumerate(coupling.groups)}
-    thinner = resized(skeleton, coupling, widths)
+    draws = np.random.default_rng(0)
+    modes = []  # with other widths in each, so that no two groups are thinned alike in both
+    for training in (True, False):
+        widths = {group.name: int(draws.integers(1, group.width)) for group in coupling.groups}
+        modes.append(resized(skeleton, coupling, widths).train(training))
     try:
-        with torch.no_grad(), OnlyShapes():
-            outputs = [
-                thinner.train(mode)(torch.empty((BATCH, *coupling.input), device="meta")) for mode in (True, False)
-            ]
+        with torch.no_grad(), torch.device("meta"), OnlyShapes():
+            outputs = [thinner(torch.empty((BATCH, *coupling.input), device="meta")) for thinner in modes]
         if not all(isinstance(output, Tensor) for output in outputs):
             raise TypeError(f"in training it returns {type(outputs[0]).__name__}, not one tensor")
     except Exception as error:  # whatever a network's own forward may raise
@@ -190,17 +202,23 @@ class _Run(fx.Interpreter):
             self.channels[n] = Channels(1, self.channels[n].along(1, value, ""))
         elif n.op == "get_attr":
             self.channels[n] = self._attribute(n, value)
-        elif n.op != "output" and any(isinstance(part, Tensor) for part in _parts_of(value)):
+        elif n.op != "output" and any(isinstance(leaf, Tensor) for leaf in tree_leaves(value)):
             self.channels[n] = self._through(n, value)
         return value
 
     def _attribute(self, node: fx.Node, value: Tensor) -> Channels:
         """A parameter or buffer that the network's own code uses: one label an index, if it has one true dimension."""
         long = [dim for dim, size in enumerate(value.shape) if size > 1]
+        reason = f"{node.target} is used by more than its layer"
         if len(long) != 1 or not value.is_floating_point():
-            return self._opaque(f"{node.target} is used by more than its layer")
+            if value.is_floating_point():
+                self.ledger.spoil([value], reason)
+            return self._opaque(reason)
         labels = self.ledger.labels.new(value.shape[long[0]])
-        self.ledger.own(value, long[0], labels)
+        try:
+            self.ledger.own(value, long[0], labels)
+        except NotUnderstood:  # a constant that the code makes
+            return self._opaque(reason)
         return Channels(long[0], labels)
 
     def _through(self, node: fx.Node, value: Any) -> Channels:
@@ -229,17 +247,13 @@ class _Run(fx.Interpreter):
         for source in inputs:
             labels.freeze(self.channels[source].labels, problem)
         if module is not None:
-            self.ledger.spoil(module, problem)
+            self.ledger.spoil([*module.parameters(), *module.buffers()], problem)
         return self._opaque(problem if not known or None in known else cast(str, known[0]))
 
     def _opaque(self, reason: str) -> Channels:
         label = self.ledger.labels.new(1)
         self.ledger.labels.freeze(label, reason)
         return Channels(None, label)
-
-
-def _parts_of(value: Any) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, (tuple, list)) else (value,)
 
 
 def _describe(node: fx.Node, module: nn.Module | None) -> str:
@@ -266,7 +280,7 @@ def _assemble(run: _Run, net: nn.Module, shape: Shape) -> Coupling:
     groups: list[ChannelGroup] = []
     taken: dict[str, int] = {}  # layer -> groups named after it
     for width, first in _intervals(ledger):
-        layer = first[0].layer
+        layer = first[0].layer or first[0].tensor
         count = taken[layer] = taken.get(layer, 0) + 1
         name = f"{layer}:{count - 1}" if count > 1 else layer
         stage = next((stages[part.layer] for part in first if part.layer in stages), 0)
@@ -287,9 +301,14 @@ def _selection(ledger: Ledger, slices: tuple[Slice, ...]) -> Selection | None:
 
 def _multiply_adds(net: nn.Module, shape: Shape) -> int:
     """All of a network's multiply-adds for one input, as torch counts them operation by operation."""
-    with FlopCounterMode(display=False) as counter, torch.enable_grad():  # without gradients, attention is one unknown
-        net(torch.empty((1, *shape), device="meta"))
-    return int(counter.get_total_flops()) // 2
+    for batch in (1, BATCH):
+        try:
+            with FlopCounterMode(display=False) as counter, torch.enable_grad():  # else attention is one unknown
+                net(torch.empty((batch, *shape), device="meta"))
+            return int(counter.get_total_flops()) // (2 * batch)
+        except Exception as error:  # some networks do not take a single image
+            problem = error
+    raise TraceError(f"multiply-adds of {type(net).__name__} cannot be counted: {_first_line(problem)}")
 
 
 class _Segment(NamedTuple):

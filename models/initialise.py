@@ -24,7 +24,12 @@ class Weights(NamedTuple):
 
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm2d)
 COVERED = (nn.Conv2d, nn.Linear, nn.MultiheadAttention, *_NORMS)
-"""Layers that have a rule here. What else holds tensors gets the values that its own constructor gives it."""
+"""Layers that have a rule here."""
+DRAWN = frozenset(
+    ("weight", "bias", "running_mean", "running_var", "num_batches_tracked", "in_proj_weight", "in_proj_bias",
+     "q_proj_weight", "k_proj_weight", "v_proj_weight", "bias_k", "bias_v")
+)  # fmt: skip
+"""Tensors of theirs that the rules fill. Every other tensor has the values that its module's constructor gives it."""
 
 
 def initialise(net: nn.Module, seed: int, weights: Weights) -> None:
@@ -35,13 +40,16 @@ def initialise(net: nn.Module, seed: int, weights: Weights) -> None:
 
 
 def check_initialisable(net: nn.Module) -> None:
-    """Raise ArchitectureError for a tensor that would be left as it lies in memory."""
+    """Raise ArchitectureError for a tensor that would be left as it lies in memory, or drawn though it is fixed."""
     for path, module in net.named_modules():
-        if isinstance(module, COVERED):
-            continue
         for name, tensor in [*module._parameters.items(), *module._buffers.items()]:
-            if tensor is not None and tensor.is_meta:
-                raise ArchitectureError(f"no rule to initialise {name!r} of {type(module).__name__} {path!r}")
+            if tensor is None or not tensor.is_meta:
+                continue
+            where = f"{name!r} of {type(module).__name__} {path!r}"
+            if not isinstance(module, COVERED):
+                raise ArchitectureError(f"no rule to initialise {where}")
+            if isinstance(tensor, nn.Parameter) and not tensor.requires_grad:
+                raise ArchitectureError(f"{where} is fixed, but would be drawn anew; keep such values in a buffer")
 
 
 @torch.no_grad()

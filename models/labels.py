@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-BATCH = 2
-"""Inputs of the symbolic run: tells the batch dimension from the others."""
+BATCH = 127
+"""Inputs of the symbolic run: a prime, so that numbers which it divides are numbers of something for every input."""
 
 
 class NotUnderstood(Exception):
@@ -126,9 +126,9 @@ class Ledger:
         else:
             self.owned[key] = labels
 
-    def spoil(self, module: nn.Module, reason: str) -> None:
-        """Tensors of a layer that is not understood belong to no group, even if another call of it is understood."""
-        names = {self._name[id(tensor)] for tensor in [*module.parameters(), *module.buffers()]}
+    def spoil(self, tensors: Iterable[Tensor], reason: str) -> None:
+        """Tensors whose use is not understood belong to no group, even if another use of them is understood."""
+        names = {self._name[id(tensor)] for tensor in tensors if id(tensor) in self._name}
         self._spoiled |= dict.fromkeys(names, reason)
         for (tensor, _), labels in self.owned.items():
             if tensor in names:
@@ -137,7 +137,7 @@ class Ledger:
     def count(self, layer: str, weight: Tensor, output: Tensor, features: int) -> None:
         """Note what applying a weight once costs, and at how many positions it works."""
         name, positions = self.name(weight), output.numel() // features
-        if output.shape[0] == BATCH:  # what depends on no input is computed once
+        if positions % BATCH == 0:  # what depends on no input is computed once
             positions //= BATCH
         self.uses[name] = self.uses.get(name, 0) + positions
         self.positions.setdefault(layer, positions)

@@ -121,7 +121,7 @@ def _elementwise(call: Call) -> Channels:
 
 def _scaled(call: Call) -> Channels:
     """Division by a number; a tensor below the line could be zero where a channel is cut."""
-    if not isinstance(call.args[0], Tensor):
+    if not isinstance(call.argument(0, "input"), Tensor) or len(call.inputs) > 1:
         raise NotUnderstood(f"{call.name} divides by a tensor")
     _refuse_computed_numbers(call)
     return _elementwise(call)
@@ -190,14 +190,14 @@ def _squeeze(call: Call) -> Channels:
 
 def _permute(call: Call) -> Channels:
     value, channels = call.first
-    dims = call.args[1] if isinstance(call.args[1], (tuple, list)) else call.args[1:]
-    order = [d % value.dim() for d in dims]
+    dims = call.argument(1, "dims")
+    order = [d % value.dim() for d in (dims if isinstance(dims, (tuple, list)) else call.args[1:])]
     return Channels(None if channels.dim is None else order.index(channels.dim), channels.labels)
 
 
 def _transpose(call: Call) -> Channels:
     value, channels = call.first
-    one, other = (d % value.dim() for d in call.args[1:3])
+    one, other = (call.argument(1, "dim0") % value.dim(), call.argument(2, "dim1") % value.dim())
     moved = {one: other, other: one}
     return Channels(None if channels.dim is None else moved.get(channels.dim, channels.dim), channels.labels)
 
@@ -239,8 +239,9 @@ def _pad(call: Call) -> Channels:
 def _combine(call: Call) -> Channels:
     """Sum or product of tensors: channels that meet are coupled."""
     _refuse_computed_numbers(call)
-    value, channels = max(call.inputs, key=lambda item: (item[0].dim(), not item[1].opaque))
-    for other, theirs in call.inputs:
+    several = [item for item in call.inputs if item[0].numel() > 1] or call.inputs  # a single number meets no channel
+    value, channels = max(several, key=lambda item: (item[0].dim(), not item[1].opaque))
+    for other, theirs in several:
         if theirs.opaque:  # what meets it stays whole, too
             call.ledger.labels.merge(channels.labels, theirs.labels * len(channels.labels))
         elif channels.dim is None:
@@ -358,7 +359,10 @@ METHODS: dict[str, Rule] = {
 def rule_of(node: fx.Node, module: nn.Module | None) -> Rule | None:
     """The rule for a node of the graph, if its operation is on the list."""
     if node.op == "call_module":
-        return MODULES.get(type(cast(nn.Module, module)))  # exact type: a subclass may compute something else
+        layer = cast(nn.Module, module)
+        if layer._forward_hooks or layer._forward_pre_hooks:
+            return None
+        return MODULES.get(type(layer))  # exact type: a subclass may compute something else
     if node.op == "call_function":
         return FUNCTIONS.get(node.target)
     return METHODS.get(str(node.target)) if node.op == "call_method" else None

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 import torch
 from pydantic import JsonValue, ValidationError
-from torch import nn
+from torch import Tensor, nn
 
 from models.architectures import Architecture, architecture
 from models.config import SCHEMA_VERSION, ChannelConfig, ChannelGroup, ChannelMask, Frozen
 from models.coupling import Coupling, Shape, resized, trace
 from models.errors import ArchitectureError, ConfigError
-from models.initialise import COVERED, check_initialisable, initialise
-from models.tensors import on_meta, with_memory, without_memory
+from models.initialise import COVERED, DRAWN, check_initialisable, initialise
+from models.tensors import on_meta, selected, with_memory, without_memory
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,11 @@ def _blueprint(arch: str, options: str, classes: int, shape: Shape) -> Blueprint
     entry = architecture(arch)
     chosen = _chosen(entry, json.loads(options))
     try:
-        with without_memory(COVERED), torch.random.fork_rng(devices=[]):
+        with without_memory(COVERED, DRAWN), torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)  # position tables and the like are the same in every process
             skeleton = entry.make(chosen, classes, shape)
+        if not isinstance(skeleton, nn.Module):
+            raise TypeError(f"the factory gives {type(skeleton).__name__}, not a network")
     except ArchitectureError:
         raise
     except Exception as error:  # a factory's own code may raise anything
@@ -79,8 +81,8 @@ def dense(
     bare = ChannelConfig(
         arch=arch,
         options=_chosen(entry, options or {}).model_dump(mode="json", exclude_defaults=True),
-        classes=classes or entry.classes,
-        shape=shape or entry.shape,
+        classes=entry.classes if classes is None else classes,
+        shape=entry.shape if shape is None else shape,
         widths={},
     )
     return bare.model_copy(update={"widths": blueprint(bare).coupling.widths})
@@ -158,7 +160,17 @@ def bare(config: ChannelConfig) -> nn.Module:
     validate(config)
     plan = blueprint(config)
     net = resized(plan.skeleton, plan.coupling, config.widths)
-    for group in plan.coupling.groups:
-        if group.name in config.picks and group.selection:
-            net.get_buffer(group.selection.buffer.tensor).copy_(torch.tensor(config.picks[group.name]))
+    for buffer in {group.selection.buffer.tensor for group in plan.coupling.groups if group.selection}:
+        net.get_buffer(buffer).copy_(_picked(plan, buffer, config))
     return net
+
+
+def _picked(plan: Blueprint, buffer: str, config: ChannelConfig) -> Tensor:
+    """What is left of a selection's index buffer, of which every group owns a part."""
+    parts = [(part, group) for group in plan.coupling.groups for part in group.slices if part.tensor == buffer]
+    index = plan.skeleton.get_buffer(buffer)
+    for part, group in sorted(parts, key=lambda item: -item[0].start):
+        kept = torch.zeros(group.width, dtype=torch.bool)
+        kept[list(config.picks.get(group.name, range(group.width)))] = True
+        index = selected(index, part, kept)
+    return index

@@ -1,7 +1,7 @@
 """The shapes of a network's activations, without its arithmetic.
 
 On the meta device torch works many functions out in Python, at a hundred times the cost of looking. The commonest are
-looked at here; the others go to torch. Whatever torch would refuse for its shapes is refused here, too.
+looked at here; the others go to torch. Channels that do not fit are refused as torch refuses them.
 """
 
 from __future__ import annotations

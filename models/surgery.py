@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from models.config import ChannelGroup, ChannelMask, Slice
 from models.coupling import Coupling
 from models.errors import SurgeryError
-from models.tensors import named_tensors, with_tensors
+from models.tensors import named_tensors, selected, with_tensors
 
 
 def prune(net: nn.Module, coupling: Coupling, mask: ChannelMask, check: bool = True) -> nn.Module:
@@ -24,7 +24,7 @@ def prune(net: nn.Module, coupling: Coupling, mask: ChannelMask, check: bool = T
     """
     groups = coupling.groups
     _validate(groups, mask)
-    cut = with_tensors(net, _rewritten(net, groups, lambda t, part, name: _select(t, part, mask.kept[name])))
+    cut = with_tensors(net, _rewritten(net, groups, lambda t, part, name: selected(t, part, mask.kept[name])))
     if check:
         _compare(net, cut, coupling, mask)
     return cut
@@ -68,12 +68,6 @@ def _by_tensor(groups: Iterable[ChannelGroup]) -> dict[str, list[tuple[Slice, st
     for parts in found.values():
         parts.sort(key=lambda item: -item[0].start)
     return found
-
-
-def _select(tensor: Tensor, part: Slice, kept: Tensor) -> Tensor:
-    keep = torch.ones(tensor.shape[part.dim], dtype=torch.bool)
-    keep[part.start : part.start + part.repeat * len(kept)] = kept.repeat_interleave(part.repeat)
-    return tensor.index_select(part.dim, keep.nonzero().flatten().to(tensor.device))
 
 
 def _zeroed(tensor: Tensor, part: Slice, kept: Tensor) -> Tensor:
@@ -164,13 +158,14 @@ def _evaluating(net: nn.Module) -> Iterator[None]:
 @contextmanager
 def _silenced_in_passing(net: nn.Module, groups: tuple[ChannelGroup, ...], mask: ChannelMask) -> Iterator[None]:
     """While a layer runs, and only then, its tensors are the silenced ones."""
-    by_tensor = _by_tensor(groups)
+    tensors = named_tensors(net)  # by identity, since layers may share one
+    parts_of = {id(tensors[name]): parts for name, parts in _by_tensor(groups).items()}
     handles = []
-    for prefix, module in net.named_modules():
+    for module in net.modules():
         owned = {
-            attribute: by_tensor[name]
-            for attribute in [*module._parameters, *module._buffers]
-            if (name := f"{prefix}.{attribute}" if prefix else attribute) in by_tensor
+            attribute: parts_of[id(tensor)]
+            for attribute, tensor in [*module._parameters.items(), *module._buffers.items()]
+            if id(tensor) in parts_of
         }
         if owned:
             handles += _swap_while_running(module, owned, mask)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -14,14 +15,16 @@ from torch.nn.modules.module import (
     register_module_parameter_registration_hook,
 )
 
+from models.config import Slice
+
 
 @contextmanager
-def without_memory(kinds: tuple[type[nn.Module], ...]) -> Iterator[None]:
-    """Layers of these kinds that are made meanwhile hold no memory: their tensors are moved to the meta device as they
-    are registered, before anything is written into them. Other modules are made as they are."""
+def without_memory(kinds: tuple[type[nn.Module], ...], attributes: Collection[str]) -> Iterator[None]:
+    """Layers of these kinds that are made meanwhile hold no memory: their tensors of these names are moved to the meta
+    device as they are registered, before anything is written into them. Everything else is made as it is."""
 
-    def moved(module: nn.Module, _name: str, tensor: Tensor | None) -> Tensor | None:
-        if tensor is None or tensor.is_meta or not isinstance(module, kinds):
+    def moved(module: nn.Module, name: str, tensor: Tensor | None) -> Tensor | None:
+        if tensor is None or tensor.is_meta or not isinstance(module, kinds) or name not in attributes:
             return tensor  # on the meta device already: a tensor that two layers share stays one
         bare = torch.empty_like(tensor, device="meta")
         return nn.Parameter(bare, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else bare
@@ -44,6 +47,27 @@ def with_memory(net: nn.Module) -> nn.Module:
 def named_tensors(net: nn.Module) -> dict[str, Tensor]:
     """Parameters and buffers by name; a tensor shared by two layers stands under its first name."""
     return {**dict(net.named_parameters()), **dict(net.named_buffers())}
+
+
+def state_of(net: nn.Module) -> dict[str, Tensor]:
+    """What belongs into a file of weights: persistent tensors, one that layers share once, under its first name."""
+    persistent = net.state_dict(keep_vars=True)
+    return {name: tensor for name, tensor in named_tensors(net).items() if name in persistent}
+
+
+@torch.no_grad()
+def fill(net: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Copy values into a network's tensors, by the names that `state_of` gives them."""
+    own = state_of(net)
+    for name, tensor in tensors.items():
+        own[name].copy_(tensor)
+
+
+def selected(tensor: Tensor, part: Slice, kept: Tensor) -> Tensor:
+    """A tensor without those channels of one of its slices that are not kept (bool [channels])."""
+    keep = torch.ones(tensor.shape[part.dim], dtype=torch.bool)
+    keep[part.start : part.start + part.repeat * len(kept)] = kept.repeat_interleave(part.repeat)
+    return tensor.index_select(part.dim, keep.nonzero().flatten().to(tensor.device))
 
 
 def with_tensors(net: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
@@ -69,14 +93,16 @@ def _copied(module: nn.Module, memo: dict[int, Any]) -> nn.Module:
     """What `copy.deepcopy(module, memo)` gives, without its walk through every module's many empty dictionaries."""
     if id(module) in memo:
         return cast(nn.Module, memo[id(module)])
+    if hasattr(module, "__deepcopy__"):
+        return copy.deepcopy(module, memo)
     result: nn.Module = type(module).__new__(type(module))
     memo[id(module)] = result
     for name, value in vars(module).items():
         if name == "_modules":
-            new: Any = {key: child and _copied(child, memo) for key, child in value.items()}
+            new: Any = {key: None if child is None else _copied(child, memo) for key, child in value.items()}
         elif isinstance(value, _IMMUTABLE):
             new = value
-        elif isinstance(value, dict) and not value:
+        elif type(value) in (dict, OrderedDict) and not value:
             new = type(value)()
         else:
             new = copy.deepcopy(value, memo)
@@ -99,5 +125,7 @@ def _refresh(module: nn.Module) -> None:
         module.in_channels = module.weight.shape[1] * module.groups
     elif isinstance(module, nn.Linear):
         module.out_features, module.in_features = module.weight.shape
-    elif isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nn.InstanceNorm2d)) and module.weight is not None:
-        module.num_features = module.weight.shape[0]
+    elif isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nn.InstanceNorm2d)):
+        one = module.weight if module.weight is not None else module.running_mean
+        if one is not None:
+            module.num_features = one.shape[0]

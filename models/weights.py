@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from models.errors import WeightsError
-from models.tensors import named_tensors
+from models.tensors import fill, state_of
 
 NAMED = 5
 """Tensors that an error names before it only counts them."""
@@ -23,7 +23,7 @@ def load_weights(net: nn.Module, path: Path) -> None:
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path.name} cannot be read as safetensors: {error}") from error
     check_weights(net, tensors)
-    net.load_state_dict(tensors)
+    fill(net, tensors)
 
 
 def check_weights(net: nn.Module, tensors: Mapping[str, Tensor]) -> None:
@@ -35,7 +35,7 @@ def check_weights(net: nn.Module, tensors: Mapping[str, Tensor]) -> None:
 
 
 def _problems(net: nn.Module, tensors: Mapping[str, Tensor]) -> Iterator[str]:
-    wanted = {name: tensor for name, tensor in named_tensors(net).items() if name in net.state_dict()}
+    wanted = state_of(net)
     for name, tensor in wanted.items():
         if name not in tensors:
             yield f"{name} is missing"

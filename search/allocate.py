@@ -97,10 +97,13 @@ def _measure(coupling: Coupling, widths: Mapping[str, int], budget: Budget) -> i
 
 
 def top(groups: Sequence[ChannelGroup], scores: Scores, widths: Mapping[str, int]) -> ChannelMask:
-    """The mask that keeps, in each group, as many of the highest scores as its width; ties go to the first."""
-    kept = {}
+    """The mask that keeps, in each group, as many of the highest scores as its width; ties go to the first.
+
+    Where there are no scores, any channels are kept.
+    """
+    kept, anyhow = {}, torch.Generator().manual_seed(0)
     for group in groups:
-        values = scores.get(group.name, torch.zeros(group.width))
+        values = scores[group.name] if group.name in scores else torch.rand(group.width, generator=anyhow)
         mask = torch.zeros(group.width, dtype=torch.bool)
         mask[torch.sort(values, descending=True, stable=True).indices[: widths[group.name]]] = True
         kept[group.name] = mask

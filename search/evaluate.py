@@ -14,6 +14,8 @@ from torch import nn
 from models.config import ChannelConfig, Cost
 from models.cost import cost
 from models.registry import blueprint, skeleton
+from models.rehearsal import rehearse
+from models.tensors import state_of
 from search import allocate
 from search.data import Places, load
 from search.derive import dense_config, derive
@@ -69,7 +71,7 @@ def evaluate(
     )
     if not keep_weights:
         return Evaluated(result, None)
-    state = {name: value.contiguous().cpu() for name, value in net.state_dict().items()}
+    state = {name: value.contiguous().cpu() for name, value in state_of(net).items()}
     return Evaluated(result, safetensors.torch.save(state, metadata={"config": config.model_dump_json()}))
 
 
@@ -123,6 +125,8 @@ def examine(spec: JobSpec, places: Places) -> Examination:
         reasons = "; ".join(f"{layer}: {reason}" for layer, reason in coupling.frozen[:3])
         raise SpecError(f"{spec.target.arch} has no channels that can be pruned ({reasons})")
     _check_batch(skeleton(whole), min(recipe_of(spec).batch_size, len(data.train)), whole.shape)
+    if coupling.groups and spec.budgets:
+        rehearse(whole)  # before hours of training
     for method in spec.methods:
         create(method).ranked(skeleton(whole), coupling.groups)
     epochs = macs = 0

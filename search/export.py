@@ -21,13 +21,11 @@ from models.cost import LayerCost, cost, receipt
 from models.registry import build, skeleton
 from models.weights import check_weights, load_weights
 from search.errors import SpecError, UnknownName
-from search.python_file import python_file
+from search.python_file import CLOSE, python_file
 from search.version import VERSION
 
 OPSET = 20
 """Version of ONNX's operators that exported files ask for."""
-CLOSE = 1e-3
-"""Largest difference between a network and its export, as a share of the largest output."""
 
 
 class File(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import inspect
+import re
 import zlib
 from collections.abc import Iterator
 from types import BuiltinFunctionType, FunctionType
@@ -15,10 +16,12 @@ from torch import Tensor, fx, nn
 from models.architectures import architecture
 from models.config import ChannelConfig
 from models.cost import cost
-from models.initialise import COVERED
-from models.registry import bare
-from models.tensors import named_tensors, on_meta, without_memory
+from models.registry import bare, build
+from models.tensors import named_tensors
 from search.errors import SpecError
+
+CLOSE = 1e-3
+"""Largest difference between a network and its export, as a share of the largest output."""
 
 _FILE = '''"""{arch} with {params:,} parameters and {macs:,} multiply-adds, found by Espalier.
 
@@ -152,7 +155,7 @@ def python_file(config: ChannelConfig) -> str:
         linear="glorot(layer.weight)" if weights.linear == "glorot" else weights.linear,
         gamma=weights.gamma,
     )
-    _try_out(text, net, config.shape)
+    _try_out(text, config)
     return text
 
 
@@ -185,10 +188,13 @@ def _follow_mode(graph: fx.Graph, node: fx.Node) -> None:
     parameters = [*inspect.signature(node.target).parameters]
     if "training" not in parameters or "running_mean" in parameters:
         return
+    at = parameters.index("training")
+    positional = len(node.args) > at
+    if (node.args[at] if positional else node.kwargs.get("training")) is not False:  # it acts in evaluation, too
+        return
     with graph.inserting_before(node):
         mode = graph.create_node("get_attr", "training")
-    at = parameters.index("training")
-    if len(node.args) > at:
+    if positional:
         node.update_arg(at, mode)
     else:
         node.update_kwarg("training", mode)
@@ -205,16 +211,22 @@ def _imports(forward: Any) -> Iterator[str]:
 
 
 def _constructor(layer: nn.Module) -> str:
-    """The layer as Python; without an argument of batch norms that older releases of torch do not know.
+    """The layer as Python, from what it prints; `_try_out` sees whether that says all of it.
 
-    A layer of a kind made from torch's (torchvision's `LayerNorm2d`) is not called itself, and stands as torch's.
+    Without an argument of batch norms that older releases of torch do not know. A layer of a kind made from torch's
+    (torchvision's `LayerNorm2d`) is not called itself, and stands as torch's.
     """
     if isinstance(layer, nn.MultiheadAttention):
         first = layer.batch_first
         return f"MultiheadAttention({layer.embed_dim}, {layer.num_heads}, {layer.dropout}, batch_first={first})"
     kind = next(kind for kind in type(layer).__mro__ if kind.__module__.startswith("torch.nn.modules"))
-    text = f"{kind.__name__}({layer.extra_repr()})"
-    return text.replace("affine=True, bias=True", "affine=True") if isinstance(layer, nn.BatchNorm2d) else text
+    words = re.sub(r"(padding(?:_mode)?)=([a-z]+)", r"\1='\2'", layer.extra_repr())
+    if isinstance(layer, nn.AvgPool2d):  # it does not print all of its arguments
+        rest = f"{layer.ceil_mode}, {layer.count_include_pad}, {layer.divisor_override}"
+        words = f"{layer.kernel_size}, {layer.stride}, {layer.padding}, {rest}"
+    elif isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d)):
+        words = words.replace("affine=True, bias=True", "affine=True")
+    return f"{kind.__name__}({words})"
 
 
 def _values(tensor: Tensor) -> str:
@@ -223,21 +235,30 @@ def _values(tensor: Tensor) -> str:
     constant = tensor.numel() > 0 and bool((value == value.flatten()[0]).all())
     if constant:
         text = f"torch.full({shape}, {value.flatten()[0].item()!r}, dtype={tensor.dtype})"
-    elif isinstance(tensor, nn.Parameter):
+    elif tensor.requires_grad:
         text = f"torch.normal({float(value.mean()):.3g}, {float(value.std()):.3g}, {shape})"
     else:
         packed = base64.b64encode(zlib.compress(value.contiguous().numpy().tobytes(), 9)).decode()
         text = f'values("{packed}", {shape}, {tensor.dtype})'
-    return f"nn.Parameter({text})" if isinstance(tensor, nn.Parameter) else text
+    return f"nn.Parameter({text}, {tensor.requires_grad})" if isinstance(tensor, nn.Parameter) else text
 
 
-def _try_out(text: str, net: nn.Module, shape: tuple[int, int, int]) -> None:
-    """Build the exported network, compare its tensors and run it, before the file leaves."""
-    namespace: dict[str, Any] = {}
-    exec(compile(text, "<export>", "exec", dont_inherit=True), namespace)  # our own code, written just above
-    with without_memory(COVERED), torch.random.fork_rng(devices=[]):
-        rebuilt = on_meta(namespace["Network"]()).eval()
-    rebuilt(torch.empty(2, *shape, device="meta"))
-    shapes = [{name: value.shape for name, value in n.state_dict().items()} for n in (rebuilt, net)]
-    if shapes[0] != shapes[1]:
-        raise SpecError("this network cannot be written as one Python file: its tensors would differ")
+def _try_out(text: str, config: ChannelConfig) -> None:
+    """Build the network from the file, with the same weights, and compare what both compute, before the file leaves."""
+    net, namespace = build(config).eval(), dict[str, Any]()
+    x = torch.randn((2, *config.shape), generator=torch.Generator().manual_seed(0))
+    try:
+        exec(compile(text, "<export>", "exec", dont_inherit=True), namespace)  # our own code, written just above
+        with torch.random.fork_rng(devices=[]):
+            rebuilt = namespace["Network"]().eval()
+        rebuilt.load_state_dict(net.state_dict())
+        with torch.no_grad():
+            expected = net(x)
+            difference = float((rebuilt(x) - expected).abs().max() / expected.abs().max().clamp(min=1e-6))
+    except Exception as error:  # whatever a layer's constructor makes of what it prints
+        words = str(error).strip().partition("\n")[0]
+        raise SpecError(
+            f"this network cannot be written as one Python file: {type(error).__name__}: {words}"
+        ) from error
+    if not difference <= CLOSE:
+        raise SpecError(f"as a Python file this network would differ by {difference:.2g} of its largest output")

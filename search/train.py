@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from models.tensors import fill, state_of
 from search.data import Data, Images, batches
 from search.errors import Diverged
 from search.types import Epoch, Execution, Recipe
@@ -169,7 +170,7 @@ class _Run:
 
     def save(self, path: Path, curve: list[Epoch], seconds: float) -> None:
         """Write the state so that either the old file or the new one is there, whatever happens."""
-        state = {f"net.{name}": value.contiguous() for name, value in self.net.state_dict().items()}
+        state = {f"net.{name}": value.contiguous() for name, value in state_of(self.net).items()}
         for name, parameter in self.net.named_parameters():
             momentum = self.optimizer.state[parameter].get("momentum_buffer")
             if momentum is not None:
@@ -189,7 +190,7 @@ class _Run:
                 state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
         except SafetensorError:  # a disk that filled up; there is nothing to go on from
             return [], 0.0
-        self.net.load_state_dict({n.removeprefix("net."): v for n, v in state.items() if n.startswith("net.")})
+        fill(self.net, {n.removeprefix("net."): v for n, v in state.items() if n.startswith("net.")})
         for name, parameter in self.net.named_parameters():
             if f"momentum.{name}" in state:
                 value = torch.empty_like(parameter).copy_(state[f"momentum.{name}"])  # keeps the memory layout

@@ -8,11 +8,11 @@ import torch
 from pydantic import JsonValue
 from torch import Tensor, nn
 
-from benchmarks.coverage import disturb
 from models.architectures import ARCHITECTURES
 from models.config import ChannelConfig
 from models.coupling import Coupling
 from models.registry import blueprint, build, dense
+from models.rehearsal import disturb
 
 THIN: dict[str, JsonValue] = {"width": 0.125, "growth": 4}
 FEW: dict[str, JsonValue] = {"blocks": [2, 0, 2], "bare": [2]}

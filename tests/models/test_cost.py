@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.coverage import random_mask
 from models.config import ChannelMask, Cost
 from models.cost import cost, receipt
 from models.registry import blueprint, build, dense, groups, thinned
+from models.rehearsal import random_mask
 from tests.models.helpers import SMALL
 
 names = pytest.mark.parametrize("name", SMALL)

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from benchmarks.coverage import random_mask
 from models.config import ChannelMask
 from models.coupling import Coupling
 from models.errors import SurgeryError
 from models.registry import build, thinned
+from models.rehearsal import random_mask
 from models.surgery import permute, prune, silence
 from tests.models.helpers import SMALL, case, close
 

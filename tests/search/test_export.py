@@ -16,11 +16,11 @@ import safetensors.torch
 import torch
 import yaml
 
-from benchmarks.coverage import random_mask
 from models.config import ChannelConfig
 from models.cost import cost
 from models.errors import WeightsError
 from models.registry import build, dense, groups, thinned
+from models.rehearsal import random_mask
 from search.errors import SpecError, UnknownName
 from search.export import EXPORTS, OPSET, export, read_document
 from tests.models.helpers import SMALL

@@ -1,0 +1,181 @@
+"""Networks that people bring: what they do that the zoo does not, kept exactly or refused with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models import registry
+from models.architectures import ARCHITECTURES, Architecture, NoOptions
+from models.config import ChannelConfig, ChannelMask
+from models.errors import ArchitectureError, TraceError
+from models.registry import blueprint, build, dense, groups, thinned
+from models.rehearsal import rehearse
+from models.surgery import prune
+
+Forward = Callable[[Any, Tensor], Any]
+
+
+class Own(nn.Module):
+    """Layers by name, and a forward given as a function of them."""
+
+    def __init__(self, forward: Forward, layers: dict[str, Any]) -> None:
+        super().__init__()
+        for name, layer in layers.items():
+            if isinstance(layer, Tensor) and not isinstance(layer, nn.Parameter):
+                self.register_buffer(name, layer)
+            else:
+                setattr(self, name, layer)
+        self._forward = forward
+
+    def forward(self, x: Tensor) -> Any:
+        return self._forward(self, x)
+
+
+@pytest.fixture
+def register(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[], Any]], ChannelConfig]]:
+    """Names a factory, and gives the config of its dense network."""
+
+    def enter(make: Callable[[], Any]) -> ChannelConfig:
+        entry = Architecture("own", "", lambda *_: make(), options=NoOptions, classes=2, shape=(3, 8, 8))
+        monkeypatch.setitem(ARCHITECTURES, "own", entry)
+        registry._blueprint.cache_clear()
+        return dense("own")
+
+    yield enter
+    registry._blueprint.cache_clear()
+
+
+def conv(inputs: int, outputs: int, **options: Any) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 3, padding=1, **options)
+
+
+def own(forward: Forward, **layers: Callable[[], Any]) -> Callable[[], nn.Module]:
+    return lambda: Own(forward, {name: make() for name, make in layers.items()})
+
+
+def logits(m: Any, x: Tensor) -> Tensor:
+    return m.head(x.mean((2, 3)))  # type: ignore[no-any-return]
+
+
+Register = Callable[[Callable[[], Any]], ChannelConfig]
+HEAD = {"a": lambda: conv(3, 8), "head": lambda: nn.Linear(8, 2)}
+
+
+def test_layers_that_share_a_weight_share_it_when_built(register: Register) -> None:
+    def make() -> nn.Module:
+        net = Own(
+            lambda m, x: logits(m, m.c(m.b(m.a(x)))),
+            {"a": conv(3, 8), "b": conv(8, 8), "c": conv(8, 8), "head": nn.Linear(8, 2)},
+        )
+        net.c.weight = net.b.weight
+        return net
+
+    config = register(make)
+    net = build(config)
+    assert net.c.weight is net.b.weight  # type: ignore[union-attr]
+    rehearse(config, masks=3, double=True)
+
+
+def test_what_a_subclass_adds_has_its_constructors_values(register: Register) -> None:
+    class Gain(nn.Conv2d):
+        def __init__(self) -> None:
+            super().__init__(8, 8, 1)
+            self.gain = nn.Parameter(torch.full((8, 1, 1), 3.0))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x) * self.gain
+
+    config = register(own(lambda m, x: logits(m, m.gain(m.a(x))), gain=Gain, **HEAD))
+    assert build(config).gain.gain.flatten().tolist() == [3.0] * 8  # type: ignore[union-attr]
+
+
+def test_a_fixed_kernel_is_refused_rather_than_drawn(register: Register) -> None:
+    blur = own(lambda m, x: logits(m, m.b(m.a(x))), b=lambda: conv(8, 8).requires_grad_(False), **HEAD)
+    with pytest.raises(ArchitectureError, match="'weight' of Conv2d 'b' is fixed, but would be drawn anew"):
+        register(blur)
+
+
+def test_a_selection_may_begin_in_any_order(register: Register) -> None:
+    shuffled = own(
+        lambda m, x: logits(m, torch.index_select(m.a(x), 1, m.order)), order=lambda: torch.arange(8).flip(0), **HEAD
+    )
+    whole = register(shuffled)
+    (group,) = groups(whole)
+    mask = ChannelMask({group.name: torch.tensor([1, 1, 0, 1, 0, 0, 0, 1]).bool()})
+    cut = prune(build(whole), blueprint(whole).coupling, mask)
+    assert cut.get_buffer("order").tolist() == build(thinned(whole, mask)).get_buffer("order").tolist() == [7, 6, 4, 0]
+
+
+def test_a_selection_read_by_a_grouped_convolution_keeps_its_picks(register: Register) -> None:
+    grouped = own(
+        lambda m, x: logits(m, m.b(torch.index_select(m.a(x), 1, m.order))),
+        order=lambda: torch.arange(8), b=lambda: conv(8, 8, groups=2), **HEAD,
+    )  # fmt: skip
+    whole = register(grouped)
+    mask = ChannelMask({g.name: torch.arange(g.width) < (1 if g.selection else g.width) for g in groups(whole)})
+    cut = prune(build(whole), blueprint(whole).coupling, mask)
+    assert cut.get_buffer("order").tolist() == build(thinned(whole, mask)).get_buffer("order").tolist() == [0, 4]
+
+
+def test_multiply_adds_are_for_one_image_wherever_the_batch_lies(register: Register) -> None:
+    def forward(m: Any, x: Tensor) -> Tensor:
+        tokens = m.a(x).flatten(2).permute(2, 0, 1)  # [64, batch, 8]
+        return m.head(m.down(F.gelu(m.up(tokens))).mean(0))  # type: ignore[no-any-return]
+
+    layers = {"up": lambda: nn.Linear(8, 32), "down": lambda: nn.Linear(32, 8)}
+    config = register(own(forward, **layers, **HEAD))
+    coupling = blueprint(config).coupling
+    assert (coupling.uses["up.weight"], coupling.uses["down.weight"]) == (64, 64)
+    assert coupling.cost(config.widths).macs == 64 * (8 * 27 + 2 * 8 * 32) + 16
+
+
+@pytest.mark.parametrize(
+    ("forward", "reason"),
+    [
+        (lambda m, x: logits(m, m.a(x)) * m.a.weight.mean(), "a.weight is used by more than its layer"),
+        (lambda m, x: logits(m, m.b(m.a(x))), "Conv2d b is not understood"),
+    ],
+)
+def test_what_is_done_besides_freezes(register: Register, forward: Forward, reason: str) -> None:
+    def hooked() -> nn.Module:
+        layer = conv(8, 8)
+        layer.register_forward_pre_hook(lambda _layer, inputs: (inputs[0].flip(1),))
+        return layer
+
+    config = register(own(forward, b=hooked, **HEAD))
+    coupling = blueprint(config).coupling
+    assert "a" not in coupling.widths
+    assert any(reason in frozen.reason for frozen in coupling.frozen), coupling.frozen
+
+
+def test_a_single_number_of_the_networks_own_freezes_nothing(register: Register) -> None:
+    config = register(own(lambda m, x: logits(m, m.a(x) * m.s), s=lambda: nn.Parameter(torch.ones(1)), **HEAD))
+    assert config.widths == {"a": 8}
+    rehearse(config)
+
+
+def test_a_group_that_begins_with_a_parameter_has_its_name(register: Register) -> None:
+    config = register(own(lambda m, x: logits(m, m.s * m.a(x)), s=lambda: nn.Parameter(torch.ones(8, 1, 1)), **HEAD))
+    assert config.widths == {"s": 8}
+
+
+def test_constants_of_the_code_are_followed(register: Register) -> None:
+    config = register(own(lambda m, x: logits(m, m.a(x - torch.full((3, 1, 1), 0.5))), **HEAD))
+    assert config.widths == {"a": 8}
+
+
+def test_a_network_that_wants_more_than_images_is_refused(register: Register) -> None:
+    class Two(nn.Module):
+        def forward(self, x: Tensor, skip: Tensor | None = None) -> Tensor:
+            return x if skip is None else skip
+
+    with pytest.raises(TraceError, match=r"Two.forward takes skip besides the images"):
+        register(Two)
+    with pytest.raises(ArchitectureError, match="the factory gives NoneType, not a network"):
+        register(lambda: None)
