@@ -127,10 +127,10 @@ def _covered(name: str, formats: tuple[str, ...]) -> Covered:
         return Covered(name, refusal=str(error))
 
 
-def sweep(chosen: Iterable[str], formats: tuple[str, ...] = ("python",)) -> Iterator[Covered]:
+def sweep(chosen: Iterable[str], formats: tuple[str, ...] = ("python",), workers: int = 1) -> Iterator[Covered]:
     """Every architecture in a process of its own, so that one's memory is never another's."""
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, context, max_tasks_per_child=1) as pool:
+    with ProcessPoolExecutor(workers, context, max_tasks_per_child=1) as pool:
         yield from pool.map(_covered, chosen, [formats] * len([*chosen]))
 
 
@@ -182,10 +182,11 @@ def _cells(row: Covered) -> tuple[str, ...]:
 def main(
     path: Annotated[Path, typer.Argument(help="the page to write")],
     chosen: Annotated[list[str] | None, typer.Argument(metavar="NAME…", help="all, if none is given")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="at once; the largest takes 15 GB")] = 1,
 ) -> None:
     """Look at every architecture, and write what was found as a page."""
     rows = []
-    for row in sweep(chosen or names()):
+    for row in sweep(chosen or names(), workers=workers):
         rows.append(row)
         print(f"{row.name}: {row.refusal or f'{row.groups} groups, {row.seconds:.0f} s'}", flush=True)
     path.write_text(page(rows))
