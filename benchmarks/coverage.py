@@ -29,7 +29,7 @@ from search.errors import SearchError
 from search.export import export
 
 MASKS = 3
-SMALL_IMAGES = ((3, 32, 32), (3, 64, 64), (3, 96, 96))
+SMALL_IMAGES = ((3, 32, 32), (3, 64, 64), (3, 96, 96), (3, 112, 112))
 """Sizes at which cuts are tried before the architecture's own: what is coupled is the same, and there is less to do."""
 CLASSES = 10
 
