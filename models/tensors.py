@@ -100,7 +100,7 @@ def _copied(module: nn.Module, memo: dict[int, Any]) -> nn.Module:
     for name, value in vars(module).items():
         if name == "_modules":
             new: Any = {key: None if child is None else _copied(child, memo) for key, child in value.items()}
-        elif isinstance(value, _IMMUTABLE):
+        elif isinstance(value, _IMMUTABLE) or (type(value) is tuple and all(isinstance(v, _IMMUTABLE) for v in value)):
             new = value
         elif type(value) in (dict, OrderedDict) and not value:
             new = type(value)()
