@@ -188,8 +188,8 @@ def main(
     rows = []
     for row in sweep(chosen or names(), workers=workers):
         rows.append(row)
+        path.write_text(page(rows))  # so that a sweep that is stopped leaves what it found
         print(f"{row.name}: {row.refusal or f'{row.groups} groups, {row.seconds:.0f} s'}", flush=True)
-    path.write_text(page(rows))
 
 
 if __name__ == "__main__":

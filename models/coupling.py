@@ -30,7 +30,7 @@ from models.errors import ArchitectureError, TraceError
 from models.labels import BATCH, Channels, Ledger, NotUnderstood
 from models.operations import Call, rule_of
 from models.shapes import OnlyShapes
-from models.tensors import named_tensors, on_meta, with_tensors
+from models.tensors import named_tensors, on_meta, replace, with_tensors
 
 Shape = tuple[int, int, int]
 
@@ -110,7 +110,7 @@ def trace(net: nn.Module, shape: Shape) -> Coupling:
     for name, value in [*vars(skeleton).items()]:
         if isinstance(value, Tensor):  # a constant of the code, which the tracer left there
             setattr(skeleton, name, value.to("meta"))
-    run = _Run(fx.GraphModule(skeleton, graph), skeleton)
+    run = _Run(skeleton, graph)
     try:
         with torch.no_grad(), OnlyShapes():
             output = run.run(torch.empty((BATCH, *shape), device="meta"))
@@ -149,13 +149,18 @@ def resized(skeleton: nn.Module, coupling: Coupling, widths: Mapping[str, int]) 
 
     A tensor that does hold values keeps those of its first channels.
     """
-    touched = dict.fromkeys((part.tensor, part.dim) for group in coupling.groups for part in group.slices)
-    dense = named_tensors(skeleton)
-    shapes = {tensor: list(dense[tensor].shape) for tensor, _ in touched}
+    return with_tensors(skeleton, _with_widths(named_tensors(skeleton), coupling, widths))
+
+
+def _with_widths(dense: Mapping[str, Tensor], coupling: Coupling, widths: Mapping[str, int]) -> dict[str, Tensor]:
+    """Those of the dense network's tensors that lie in groups, with other widths."""
+    shapes: dict[str, list[int]] = {}
     for group in coupling.groups:
         for part in group.slices:
+            if part.tensor not in shapes:
+                shapes[part.tensor] = list(dense[part.tensor].shape)
             shapes[part.tensor][part.dim] -= part.repeat * (group.width - widths[group.name])
-    return with_tensors(skeleton, {name: _fitted(dense[name], size) for name, size in shapes.items()})
+    return {name: _fitted(dense[name], size) for name, size in shapes.items()}
 
 
 def _fitted(tensor: Tensor, shape: list[int]) -> Tensor:
@@ -166,15 +171,14 @@ def _fitted(tensor: Tensor, shape: list[int]) -> Tensor:
 
 def _probe(skeleton: nn.Module, coupling: Coupling) -> None:
     """Run the network with other widths, in both modes: a channel count that is fixed in its code shows here, and so
-    does a path that only training takes."""
-    draws = np.random.default_rng(0)
-    modes = []  # with other widths in each, so that no two groups are thinned alike in both
-    for training in (True, False):
-        widths = {group.name: int(draws.integers(1, group.width)) for group in coupling.groups}
-        modes.append(resized(skeleton, coupling, widths).train(training))
+    does a path that only training takes. The skeleton is thinner thereafter."""
+    draws = np.random.default_rng(0)  # other widths in each mode, so that no two groups are thinned alike in both
+    one, other = ({group.name: int(draws.integers(1, group.width)) for group in coupling.groups} for _ in range(2))
+    training = resized(skeleton, coupling, one).train()
+    replace(skeleton, _with_widths(named_tensors(skeleton), coupling, other))
     try:
         with torch.no_grad(), torch.device("meta"), OnlyShapes():
-            outputs = [thinner(torch.empty((BATCH, *coupling.input), device="meta")) for thinner in modes]
+            outputs = [net(torch.empty((BATCH, *coupling.input), device="meta")) for net in (training, skeleton)]
         if not all(isinstance(output, Tensor) for output in outputs):
             raise TypeError(f"in training it returns {type(outputs[0]).__name__}, not one tensor")
     except Exception as error:  # whatever a network's own forward may raise
@@ -186,8 +190,8 @@ def _probe(skeleton: nn.Module, coupling: Coupling) -> None:
 class _Run(fx.Interpreter):
     """Runs the graph on the meta device and carries the labels along."""
 
-    def __init__(self, graph: fx.GraphModule, net: nn.Module) -> None:
-        super().__init__(graph, garbage_collect_values=False)
+    def __init__(self, net: nn.Module, graph: fx.Graph) -> None:
+        super().__init__(net, garbage_collect_values=False, graph=graph)
         self.ledger = Ledger(net)
         self.channels: dict[fx.Node, Channels] = {}
         self.where = ""
@@ -196,14 +200,15 @@ class _Run(fx.Interpreter):
 
     def run_node(self, n: fx.Node) -> Any:
         self.where = str(n.target)
-        value = super().run_node(n)
+        args, kwargs = self.fetch_args_kwargs_from_env(n)
+        value = getattr(self, n.op)(n.target, args, kwargs)
         if n.op == "placeholder":
             self.channels[n] = self._opaque("network input")
             self.channels[n] = Channels(1, self.channels[n].along(1, value, ""))
         elif n.op == "get_attr":
             self.channels[n] = self._attribute(n, value)
         elif n.op != "output" and any(isinstance(leaf, Tensor) for leaf in tree_leaves(value)):
-            self.channels[n] = self._through(n, value)
+            self.channels[n] = self._through(n, args, kwargs, value)
         return value
 
     def _attribute(self, node: fx.Node, value: Tensor) -> Channels:
@@ -221,14 +226,13 @@ class _Run(fx.Interpreter):
             return self._opaque(reason)
         return Channels(long[0], labels)
 
-    def _through(self, node: fx.Node, value: Any) -> Channels:
+    def _through(self, node: fx.Node, args: tuple[Any, ...], kwargs: dict[str, Any], value: Any) -> Channels:
         inputs = [source for source in node.all_input_nodes if source in self.channels]
         module = self.fetch_attr(str(node.target)) if node.op == "call_module" else None
         rule = rule_of(node, module)
         try:
             if rule is None or not inputs or not isinstance(value, Tensor):
                 raise NotUnderstood(f"{_describe(node, module)} is not understood")
-            args, kwargs = self.fetch_args_kwargs_from_env(node)
             traced = [(self.env[source], self.channels[source]) for source in inputs]
             if not all(isinstance(tensor, Tensor) for tensor, _ in traced):
                 raise NotUnderstood(f"{_describe(node, module)} takes a piece of what is not understood")
@@ -266,7 +270,7 @@ def _describe(node: fx.Node, module: nn.Module | None) -> str:
 
 
 def _freeze_outputs(run: _Run, output: Any) -> None:
-    node = next(n for n in reversed(run.module.graph.nodes) if n.op == "output")  # type: ignore[union-attr, arg-type]
+    node = next(n for n in reversed(run.graph.nodes) if n.op == "output")
     for source in node.all_input_nodes:
         if source in run.channels:
             run.ledger.labels.freeze(run.channels[source].labels, "network output")
@@ -316,8 +320,6 @@ class _Segment(NamedTuple):
 
     start: int
     width: int
-    tensor: str
-    dim: int
     at: int
     repeat: int
 
@@ -329,30 +331,29 @@ def _intervals(ledger: Ledger) -> Iterator[tuple[int, tuple[Slice, ...]]]:
     or ends. A single channel cannot be thinned and is left out.
     """
     roots, frozen = ledger.labels.roots()
-    segments = [
-        segment
-        for (tensor, dim), labels in ledger.owned.items()
-        for segment in _segments(roots[np.asarray(labels)], frozen, tensor, dim)
-    ]
-    cuts = sorted({edge for segment in segments for edge in (segment.start, segment.start + segment.width)})
+    lists = {id(labels): labels for labels in ledger.owned.values()}  # tensors of one layer share theirs
+    segments = {key: [*_segments(roots[np.asarray(labels)], frozen)] for key, labels in lists.items()}
+    edges = {edge for found in segments.values() for start, width, *_ in found for edge in (start, start + width)}
+    cuts = sorted(edges)
     slices: dict[int, list[Slice]] = {}
-    for start, width, tensor, dim, at, repeat in segments:
-        for cut in cuts[bisect_left(cuts, start) : bisect_left(cuts, start + width)]:
-            slices.setdefault(cut, []).append(Slice(tensor, dim, at + (cut - start) * repeat, repeat))
+    for (tensor, dim), labels in ledger.owned.items():
+        for start, width, at, repeat in segments[id(labels)]:
+            for cut in cuts[bisect_left(cuts, start) : bisect_left(cuts, start + width)]:
+                slices.setdefault(cut, []).append(Slice(tensor, dim, at + (cut - start) * repeat, repeat))
     following = dict(pairwise(cuts))
     for cut, parts in slices.items():
         if following[cut] - cut > 1:
             yield following[cut] - cut, tuple(parts)
 
 
-def _segments(labels: NDArray[np.int64], frozen: NDArray[np.bool_], tensor: str, dim: int) -> Iterator[_Segment]:
+def _segments(labels: NDArray[np.int64], frozen: NDArray[np.bool_]) -> Iterator[_Segment]:
     """The segments of one dimension of a tensor, without labels that are frozen."""
-    at = np.flatnonzero(np.diff(labels, prepend=-1))  # where another label begins
-    values, repeats = labels[at], np.diff(at, append=len(labels))
-    broken = (np.diff(values) != 1) | (np.diff(repeats) != 0) | (np.diff(frozen[values]))
-    for first, last in pairwise([0, *(np.flatnonzero(broken) + 1).tolist(), len(values)]):
-        if not frozen[values[first]]:
-            yield _Segment(int(values[first]), last - first, tensor, dim, int(at[first]), int(repeats[first]))
+    at = np.concatenate([[0], (labels[1:] != labels[:-1]).nonzero()[0] + 1])  # where another label begins
+    values, repeats, stays = labels[at], np.concatenate([at[1:], [len(labels)]]) - at, frozen[labels[at]]
+    broken = (values[1:] - values[:-1] != 1) | (repeats[1:] != repeats[:-1]) | (stays[1:] != stays[:-1])
+    for first, last in pairwise([0, *(broken.nonzero()[0] + 1).tolist(), len(values)]):
+        if not stays[first]:
+            yield _Segment(int(values[first]), last - first, int(at[first]), int(repeats[first]))
 
 
 def _frozen_layers(ledger: Ledger, groups: list[ChannelGroup]) -> tuple[FrozenLayer, ...]:

@@ -42,11 +42,14 @@ class Labels:
     def merge(self, one: list[int], other: list[int]) -> None:
         """Couple labels pairwise."""
         for a, b in zip(one, other, strict=True):
-            low, high = sorted((self.find(a), self.find(b)))
-            if low != high:
-                self._parent[high] = low
-                if high in self._reason:
-                    self._reason.setdefault(low, self._reason.pop(high))
+            low, high = self.find(a), self.find(b)
+            if low == high:
+                continue
+            if low > high:
+                low, high = high, low
+            self._parent[high] = low
+            if high in self._reason:
+                self._reason.setdefault(low, self._reason.pop(high))
 
     def roots(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """For every label, the one that stands for it, and whether that one is frozen."""
@@ -95,6 +98,7 @@ class Ledger:
     """What operations write down about the tensors of a network."""
 
     def __init__(self, net: nn.Module) -> None:
+        self.net = net
         self.labels = Labels()
         self.owned: dict[tuple[str, int], list[int]] = {}
         """(tensor, dimension) -> label of each index."""

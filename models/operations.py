@@ -291,7 +291,7 @@ def _scale_before(call: Call) -> str | None:
     source = call.node.all_input_nodes[0]
     if source.op != "call_module":
         return None
-    norm = cast(nn.Module, source.graph.owning_module).get_submodule(str(source.target))
+    norm = call.ledger.net.get_submodule(str(source.target))
     if not isinstance(norm, nn.BatchNorm2d) or norm.weight is None:
         return None
     return call.ledger.name(norm.weight)

@@ -53,6 +53,34 @@ def _adaptive_pool(x: Tensor, output_size: Any) -> Tensor:
     return x.new_empty((*x.shape[:-2], *kept))
 
 
+def _conv2d(
+    x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:  # fmt: skip
+    out, per_group, *kernel = weight.shape
+    if isinstance(padding, str) or x.dim() != 4:
+        return F.conv2d(x, weight, bias, stride, padding, dilation, groups)
+    if x.shape[1] != per_group * groups or out % groups or (bias is not None and len(bias) != out):
+        raise ValueError(
+            f"a convolution of {per_group * groups} to {out} channels in {groups} groups gets {x.shape[1]}"
+        )
+    sizes = zip(x.shape[2:], kernel, _pair(stride), _pair(padding), _pair(dilation), strict=True)
+    edges = [(size + 2 * pad - step * (edge - 1) - 1) // jump + 1 for size, edge, jump, pad, step in sizes]
+    if min(edges) < 1:
+        raise ValueError(f"a convolution of {kernel} gets images of {tuple(x.shape[2:])}, which is too small")
+    return x.new_empty((x.shape[0], out, *edges))
+
+
+def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    if x.shape[-1] != weight.shape[1] or (bias is not None and len(bias) != len(weight)):
+        raise ValueError(f"a linear layer of {weight.shape[1]} to {len(weight)} features gets {tuple(x.shape)}")
+    return x.new_empty((*x.shape[:-1], len(weight)))
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else tuple(value) * (2 if len(value) == 1 else 1)
+
+
 _SHAPES: dict[Any, Callable[..., Tensor]] = {
     **dict.fromkeys(
         (F.relu, F.relu6, F.silu, F.gelu, F.hardswish, F.hardsigmoid, F.dropout, torch.relu, torch.sigmoid,
@@ -63,5 +91,7 @@ _SHAPES: dict[Any, Callable[..., Tensor]] = {
          Tensor.add_, Tensor.mul_), _broadcast,
     ),
     F.batch_norm: _batch_norm,
+    F.conv2d: _conv2d,
+    F.linear: _linear,
     F.adaptive_avg_pool2d: _adaptive_pool,
 }  # fmt: skip

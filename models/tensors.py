@@ -45,8 +45,21 @@ def with_memory(net: nn.Module) -> nn.Module:
 
 
 def named_tensors(net: nn.Module) -> dict[str, Tensor]:
-    """Parameters and buffers by name; a tensor shared by two layers stands under its first name."""
-    return {**dict(net.named_parameters()), **dict(net.named_buffers())}
+    """Parameters and buffers by name; a tensor shared by two layers stands under its first name.
+
+    What `named_parameters` and `named_buffers` give, in one walk through the modules.
+    """
+    seen: set[int] = set()
+    parameters: dict[str, Tensor] = {}
+    buffers: dict[str, Tensor] = {}
+    for prefix, module in net.named_modules():
+        own: Mapping[str, Tensor | None]
+        for found, own in ((parameters, module._parameters), (buffers, module._buffers)):
+            for name, tensor in own.items():
+                if tensor is not None and id(tensor) not in seen:
+                    seen.add(id(tensor))
+                    found[f"{prefix}.{name}" if prefix else name] = tensor
+    return {**parameters, **buffers}
 
 
 def state_of(net: nn.Module) -> dict[str, Tensor]:
@@ -65,8 +78,10 @@ def fill(net: nn.Module, tensors: Mapping[str, Tensor]) -> None:
 
 def selected(tensor: Tensor, part: Slice, kept: Tensor) -> Tensor:
     """A tensor without those channels of one of its slices that are not kept (bool [channels])."""
-    keep = torch.ones(tensor.shape[part.dim], dtype=torch.bool)
-    keep[part.start : part.start + part.repeat * len(kept)] = kept.repeat_interleave(part.repeat)
+    keep = kept.repeat_interleave(part.repeat) if part.repeat > 1 else kept
+    if len(keep) < tensor.shape[part.dim]:
+        before, after = part.start, tensor.shape[part.dim] - part.start - len(keep)
+        keep = torch.nn.functional.pad(keep, (before, after), value=True)
     return tensor.index_select(part.dim, keep.nonzero().flatten().to(tensor.device))
 
 
@@ -75,22 +90,38 @@ def with_tensors(net: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
 
     Layers are told the new channel counts, so that the copy runs and prints as what it is.
     """
-    memo: dict[int, Any] = {}
-    for name, old in named_tensors(net).items():
-        if name in tensors:
-            new = tensors[name].detach()
-            memo[id(old)] = nn.Parameter(new, old.requires_grad) if isinstance(old, nn.Parameter) else new
-    result = _copied(net, memo)
+    result = _copied(net, _replacements(net, tensors))
     for module in result.modules():
         _refresh(module)
     return result
 
 
-_IMMUTABLE = (int, float, str, type(None))
+def replace(net: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Replace some of a network's tensors, by name, in the network itself."""
+    new = _replacements(net, tensors)
+    for module in net.modules():
+        own: dict[str, Any]
+        for own in (module._parameters, module._buffers):
+            own.update({name: new[id(old)] for name, old in own.items() if id(old) in new})
+        _refresh(module)
+
+
+def _replacements(net: nn.Module, tensors: Mapping[str, Tensor]) -> dict[int, Any]:
+    """What stands in for a tensor of the network, by the old one's identity; a parameter's place takes a parameter."""
+    new: dict[int, Any] = {}
+    for name, old in named_tensors(net).items():
+        if name in tensors:
+            bare = tensors[name].detach()
+            new[id(old)] = nn.Parameter(bare, old.requires_grad) if isinstance(old, nn.Parameter) else bare
+    return new
+
+
+_SHARED = {bool, int, float, str, type(None)}
+_EMPTY = {dict, OrderedDict, set}
 
 
 def _copied(module: nn.Module, memo: dict[int, Any]) -> nn.Module:
-    """What `copy.deepcopy(module, memo)` gives, without its walk through every module's many empty dictionaries."""
+    """What `copy.deepcopy(module, memo)` gives, without its walk through every module's many empty containers."""
     if id(module) in memo:
         return cast(nn.Module, memo[id(module)])
     if hasattr(module, "__deepcopy__"):
@@ -98,12 +129,15 @@ def _copied(module: nn.Module, memo: dict[int, Any]) -> nn.Module:
     result: nn.Module = type(module).__new__(type(module))
     memo[id(module)] = result
     for name, value in vars(module).items():
-        if name == "_modules":
-            new: Any = {key: None if child is None else _copied(child, memo) for key, child in value.items()}
-        elif isinstance(value, _IMMUTABLE) or (type(value) is tuple and all(isinstance(v, _IMMUTABLE) for v in value)):
+        kind = type(value)
+        if kind in _SHARED or (kind is tuple and _SHARED.issuperset(map(type, value))):
             new = value
-        elif type(value) in (dict, OrderedDict) and not value:
-            new = type(value)()
+        elif kind in _EMPTY and not value:
+            new = kind()
+        elif name == "_modules":
+            new = {key: None if child is None else _copied(child, memo) for key, child in value.items()}
+        elif name in ("_parameters", "_buffers"):
+            new = {key: memo[id(t)] if id(t) in memo else copy.deepcopy(t, memo) for key, t in value.items()}
         else:
             new = copy.deepcopy(value, memo)
         result.__dict__[name] = new

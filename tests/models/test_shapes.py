@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -39,12 +41,44 @@ def test_every_layer_has_the_shape_that_torch_gives_it(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "settings",
+    [
+        {"kernel_size": 3},
+        {"kernel_size": (5, 3), "stride": (2, 3), "padding": (4, 1)},
+        {"kernel_size": 3, "stride": 2, "dilation": (2, 3), "padding": 1},
+        {"kernel_size": 1, "groups": 3, "bias": False},
+        {"kernel_size": (3, 1), "padding": "same"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("shape", [(2, 6, 11, 14), (6, 11, 14)], ids=["batch", "one"])
+def test_a_convolution_has_the_shape_that_torch_gives_it(settings: dict[str, Any], shape: tuple[int, ...]) -> None:
+    layer = nn.Conv2d(6, 9, device="meta", **settings)
+    x = torch.empty(shape, device="meta")
+    expected = layer(x).shape
+    with OnlyShapes():
+        assert layer(x).shape == expected
+
+
+@pytest.mark.parametrize("shape", [(4,), (2, 4), (2, 3, 5, 4)], ids=str)
+def test_a_linear_layer_has_the_shape_that_torch_gives_it(shape: tuple[int, ...]) -> None:
+    layer = nn.Linear(4, 7, device="meta")
+    with OnlyShapes():
+        assert layer(torch.empty(shape, device="meta")).shape == (*shape[:-1], 7)
+
+
+@pytest.mark.parametrize(
     "wrong",
     [
         lambda x: nn.BatchNorm2d(4, device="meta")(x),
         lambda x: nn.BatchNorm2d(4, affine=False, device="meta").eval()(x),
         lambda x: x + torch.empty(2, 4, 5, 5, device="meta"),
         lambda x: nn.Conv2d(4, 2, 1, device="meta")(x),
+        lambda x: nn.Conv2d(3, 2, 7, device="meta")(x),
+        lambda x: F.conv2d(x, torch.empty(2, 3, 1, 1, device="meta"), torch.empty(3, device="meta")),
+        lambda x: F.conv2d(x, torch.empty(4, 1, 1, 1, device="meta"), groups=3),
+        lambda x: nn.Linear(4, 2, device="meta")(x),
+        lambda x: F.linear(x, torch.empty(2, 5, device="meta"), torch.empty(3, device="meta")),
         lambda x: F.adaptive_avg_pool2d(x, (1, 1, 1)),
     ],
 )

@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import nn
 
-from models.tensors import on_meta, with_memory, with_tensors, without_memory
+from models.tensors import named_tensors, on_meta, replace, with_memory, with_tensors, without_memory
 
 
 class Tied(nn.Module):
@@ -51,3 +51,21 @@ def test_a_copy_is_what_deepcopy_gives() -> None:
         assert vars(mine).keys() == vars(original).keys()
         assert mine is not original
         assert mine._forward_hooks is not original._forward_hooks
+
+
+def test_tensors_go_by_the_names_that_torch_gives_them() -> None:
+    for net in (Tied(), nn.Sequential(Tied(), nn.BatchNorm2d(3, affine=False), nn.BatchNorm2d(2)), nn.Linear(2, 2)):
+        expected = [*net.named_parameters(), *net.named_buffers()]
+        found = [*named_tensors(net).items()]
+        assert [name for name, _ in found] == [name for name, _ in expected]
+        assert all(mine is theirs for (_, mine), (_, theirs) in zip(found, expected, strict=True))
+
+
+def test_a_tensor_is_replaced_wherever_it_stands() -> None:
+    net = nn.Sequential(Tied(), nn.BatchNorm2d(3))
+    replace(net, {"0.one.weight": torch.ones(2, 4), "1.running_mean": torch.ones(2), "1.weight": torch.ones(2)})
+    assert net[0].one.weight is net[0].two.weight
+    assert isinstance(net[0].one.weight, nn.Parameter)
+    assert (net[0].two.out_features, net[1].num_features) == (2, 2)
+    assert net[1].running_mean.tolist() == [1, 1]
+    assert net[1].running_var.shape == (3,)
