@@ -10,10 +10,10 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
-from typing import Annotated, Any, cast, get_type_hints
+from typing import Annotated, Any, ClassVar, cast, get_type_hints
 
 import torchvision
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from torch import nn
 
 from models.config import Frozen
@@ -49,20 +49,34 @@ Branches = Annotated[int, Field(strict=True, ge=0, le=200)]
 Stage = Annotated[int, Field(strict=True, ge=0, le=2)]
 
 
+Three = tuple[Branches, Branches, Branches]
+
+
 class Residual(Scaled):
     """Options of residual networks: whole blocks can be left out, as sparse structure selection does."""
 
-    blocks: tuple[Branches, Branches, Branches] | None = Field(
-        default=None, description="residual branches in each stage; the depth's own number in all three if not given"
-    )
+    blocks: Three = Field(description="residual branches in each stage")
     bare: tuple[Stage, ...] = Field(
         default=(), max_length=3, description="stages (from 0) whose first block has lost its branch to the shortcut"
     )
+    reshaping: ClassVar[tuple[int, ...]]
+    """Stages whose first shortcut changes resolution or channels, and so stays when the branch goes."""
 
     @field_validator("bare")
     @classmethod
-    def _in_order(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        return tuple(sorted(set(value)))  # so that one network has one config
+    def _once(cls, value: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        """In order, and only where it says something, so that one network has one config."""
+        blocks = info.data.get("blocks", (1, 1, 1))
+        return tuple(stage for stage in cls.reshaping if stage in value and blocks[stage])
+
+
+def _residual(own: int, stages: tuple[int, ...]) -> type[Residual]:
+    class Options(Residual):
+        __doc__ = Residual.__doc__
+        blocks: Three = Field(default=(own, own, own), description=Residual.model_fields["blocks"].description)
+        reshaping = stages
+
+    return Options
 
 
 class Growing(Frozen):
@@ -103,18 +117,12 @@ def _vgg(depth: int) -> Architecture:
     )
 
 
-def _branches(options: Residual, own: int) -> tuple[int, ...]:
-    return options.blocks or (own, own, own)
-
-
 def _resnet(depth: int) -> Architecture:
     return Architecture(
         f"resnet{depth}",
         f"ResNet-{depth} for small images: basic blocks of 16/32/64 channels, option-A shortcuts",
-        lambda options, classes, shape: ResNet(
-            _branches(options, (depth - 2) // 6), classes, shape[0], options.width, options.bare
-        ),
-        options=Residual,
+        lambda options, classes, shape: ResNet(options.blocks, classes, shape[0], options.width, options.bare),
+        options=_residual((depth - 2) // 6, (1, 2)),
     )
 
 
@@ -122,10 +130,8 @@ def _preresnet(depth: int) -> Architecture:
     return Architecture(
         f"preresnet{depth}",
         f"PreResNet-{depth} for small images: pre-activation bottlenecks with channel selection",
-        lambda options, classes, shape: PreResNet(
-            _branches(options, (depth - 2) // 9), classes, shape[0], options.width, options.bare
-        ),
-        options=Residual,
+        lambda options, classes, shape: PreResNet(options.blocks, classes, shape[0], options.width, options.bare),
+        options=_residual((depth - 2) // 9, (0, 1, 2)),
         weights=Weights(gamma=0.5),
     )
 

@@ -236,7 +236,8 @@ class _Run(fx.Interpreter):
             traced = [(self.env[source], self.channels[source]) for source in inputs]
             if not all(isinstance(tensor, Tensor) for tensor, _ in traced):
                 raise NotUnderstood(f"{_describe(node, module)} takes a piece of what is not understood")
-            channels = rule(Call(self.ledger, _describe(node, None), node, module, args, kwargs, traced, value))
+            name = _describe(node, None)
+            channels = rule(Call(self.ledger, name, node, module, args, kwargs, traced, value, self.channels))
             if channels.dim is not None and value.shape[channels.dim] != len(channels.labels):
                 raise NotUnderstood(f"{_describe(node, module)} changes its channels in an unknown way")
             return channels

@@ -23,7 +23,7 @@ class Weights(NamedTuple):
 
 
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm2d)
-COVERED = (nn.Conv2d, nn.Linear, nn.MultiheadAttention, *_NORMS)
+COVERED = (nn.Conv2d, nn.Linear, nn.MultiheadAttention, nn.PReLU, *_NORMS)
 """Layers that have a rule here."""
 DRAWN = frozenset(
     ("weight", "bias", "running_mean", "running_var", "num_batches_tracked", "in_proj_weight", "in_proj_bias",
@@ -68,6 +68,8 @@ def _initialise_module(module: nn.Module, generator: torch.Generator, weights: W
                 _draw(weight, _glorot(weight), generator)
         for bias in (module.in_proj_bias, module.bias_k, module.bias_v):
             _zero(bias)
+    elif isinstance(module, nn.PReLU):
+        module.weight.fill_(module.init)
     elif isinstance(module, _NORMS):
         module.reset_parameters()
         if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)) and module.weight is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -30,6 +30,7 @@ class Call(NamedTuple):
     kwargs: dict[str, Any]
     inputs: list[tuple[Tensor, Channels]]  # traced tensors among the arguments, in order
     output: Tensor
+    known: Mapping[fx.Node, Channels]  # of everything so far
 
     def argument(self, index: int, name: str, default: Any = None) -> Any:
         """An argument by position or keyword."""
@@ -41,6 +42,24 @@ class Call(NamedTuple):
         found: list[fx.Node] = []
         fx.node.map_arg(args[index] if len(args) > index else kwargs.get(name), found.append)
         return not found
+
+    def dimension(self, size: Any) -> tuple[Channels, int] | None:
+        """Which dimension of which traced tensor a size in the network's code is, if it is one."""
+        if not isinstance(size, fx.Node) or len(size.args) != 2:
+            return None
+        source, dim = size.args
+        if size.target is operator.getitem and isinstance(source, fx.Node) and source.target in ("size", getattr):
+            source = source.args[0] if source.args[1:] in ((), ("shape",)) else None
+        elif size.target != "size":
+            return None
+        if not isinstance(source, fx.Node) or source not in self.known or not isinstance(dim, int) or dim < 0:
+            return None
+        return self.known[source], dim
+
+    def stays(self, size: Any) -> bool:
+        """Whether a size is a number, or that of a dimension in which no channels lie: no cut changes it."""
+        source = self.dimension(size)
+        return isinstance(size, int) if source is None else source[0].dim != source[1]
 
     @property
     def first(self) -> tuple[Tensor, Channels]:
@@ -102,6 +121,14 @@ def _batch_norm(call: Call) -> Channels:
     return Channels(1, labels)
 
 
+def _prelu(call: Call) -> Channels:
+    """A slope for each channel, or one for all."""
+    weight, labels = cast(nn.PReLU, call.module).weight, call.labels(1)
+    if len(weight) > 1:
+        call.ledger.own(weight, 0, labels)
+    return Channels(1, labels)
+
+
 def _mixing_norm(call: Call) -> Channels:
     """Layer and group norm: their statistics are over channels, so that one cut would change all the others."""
     for _, channels in call.inputs:  # weight and bias are among them, where it is a function
@@ -134,6 +161,7 @@ def _refuse_computed_numbers(call: Call) -> None:
 
 
 def _pooling(call: Call) -> Channels:
+    """Anything that works on the images of each channel by itself."""
     value = call.first[0]
     if value.dim() != 4:
         raise NotUnderstood(f"{call.name} pools an input without batch")
@@ -163,11 +191,27 @@ def _flatten(call: Call) -> Channels:
 
 
 def _reshape(call: Call) -> Channels:
-    """Only `view(batch, -1)`, which is a flatten; a size written as a number would not fit a cut network."""
-    sizes = call.args[1] if len(call.args) == 2 and isinstance(call.args[1], (tuple, list)) else call.args[1:]
-    if len(sizes) != 2 or sizes[1] != -1 or call.output.shape[0] != call.first[0].shape[0]:
+    """`view(batch, -1)`, which is a flatten, or other dimensions behind channels that stay where they are."""
+    value, sizes = call.first[0], call.node.args[1:]
+    if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)):
+        sizes = tuple(sizes[0])
+    if len(sizes) < 2 or call.output.shape[0] != value.shape[0]:
         raise NotUnderstood(f"{call.name} rearranges channels")
-    return _columns(call)
+    if len(sizes) == 2 and sizes[1] == -1:
+        return _columns(call)
+    if call.output.shape[1] != value.shape[1] or not all(map(call.stays, sizes[2:])):
+        raise NotUnderstood(f"{call.name} rearranges channels")
+    if sizes[1] != -1:
+        _couple_to(call, sizes[1])
+    return Channels(1, call.labels(1))
+
+
+def _couple_to(call: Call, size: Any) -> None:
+    """Couple the first tensor's channels with those whose number the network's code says theirs is."""
+    labels, source = call.labels(1), call.dimension(size)
+    if source is None or source[0].dim != source[1] or len(source[0].labels) != len(labels):
+        raise NotUnderstood(f"{call.name} has sizes that would not fit a cut network")
+    call.ledger.labels.merge(labels, source[0].labels)
 
 
 def _columns(call: Call) -> Channels:
@@ -186,6 +230,12 @@ def _squeeze(call: Call) -> Channels:
     return Channels(
         None if channels.dim is None else channels.dim - sum(d < channels.dim for d in gone), channels.labels
     )
+
+
+def _unsqueeze(call: Call) -> Channels:
+    value, channels = call.first
+    at = call.argument(1, "dim") % (value.dim() + 1)
+    return Channels(None if channels.dim is None else channels.dim + (at <= channels.dim), channels.labels)
 
 
 def _permute(call: Call) -> Channels:
@@ -306,7 +356,11 @@ MODULES: dict[type[nn.Module], Rule] = {
     nn.Flatten: _flatten,
     **dict.fromkeys((nn.BatchNorm1d, nn.BatchNorm2d, nn.InstanceNorm2d), _batch_norm),
     **dict.fromkeys((nn.LayerNorm, nn.GroupNorm), _mixing_norm),
-    **dict.fromkeys((nn.AvgPool2d, nn.MaxPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d), _pooling),
+    nn.PReLU: _prelu,
+    **dict.fromkeys(
+        (nn.AvgPool2d, nn.MaxPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.Upsample, nn.ZeroPad2d,
+         nn.ReflectionPad2d, nn.ReplicationPad2d), _pooling,
+    ),
     **dict.fromkeys(
         (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Mish, nn.Sigmoid, nn.Tanh, nn.Softplus,
          nn.Hardswish, nn.Hardsigmoid, nn.Hardtanh, nn.Identity, nn.Dropout, nn.Dropout2d), _elementwise,
@@ -328,12 +382,14 @@ FUNCTIONS: dict[Any, Rule] = {
     torch.permute: _permute,
     torch.squeeze: _squeeze,
     torch.transpose: _transpose,
+    torch.unsqueeze: _unsqueeze,
     operator.getitem: _index,
     F.layer_norm: _mixing_norm,
     F.group_norm: _mixing_norm,
     F.pad: _pad,
     **dict.fromkeys(
-        (F.avg_pool2d, F.max_pool2d, F.adaptive_avg_pool2d, F.adaptive_max_pool2d, torch.max_pool2d), _pooling
+        (F.avg_pool2d, F.max_pool2d, F.adaptive_avg_pool2d, F.adaptive_max_pool2d, F.interpolate, torch.max_pool2d),
+        _pooling,
     ),
     **dict.fromkeys(
         (F.relu, torch.relu, F.relu6, F.leaky_relu, F.elu, F.gelu, F.silu, F.mish, torch.sigmoid, F.sigmoid, torch.tanh,
@@ -343,7 +399,7 @@ FUNCTIONS: dict[Any, Rule] = {
 }  # fmt: skip
 
 METHODS: dict[str, Rule] = {
-    **dict.fromkeys(("add", "add_", "mul", "mul_", "sub", "sub_"), _combine),
+    **dict.fromkeys(("add", "add_", "mul", "mul_", "sub", "sub_", "expand_as"), _combine),
     **dict.fromkeys(("relu", "relu_", "sigmoid", "tanh", "contiguous", "clone"), _elementwise),
     **dict.fromkeys(("view", "reshape"), _reshape),
     "div": _scaled,
@@ -353,6 +409,7 @@ METHODS: dict[str, Rule] = {
     "permute": _permute,
     "squeeze": _squeeze,
     "transpose": _transpose,
+    "unsqueeze": _unsqueeze,
 }
 
 

@@ -159,6 +159,8 @@ def _refresh(module: nn.Module) -> None:
         module.in_channels = module.weight.shape[1] * module.groups
     elif isinstance(module, nn.Linear):
         module.out_features, module.in_features = module.weight.shape
+    elif isinstance(module, nn.PReLU):
+        module.num_parameters = len(module.weight)
     elif isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nn.InstanceNorm2d)):
         one = module.weight if module.weight is not None else module.running_mean
         if one is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -149,6 +151,54 @@ def test_squeeze_and_excitation_is_coupled_to_what_it_scales() -> None:
     assert {part.tensor for part in wide.slices} >= {"a.weight", "down.weight", "up.weight", "b.weight"}
 
 
+def unpacked(y: Tensor, squeezed: Callable[[Tensor], Tensor]) -> Tensor:
+    b, c, _, _ = y.size()
+    return y * squeezed(F.adaptive_avg_pool2d(y, 1).view(b, c)).view(b, c, 1, 1).expand_as(y)
+
+
+@pytest.mark.parametrize(
+    "scale",
+    [
+        lambda y, s: y * s(y.mean((2, 3))).view(y.size(0), y.size(1), 1, 1),
+        unpacked,
+        lambda y, s: y * s(y.mean((2, 3))).reshape((-1, y.shape[1], 1, 1)),
+        lambda y, s: y * s(y.mean((2, 3))).view(y.shape[0], -1, 1, 1),
+        lambda y, s: y * s(y.mean((2, 3))).unsqueeze(2).unsqueeze(-1),
+        lambda y, s: y * torch.unsqueeze(torch.unsqueeze(s(y.mean((2, 3))), -1), -1),
+        lambda y, s: y * s(y.view(y.size(0), y.size(1), -1).mean(2)).view(y.size(0), y.size(1), 1, 1),
+    ],
+)
+def test_ways_to_write_squeeze_and_excitation(scale: object) -> None:
+    def forward(m: Net, x: Tensor) -> Tensor:
+        y = m.a(x)  # type: ignore[operator]
+        squeezed = lambda z: m.up(F.relu(m.down(z))).sigmoid()  # type: ignore[operator] # noqa: E731
+        return m.b(scale(y, squeezed))  # type: ignore[operator, no-any-return]
+
+    net = Net(forward, a=conv(3, 8), down=nn.Linear(8, 4), up=nn.Linear(4, 8), b=conv(8, 2))
+    coupling = trace(net, (3, 8, 8))
+    assert [(group.name, group.width) for group in coupling.groups] == [("a", 8), ("down", 4)]
+    prune(net, coupling, ChannelMask({"a": torch.arange(8) % 3 > 0, "down": torch.arange(4) > 1}))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.PReLU(8),
+        nn.PReLU(),
+        nn.Upsample(scale_factor=2, mode="bilinear"),
+        nn.ZeroPad2d(1),
+        nn.ReflectionPad2d((1, 0, 2, 1)),
+        nn.ReplicationPad2d(2),
+    ],
+    ids=str,
+)
+def test_layers_that_see_each_channel_by_itself(layer: nn.Module) -> None:
+    net = nn.Sequential(conv(3, 8), layer, conv(8, 2))
+    coupling = trace(net, (3, 8, 8))
+    assert coupling.widths == {"0": 8}
+    prune(net, coupling, ChannelMask({"0": torch.arange(8) % 3 > 0}))
+
+
 def test_channels_that_live_or_die_together_are_named_as_such() -> None:
     """Two channels that a grouped convolution ties to each other cannot be thinned, and it is said why."""
     net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 2, 1, groups=2), nn.Conv2d(2, 2, 1, groups=2), conv(2, 3))
@@ -172,7 +222,13 @@ def test_option_a_shortcuts_couple_the_first_channels_of_the_next_stage() -> Non
         (lambda m, x: m.b(m.a(x) * m.a(x).mean(1, keepdim=True)), "averages over channels"),
         (lambda m, x: m.b(F.pad(m.a(x), (0, 0, 0, 0, 1, 1))[:, 1:-1]), "pads channels by a fixed number"),
         (lambda m, x: m.b(m.a(x)[:, torch.arange(8)]), "getitem"),
-        (lambda m, x: m.b(m.a(x).view(x.size(0), 8, 8, 8)), "view rearranges channels"),
+        (lambda m, x: m.b(m.a(x).view(x.size(0), 8, 8, 8)), "view has sizes that would not fit"),
+        (lambda m, x: m.b((lambda y: y.view(-1, y.size(2), 8, 8))(m.a(x))), "view has sizes that would not fit"),
+        (lambda m, x: m.b((lambda y: y.view(y.size(0), -1, y.size(1), 8))(m.a(x))), "view rearranges channels"),
+        (
+            lambda m, x: m.b((lambda y: y.view(-1, m.a(x).size(1) * 1, 8, 8))(m.a(x))),
+            "view has sizes that would not fit",
+        ),
         (lambda m, x: m.b(torch.cat(m.a(x).chunk(2, 1)[::-1], 1)), "chunk"),
         (lambda m, x: m.b(m.a(x) * m.one(x)), "broadcasts"),
         (lambda m, x: m.b(1 / m.a(x)), "divides by a tensor"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from pydantic import JsonValue
 
 from models.architectures import ARCHITECTURES, names
 from models.config import ChannelConfig, ChannelMask
@@ -73,9 +74,24 @@ def test_blocks_can_be_left_out_of_residual_networks() -> None:
         fewer = dense(name, options={"blocks": [4, 0, 3], "bare": [2]})
         assert cost(fewer).params < cost(whole).params
         assert build(fewer).eval()(torch.zeros(1, 3, 32, 32)).shape == (1, 10)
-    own = {"blocks": [3, 3, 3], "bare": []}
-    assert cost(dense("resnet20", options=own)) == cost(dense("resnet20"))
-    assert dense("resnet20", options={"bare": [2, 1, 1]}) == dense("resnet20", options={"bare": [1, 2]})
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"blocks": [3, 3, 3], "bare": []}, {}),
+        ({"bare": [2, 1, 1]}, {"bare": [1, 2]}),
+        ({"bare": [0]}, {}),
+        ({"blocks": [3, 0, 3], "bare": [1]}, {"blocks": [3, 0, 3]}),
+    ],
+)
+def test_one_network_has_one_config(one: dict[str, JsonValue], other: dict[str, JsonValue]) -> None:
+    assert dense("resnet20", options=one) == dense("resnet20", options=other)
+
+
+def test_a_bottleneck_network_can_lose_its_very_first_branch() -> None:
+    """Its first shortcut changes the channels, so that the network is not the one with a block less."""
+    assert cost(dense("preresnet20", options={"bare": [0]})) != cost(dense("preresnet20"))
 
 
 @pytest.mark.parametrize("name", ["convnext_tiny", "vit_b_32", "swin_t", "regnet_y_400mf"])

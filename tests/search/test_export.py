@@ -85,9 +85,16 @@ def test_the_python_file_builds_the_network_without_this_project(name: str, tmp_
     assert torch.allclose(torch.tensor(json.loads(values), dtype=torch.float64), expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "name", ["lenet5", "resnet20", "preresnet20", "mobilenet_v2", "torchvision/shufflenet_v2_x0_5"]
-)
+QUICK = ("lenet5", "resnet20", "preresnet20", "mobilenet_v2", "torchvision/shufflenet_v2_x0_5")
+ONE_OF_EACH = (
+    "alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "efficientnet_v2_s", "googlenet", "maxvit_t",
+    "mnasnet0_5", "mobilenet_v2", "mobilenet_v3_small", "regnet_x_400mf", "regnet_y_400mf", "resnet18", "resnet50",
+    "resnext50_32x4d", "squeezenet1_1", "swin_t", "swin_v2_t", "vgg11", "vgg11_bn", "vit_b_32", "wide_resnet50_2",
+)  # fmt: skip
+SLOW = sorted({*EVERY_KIND, *(f"torchvision/{name}" for name in ONE_OF_EACH)} - {*QUICK})
+
+
+@pytest.mark.parametrize("name", [*QUICK, *(pytest.param(name, marks=pytest.mark.long) for name in SLOW)])
 @pytest.mark.parametrize("format", ["onnx", "torch_export"])
 def test_exported_programs_compute_what_the_network_does(name: str, format: str, tmp_path: Path) -> None:
     """With its trained weights, for any batch size, read by the runtimes they are made for."""
