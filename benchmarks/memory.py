@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import multiprocessing
-import resource
 import time
 from concurrent.futures import ProcessPoolExecutor
 
 from app.show import Table, table
 from benchmarks.common import Setting
+from search.execution import peak_memory
 
 NET = "torchvision/resnet152"
 
@@ -44,7 +44,7 @@ def _measure(verb: str) -> tuple[float, int]:
     from search.types import Budget
 
     build(dense("vgg11", 10, (3, 32, 32), {"width": 0.1}))  # what torch loads on first use
-    before, started = _peak(), time.perf_counter()
+    before, started = peak_memory(), time.perf_counter()
     whole = dense(NET)
     coupling = blueprint(whole).coupling
     budget = Budget(metric="channels", keep=0.5)
@@ -57,8 +57,4 @@ def _measure(verb: str) -> tuple[float, int]:
         if verb == "build and cut to half":
             kept = {group.name: torch.arange(group.width) < widths[group.name] for group in coupling.groups}
             prune(net, coupling, ChannelMask(kept), check=False)
-    return time.perf_counter() - started, _peak() - before
-
-
-def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return time.perf_counter() - started, peak_memory() - before

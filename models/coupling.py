@@ -172,19 +172,24 @@ def _fitted(tensor: Tensor, shape: list[int]) -> Tensor:
 def _probe(skeleton: nn.Module, coupling: Coupling) -> None:
     """Run the network with other widths, in both modes: a channel count that is fixed in its code shows here, and so
     does a path that only training takes. The skeleton is thinner thereafter."""
-    draws = np.random.default_rng(0)  # other widths in each mode, so that no two groups are thinned alike in both
-    one, other = ({group.name: int(draws.integers(1, group.width)) for group in coupling.groups} for _ in range(2))
-    training = resized(skeleton, coupling, one).train()
-    replace(skeleton, _with_widths(named_tensors(skeleton), coupling, other))
+    draws, tensors = np.random.default_rng(0), named_tensors(skeleton)
     try:
-        with torch.no_grad(), torch.device("meta"), OnlyShapes():
-            outputs = [net(torch.empty((BATCH, *coupling.input), device="meta")) for net in (training, skeleton)]
-        if not all(isinstance(output, Tensor) for output in outputs):
-            raise TypeError(f"in training it returns {type(outputs[0]).__name__}, not one tensor")
+        for training in (True, False):  # with other widths in each, so that no two groups are thinned alike in both
+            replace(skeleton, _with_widths(tensors, coupling, _thinner(coupling, draws)))
+            with torch.no_grad(), OnlyShapes(), torch.device("meta"):
+                output = skeleton.train(training)(torch.empty((BATCH, *coupling.input), device="meta"))
+            if not isinstance(output, Tensor):
+                raise TypeError(f"{'in training' * training} it returns {type(output).__name__}, not one tensor")
     except Exception as error:  # whatever a network's own forward may raise
         raise TraceError(
             f"{type(skeleton).__name__} does not run with other widths than its own: {_first_line(error)}"
         ) from error
+
+
+def _thinner(coupling: Coupling, draws: np.random.Generator) -> dict[str, int]:
+    """Widths below the dense ones; two at least where there is a choice, since a depthwise convolution of one channel
+    no longer shows that it is one."""
+    return {group.name: int(draws.integers(min(2, group.width - 1), group.width)) for group in coupling.groups}
 
 
 class _Run(fx.Interpreter):
@@ -207,9 +212,13 @@ class _Run(fx.Interpreter):
             self.channels[n] = Channels(1, self.channels[n].along(1, value, ""))
         elif n.op == "get_attr":
             self.channels[n] = self._attribute(n, value)
-        elif n.op != "output" and any(isinstance(leaf, Tensor) for leaf in tree_leaves(value)):
+        elif n.op != "output" and (isinstance(value, Tensor) or _holds_tensors(value)):
             self.channels[n] = self._through(n, args, kwargs, value)
         return value
+
+    def fetch_attr(self, target: str) -> Any:
+        """A module or tensor by its path; the modules were all looked up when the run began."""
+        return self.submodules[target] if target in self.submodules else super().fetch_attr(target)
 
     def _attribute(self, node: fx.Node, value: Tensor) -> Channels:
         """A parameter or buffer that the network's own code uses: one label an index, if it has one true dimension."""
@@ -259,6 +268,10 @@ class _Run(fx.Interpreter):
         label = self.ledger.labels.new(1)
         self.ledger.labels.freeze(label, reason)
         return Channels(None, label)
+
+
+def _holds_tensors(value: Any) -> bool:
+    return any(isinstance(leaf, Tensor) for leaf in tree_leaves(value))
 
 
 def _describe(node: fx.Node, module: nn.Module | None) -> str:

@@ -41,13 +41,15 @@ class Labels:
 
     def merge(self, one: list[int], other: list[int]) -> None:
         """Couple labels pairwise."""
+        parent = self._parent
         for a, b in zip(one, other, strict=True):
-            low, high = self.find(a), self.find(b)
+            low = a if parent[a] == a else self.find(a)  # most stand for themselves
+            high = b if parent[b] == b else self.find(b)
             if low == high:
                 continue
             if low > high:
                 low, high = high, low
-            self._parent[high] = low
+            parent[high] = low
             if high in self._reason:
                 self._reason.setdefault(low, self._reason.pop(high))
 

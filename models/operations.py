@@ -90,7 +90,7 @@ def _convolution(call: Call) -> Channels:
         out = ledger.labels.new(conv.out_channels)
     elif conv.groups == conv.in_channels:  # depthwise: output k * m + j reads input k alone
         multiplier = conv.out_channels // conv.in_channels
-        out = [label for label in labels for _ in range(multiplier)]
+        out = labels if multiplier == 1 else [label for label in labels for _ in range(multiplier)]
     else:  # cut the same positions from every convolution group, so that they stay equal in size
         per_in, per_out = conv.in_channels // conv.groups, conv.out_channels // conv.groups
         inner, outer = labels[:per_in], ledger.labels.new(per_out)

@@ -16,7 +16,7 @@ from models.config import SCHEMA_VERSION, ChannelConfig, ChannelGroup, ChannelMa
 from models.coupling import Coupling, Shape, resized, trace
 from models.errors import ArchitectureError, ConfigError
 from models.initialise import COVERED, DRAWN, check_initialisable, initialise
-from models.tensors import on_meta, selected, with_memory, without_memory
+from models.tensors import on_meta, picked, with_memory, without_memory
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,6 @@ def _picked(plan: Blueprint, buffer: str, config: ChannelConfig) -> Tensor:
     parts = [(part, group) for group in plan.coupling.groups for part in group.slices if part.tensor == buffer]
     index = plan.skeleton.get_buffer(buffer)
     for part, group in sorted(parts, key=lambda item: -item[0].start):
-        kept = torch.zeros(group.width, dtype=torch.bool)
-        kept[list(config.picks.get(group.name, range(group.width)))] = True
-        index = selected(index, part, kept)
+        channels = torch.tensor(config.picks.get(group.name, range(group.width)))
+        index = picked(index, part, channels, group.width)
     return index

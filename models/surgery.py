@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from models.config import ChannelGroup, ChannelMask, Slice
 from models.coupling import Coupling
 from models.errors import SurgeryError
-from models.tensors import named_tensors, selected, with_tensors
+from models.tensors import named_tensors, picked, with_tensors
 
 
 def prune(net: nn.Module, coupling: Coupling, mask: ChannelMask, check: bool = True) -> nn.Module:
@@ -24,7 +24,8 @@ def prune(net: nn.Module, coupling: Coupling, mask: ChannelMask, check: bool = T
     """
     groups = coupling.groups
     _validate(groups, mask)
-    cut = with_tensors(net, _rewritten(net, groups, lambda t, part, name: selected(t, part, mask.kept[name])))
+    kept = {name: (keep.nonzero().flatten(), len(keep)) for name, keep in mask.kept.items()}
+    cut = with_tensors(net, _rewritten(net, groups, lambda t, part, name: picked(t, part, *kept[name])))
     if check:
         _compare(net, cut, coupling, mask)
     return cut
@@ -39,7 +40,8 @@ def silence(net: nn.Module, coupling: Coupling, mask: ChannelMask) -> nn.Module:
 
 def permute(net: nn.Module, coupling: Coupling, order: Mapping[str, Tensor]) -> nn.Module:
     """A copy in which channel i of a group is the original's channel order[i]; it computes the same function."""
-    return with_tensors(net, _rewritten(net, coupling.groups, lambda t, part, name: _reorder(t, part, order[name])))
+    groups, widths = coupling.groups, coupling.widths
+    return with_tensors(net, _rewritten(net, groups, lambda t, part, name: picked(t, part, order[name], widths[name])))
 
 
 _Rewrite = Callable[[Tensor, Slice, str], Tensor]
@@ -75,13 +77,6 @@ def _zeroed(tensor: Tensor, part: Slice, kept: Tensor) -> Tensor:
     factor[part.start : part.start + part.repeat * len(kept)] = kept.repeat_interleave(part.repeat)
     shape = [-1 if dim == part.dim else 1 for dim in range(tensor.dim())]
     return tensor.where(factor.to(tensor.device).view(shape), tensor.new_zeros(()))
-
-
-def _reorder(tensor: Tensor, part: Slice, order: Tensor) -> Tensor:
-    index = torch.arange(tensor.shape[part.dim])
-    block = part.start + (order[:, None] * part.repeat + torch.arange(part.repeat)).flatten()
-    index[part.start : part.start + len(block)] = block
-    return tensor.index_select(part.dim, index.to(tensor.device))
 
 
 def _validate(groups: tuple[ChannelGroup, ...], mask: ChannelMask) -> None:

@@ -52,13 +52,19 @@ def named_tensors(net: nn.Module) -> dict[str, Tensor]:
     seen: set[int] = set()
     parameters: dict[str, Tensor] = {}
     buffers: dict[str, Tensor] = {}
-    for prefix, module in net.named_modules():
+
+    def visit(module: nn.Module, prefix: str) -> None:
         own: Mapping[str, Tensor | None]
         for found, own in ((parameters, module._parameters), (buffers, module._buffers)):
             for name, tensor in own.items():
                 if tensor is not None and id(tensor) not in seen:
                     seen.add(id(tensor))
-                    found[f"{prefix}.{name}" if prefix else name] = tensor
+                    found[prefix + name] = tensor
+        for name, child in module._modules.items():
+            if child is not None:
+                visit(child, f"{prefix}{name}.")
+
+    visit(net, "")
     return {**parameters, **buffers}
 
 
@@ -76,13 +82,13 @@ def fill(net: nn.Module, tensors: Mapping[str, Tensor]) -> None:
         own[name].copy_(tensor)
 
 
-def selected(tensor: Tensor, part: Slice, kept: Tensor) -> Tensor:
-    """A tensor without those channels of one of its slices that are not kept (bool [channels])."""
-    keep = kept.repeat_interleave(part.repeat) if part.repeat > 1 else kept
-    if len(keep) < tensor.shape[part.dim]:
-        before, after = part.start, tensor.shape[part.dim] - part.start - len(keep)
-        keep = torch.nn.functional.pad(keep, (before, after), value=True)
-    return tensor.index_select(part.dim, keep.nonzero().flatten().to(tensor.device))
+def picked(tensor: Tensor, part: Slice, channels: Tensor, width: int) -> Tensor:
+    """A tensor with these channels alone (int [n], in this order) of the `width` that one of its slices has."""
+    size, end = tensor.shape[part.dim], part.start + part.repeat * width
+    if size > width:  # there is more along this dimension, or blocks of several indices
+        block = part.start + (channels[:, None] * part.repeat + torch.arange(part.repeat)).flatten()
+        channels = torch.cat([torch.arange(part.start), block, torch.arange(end, size)])
+    return tensor.index_select(part.dim, channels.to(tensor.device))
 
 
 def with_tensors(net: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
@@ -152,6 +158,8 @@ def on_meta(net: nn.Module) -> nn.Module:
 
 
 def _refresh(module: nn.Module) -> None:
+    if not module._parameters:  # most modules: nothing to tell, and asking what they are takes its time
+        return
     if isinstance(module, nn.Conv2d):
         if module.groups == module.in_channels > 1:  # depthwise: as many convolution groups as channels
             module.groups = module.weight.shape[0] // (module.out_channels // module.in_channels)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import platform
 import resource
+import sys
 import time
 from pathlib import Path
 from statistics import median
@@ -64,8 +65,7 @@ def _measure(config: ChannelConfig, batch_size: int, cores: int, most: int) -> E
     best = max(options, key=lambda option: rates[option])
     if device != "cpu":  # a GPU serves one network at a time, so that takes all cores
         return best
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # of this process, which has now trained one
-    most = min(most, int(MEMORY_SHARE * psutil.virtual_memory().total / peak))
+    most = min(most, int(MEMORY_SHARE * psutil.virtual_memory().total / peak_memory()))  # one has now been trained here
     shares = [
         best.model_copy(update={"threads": threads})
         for threads in range(1, cores)
@@ -79,11 +79,28 @@ def _measure(config: ChannelConfig, batch_size: int, cores: int, most: int) -> E
 
 def _processor() -> str:
     """The model of the processor, as far as the system tells."""
+    return _told("/proc/cpuinfo", "model name") or platform.processor() or platform.machine()
+
+
+def peak_memory() -> int:
+    """The most resident memory that this process has held, in bytes.
+
+    Where it can be asked, since what `getrusage` says begins with the peak of the process that started this one.
+    """
+    told = _told("/proc/self/status", "VmHWM")
+    if told:
+        return int(told.split()[0]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _told(file: str, key: str) -> str:
+    """What a file of the system's says behind a key; nothing where there is no such file."""
     with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+        for line in Path(file).read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == key:
+                return value.strip()
+    return ""
 
 
 def throughput(config: ChannelConfig, batch_size: int, execution: Execution, steps: int = STEPS) -> float:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from models.config import ChannelConfig
 from models.registry import dense
 from search import execution
-from search.execution import choose_execution, step_seconds, throughput
+from search.execution import choose_execution, peak_memory, step_seconds, throughput
 from search.types import Execution
 
 CONFIG = dense("vgg11", 10, (1, 32, 32), {"width": 0.1})
@@ -83,3 +86,15 @@ def test_steps_are_timed_for_real() -> None:
     assert len(seconds) == 2
     assert all(one > 0 for one in seconds)
     assert throughput(CONFIG, 4, Execution(), 1) > 0
+
+
+def test_a_process_counts_its_own_memory_and_not_that_of_the_one_which_started_it() -> None:
+    held = np.ones(2**27)  # 1 GiB, of which the child must not know
+    code = (
+        "import numpy; from search.execution import peak_memory\n"
+        "before = peak_memory(); x = numpy.ones(2**25); print(before, peak_memory() - before)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    before, grown = map(int, ran.stdout.split())
+    assert before < held.nbytes <= peak_memory()
+    assert 0.9 <= grown / 2**28 <= 1.1
