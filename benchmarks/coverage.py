@@ -103,7 +103,9 @@ def _convolutions(coupling: Coupling) -> float | None:
 
 def _reasons(coupling: Coupling) -> str:
     """How many layers stay dense, by reason; the classifier's, which always does, is left out."""
-    reasons = Counter(re.sub(r"\S+\.\S+", "…", reason) for _, reason in coupling.frozen if reason != "network output")
+    reasons = Counter(
+        re.sub(r"\S+\.\S+|(?<=through )\w+", "…", reason) for _, reason in coupling.frozen if reason != "network output"
+    )
     return "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common())
 
 

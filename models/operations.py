@@ -58,6 +58,8 @@ class Call(NamedTuple):
 
     def stays(self, size: Any) -> bool:
         """Whether a size is a number, or that of a dimension in which no channels lie: no cut changes it."""
+        if isinstance(size, fx.Node) and size.target in (operator.mul, operator.floordiv):
+            return all(map(self.stays, size.args))
         source = self.dimension(size)
         return isinstance(size, int) if source is None else source[0].dim != source[1]
 
@@ -287,10 +289,10 @@ def _pad(call: Call) -> Channels:
 
 
 def _combine(call: Call) -> Channels:
-    """Sum or product of tensors: channels that meet are coupled."""
+    """Sum or product of tensors: channels that meet are coupled. One that meets all of another tensor's stays."""
     _refuse_computed_numbers(call)
     several = [item for item in call.inputs if item[0].numel() > 1] or call.inputs  # a single number meets no channel
-    value, channels = max(several, key=lambda item: (item[0].dim(), not item[1].opaque))
+    value, channels = max(several, key=lambda item: (item[0].dim(), not item[1].opaque, len(item[1].labels)))
     for other, theirs in several:
         if theirs.opaque:  # what meets it stays whole, too
             call.ledger.labels.merge(channels.labels, theirs.labels * len(channels.labels))
@@ -298,9 +300,12 @@ def _combine(call: Call) -> Channels:
             call.ledger.labels.merge(theirs.labels, channels.labels * len(theirs.labels))
         else:
             shift = value.dim() - other.dim()  # shapes are aligned at their ends
-            if cast(int, theirs.dim) + shift != channels.dim or len(theirs.labels) != len(channels.labels):
+            if cast(int, theirs.dim) + shift != channels.dim or len(theirs.labels) not in (1, len(channels.labels)):
                 raise NotUnderstood(f"{call.name} broadcasts over channels")
-            call.ledger.labels.merge(channels.labels, theirs.labels)
+            if len(theirs.labels) == len(channels.labels):
+                call.ledger.labels.merge(channels.labels, theirs.labels)
+            else:
+                call.ledger.labels.freeze(theirs.labels, f"{call.name} applies it to every channel")
     return channels
 
 

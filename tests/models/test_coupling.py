@@ -166,6 +166,9 @@ def unpacked(y: Tensor, squeezed: Callable[[Tensor], Tensor]) -> Tensor:
         lambda y, s: y * s(y.mean((2, 3))).unsqueeze(2).unsqueeze(-1),
         lambda y, s: y * torch.unsqueeze(torch.unsqueeze(s(y.mean((2, 3))), -1), -1),
         lambda y, s: y * s(y.view(y.size(0), y.size(1), -1).mean(2)).view(y.size(0), y.size(1), 1, 1),
+        lambda y, s: (
+            y * s(y.view(y.size(0), y.size(1), y.size(2) * y.size(3)).mean(2)).view(-1, y.size(1), 1, y.size(3) // 8)
+        ),
     ],
 )
 def test_ways_to_write_squeeze_and_excitation(scale: object) -> None:
@@ -178,6 +181,21 @@ def test_ways_to_write_squeeze_and_excitation(scale: object) -> None:
     coupling = trace(net, (3, 8, 8))
     assert [(group.name, group.width) for group in coupling.groups] == [("a", 8), ("down", 4)]
     prune(net, coupling, ChannelMask({"a": torch.arange(8) % 3 > 0, "down": torch.arange(4) > 1}))
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda m, x: m.b(m.a(x) * torch.sigmoid(m.one(x))),
+        lambda m, x: m.b(torch.sigmoid(m.one(x)) + m.a(x)),
+        lambda m, x: m.b((lambda y: y * torch.sigmoid(m.gate(y)))(m.a(x))),
+    ],
+)
+def test_one_channel_may_gate_all_of_them(forward: object) -> None:
+    net = Net(forward, a=conv(3, 8), b=conv(8, 2), one=conv(3, 1), gate=conv(8, 1))
+    coupling = trace(net, (3, 8, 8))
+    assert coupling.widths == {"a": 8}
+    prune(net, coupling, ChannelMask({"a": torch.arange(8) % 3 > 0}))
 
 
 @pytest.mark.parametrize(
@@ -230,7 +248,7 @@ def test_option_a_shortcuts_couple_the_first_channels_of_the_next_stage() -> Non
             "view has sizes that would not fit",
         ),
         (lambda m, x: m.b(torch.cat(m.a(x).chunk(2, 1)[::-1], 1)), "chunk"),
-        (lambda m, x: m.b(m.a(x) * m.one(x)), "broadcasts"),
+        (lambda m, x: m.b((lambda y: y * y.mean((2, 3)).unsqueeze(1).unsqueeze(1))(m.a(x))), "broadcasts"),
         (lambda m, x: m.b(1 / m.a(x)), "divides by a tensor"),
         (lambda m, x: m.b((lambda y: y / y.shape[1])(m.a(x))), "computed from shapes"),
         (lambda m, x: m.b((lambda y: y * y.size(1))(m.a(x))), "computed from shapes"),
