@@ -22,14 +22,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, fx, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.parameter import is_lazy
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from models.config import ChannelGroup, Cost, Selection, Slice, floor_of
 from models.errors import ArchitectureError, TraceError
 from models.labels import BATCH, Channels, Ledger, NotUnderstood
-from models.operations import Call, rule_of
+from models.operations import COUNTING, Call, rule_of
 from models.shapes import OnlyShapes
+from models.sizes import RANK, counted
 from models.tensors import named_tensors, on_meta, replace, with_tensors
 
 Shape = tuple[int, int, int]
@@ -98,22 +101,25 @@ def trace(net: nn.Module, shape: Shape) -> Coupling:
     The network itself is not run, changed or copied.
     Raises TraceError when its control flow depends on data, ArchitectureError when it cannot take the input.
     """
+    if lazy := next((name for name, tensor in named_tensors(net).items() if is_lazy(tensor)), None):
+        raise ArchitectureError(f"the shape of {lazy} is not known before it has run once")
     skeleton = on_meta(net).eval()
     if more := [*inspect.signature(net.forward).parameters][1:]:
         raise TraceError(
             f"{type(net).__name__}.forward takes {', '.join(more)} besides the images; wrap it in one that does not"
         )
     try:
-        graph = fx.Tracer().trace(skeleton)
+        graph = _Tracer().trace(skeleton)
     except Exception as error:  # a traced network may raise anything from its own forward
         raise TraceError(f"{type(net).__name__} cannot be traced symbolically{_where(error)}: {error}") from error
-    for name, value in [*vars(skeleton).items()]:
-        if isinstance(value, Tensor):  # a constant of the code, which the tracer left there
-            setattr(skeleton, name, value.to("meta"))
+    for module in skeleton.modules():
+        for name, value in [*vars(module).items()]:
+            if isinstance(value, Tensor):  # no buffer, or a constant of the code, which the tracer left there
+                setattr(module, name, value.to("meta"))
     run = _Run(skeleton, graph)
     try:
-        with torch.no_grad(), OnlyShapes():
-            output = run.run(torch.empty((BATCH, *shape), device="meta"))
+        with torch.no_grad(), OnlyShapes(), torch.device("meta"):
+            output = run.run(_images(skeleton, shape))
     except Exception as error:  # whatever a network's own operations may raise
         where = f" at {run.where}" if run.where else ""
         raise ArchitectureError(
@@ -171,25 +177,41 @@ def _fitted(tensor: Tensor, shape: list[int]) -> Tensor:
 
 def _probe(skeleton: nn.Module, coupling: Coupling) -> None:
     """Run the network with other widths, in both modes: a channel count that is fixed in its code shows here, and so
-    does a path that only training takes. The skeleton is thinner thereafter."""
-    draws, tensors = np.random.default_rng(0), named_tensors(skeleton)
+    does a path that only training takes. The skeleton has other widths thereafter."""
+    draws = np.random.default_rng(0)  # other widths in each mode, so that no two groups are thinned alike in both
+    one, other = ({group.name: int(draws.integers(1, group.width)) for group in coupling.groups} for _ in range(2))
+    name, training = type(skeleton).__name__, resized(skeleton, coupling, one).train()
+    problem = _problem(training, coupling.input)
+    if problem and not _problem(skeleton.train(), coupling.input):  # else training takes more than shapes, at any width
+        raise TraceError(f"{name} does not train with other widths than its own: {problem}")
+    replace(skeleton.eval(), _with_widths(named_tensors(skeleton), coupling, other))
+    if problem := _problem(skeleton, coupling.input):
+        raise TraceError(f"{name} does not run with other widths than its own: {problem}")
+
+
+def _problem(net: nn.Module, shape: Shape) -> str:
+    """What is wrong with a network on the meta device, if it cannot be run. Raises TraceError if it gives no tensor."""
     try:
-        for training in (True, False):  # with other widths in each, so that no two groups are thinned alike in both
-            replace(skeleton, _with_widths(tensors, coupling, _thinner(coupling, draws)))
-            with torch.no_grad(), OnlyShapes(), torch.device("meta"):
-                output = skeleton.train(training)(torch.empty((BATCH, *coupling.input), device="meta"))
-            if not isinstance(output, Tensor):
-                raise TypeError(f"{'in training' * training} it returns {type(output).__name__}, not one tensor")
+        with torch.no_grad(), OnlyShapes(), torch.device("meta"):
+            output = net(_images(net, shape))
     except Exception as error:  # whatever a network's own forward may raise
-        raise TraceError(
-            f"{type(skeleton).__name__} does not run with other widths than its own: {_first_line(error)}"
-        ) from error
+        return _first_line(error) or type(error).__name__
+    if not isinstance(output, Tensor):
+        mode = "in training" if net.training else "in evaluation"
+        raise TraceError(f"{type(net).__name__} must return one tensor; {mode} it returns {type(output).__name__}")
+    return ""
 
 
-def _thinner(coupling: Coupling, draws: np.random.Generator) -> dict[str, int]:
-    """Widths below the dense ones; two at least where there is a choice, since a depthwise convolution of one channel
-    no longer shows that it is one."""
-    return {group.name: int(draws.integers(min(2, group.width - 1), group.width)) for group in coupling.groups}
+def _images(net: nn.Module, shape: Shape, batch: int = BATCH) -> Tensor:
+    """Images without memory, in the network's own precision."""
+    precisions = (parameter.dtype for parameter in net.parameters() if parameter.is_floating_point())
+    return torch.empty((batch, *shape), dtype=next(precisions, torch.float32), device="meta")
+
+
+class _Tracer(fx.Tracer):
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        """Somebody's own batch norms, too: they look at their inputs in ways that cannot be traced."""
+        return isinstance(m, _BatchNorm) or super().is_leaf_module(m, module_qualified_name)
 
 
 class _Run(fx.Interpreter):
@@ -207,6 +229,8 @@ class _Run(fx.Interpreter):
         self.where = str(n.target)
         args, kwargs = self.fetch_args_kwargs_from_env(n)
         value = getattr(self, n.op)(n.target, args, kwargs)
+        if isinstance(value, Tensor):
+            n.meta[RANK] = value.dim()
         if n.op == "placeholder":
             self.channels[n] = self._opaque("network input")
             self.channels[n] = Channels(1, self.channels[n].along(1, value, ""))
@@ -247,11 +271,19 @@ class _Run(fx.Interpreter):
                 raise NotUnderstood(f"{_describe(node, module)} takes a piece of what is not understood")
             name = _describe(node, None)
             channels = rule(Call(self.ledger, name, node, module, args, kwargs, traced, value, self.channels))
+            if rule not in COUNTING:
+                self._keep_counted(node, f"{_describe(node, module)} computes with the number of these channels")
             if channels.dim is not None and value.shape[channels.dim] != len(channels.labels):
                 raise NotUnderstood(f"{_describe(node, module)} changes its channels in an unknown way")
             return channels
         except NotUnderstood as problem:
+            self._keep_counted(node, str(problem))
             return self._behind(str(problem), inputs, module)
+
+    def _keep_counted(self, node: fx.Node, reason: str) -> None:
+        """Keep the channels whose number an operation computes with, since a cut would change it."""
+        for channels in counted(node, self.channels):
+            self.ledger.labels.freeze(channels.labels, reason)
 
     def _behind(self, problem: str, inputs: list[fx.Node], module: nn.Module | None) -> Channels:
         """What comes out of an operation that is not understood: all that reaches it stays, for the first reason."""
@@ -321,8 +353,12 @@ def _multiply_adds(net: nn.Module, shape: Shape) -> int:
     """All of a network's multiply-adds for one input, as torch counts them operation by operation."""
     for batch in (1, BATCH):
         try:
-            with FlopCounterMode(display=False) as counter, torch.enable_grad():  # else attention is one unknown
-                net(torch.empty((batch, *shape), device="meta"))
+            with (
+                torch.device("meta"),
+                FlopCounterMode(display=False) as counter,
+                torch.enable_grad(),
+            ):  # else attention is one unknown
+                net(_images(net, shape, batch))
             return int(counter.get_total_flops()) // (2 * batch)
         except Exception as error:  # some networks do not take a single image
             problem = error

@@ -17,6 +17,7 @@ import torchvision
 from torch import Tensor, fx, nn
 
 from models.labels import Channels, Ledger, NotUnderstood
+from models.sizes import sizes, stays
 
 
 class Call(NamedTuple):
@@ -36,32 +37,16 @@ class Call(NamedTuple):
         """An argument by position or keyword."""
         return self.args[index] if len(self.args) > index else self.kwargs.get(name, default)
 
-    def is_literal(self, index: int, name: str) -> bool:
-        """Whether an argument is written as a constant in the network's code."""
-        args, kwargs = self.node.args, self.node.kwargs
-        found: list[fx.Node] = []
-        fx.node.map_arg(args[index] if len(args) > index else kwargs.get(name), found.append)
-        return not found
+    def stays(self, number: Any) -> bool:
+        """Whether no cut changes a number in the network's code."""
+        return stays(number, self.known)
 
-    def dimension(self, size: Any) -> tuple[Channels, int] | None:
-        """Which dimension of which traced tensor a size in the network's code is, if it is one."""
-        if not isinstance(size, fx.Node) or len(size.args) != 2:
-            return None
-        source, dim = size.args
-        if size.target is operator.getitem and isinstance(source, fx.Node) and source.target in ("size", getattr):
-            source = source.args[0] if source.args[1:] in ((), ("shape",)) else None
-        elif size.target != "size":
-            return None
-        if not isinstance(source, fx.Node) or source not in self.known or not isinstance(dim, int) or dim < 0:
-            return None
-        return self.known[source], dim
-
-    def stays(self, size: Any) -> bool:
-        """Whether a size is a number, or that of a dimension in which no channels lie: no cut changes it."""
-        if isinstance(size, fx.Node) and size.target in (operator.mul, operator.floordiv):
-            return all(map(self.stays, size.args))
-        source = self.dimension(size)
-        return isinstance(size, int) if source is None else source[0].dim != source[1]
+    def traced(self, node: Any) -> tuple[Tensor, Channels]:
+        """One of the traced tensors among the arguments, by its node."""
+        sources = [source for source in self.node.all_input_nodes if source in self.known]
+        if node not in sources:
+            raise NotUnderstood(f"{self.name} takes something else than activations")
+        return self.inputs[sources.index(node)]
 
     @property
     def first(self) -> tuple[Tensor, Channels]:
@@ -150,16 +135,10 @@ def _elementwise(call: Call) -> Channels:
 
 def _scaled(call: Call) -> Channels:
     """Division by a number; a tensor below the line could be zero where a channel is cut."""
-    if not isinstance(call.argument(0, "input"), Tensor) or len(call.inputs) > 1:
+    divided, divisor = call.argument(0, "input"), call.argument(1, "other")
+    if not isinstance(divided, Tensor) or (isinstance(divisor, Tensor) and divisor.numel() > 1):
         raise NotUnderstood(f"{call.name} divides by a tensor")
-    _refuse_computed_numbers(call)
-    return _elementwise(call)
-
-
-def _refuse_computed_numbers(call: Call) -> None:
-    """A number that comes from shapes may be the number of channels, which a cut would change."""
-    if len(call.node.all_input_nodes) > len(call.inputs):
-        raise NotUnderstood(f"{call.name} takes a number that is computed from shapes")
+    return call.first[1]
 
 
 def _pooling(call: Call) -> Channels:
@@ -170,50 +149,59 @@ def _pooling(call: Call) -> Channels:
     return Channels(1, call.labels(1))
 
 
-def _mean(call: Call) -> Channels:
+def _reduce(call: Call) -> Channels:
     value, channels = call.first
     dims = call.argument(1, "dim")
     over = {d % value.dim() for d in ([dims] if isinstance(dims, int) else dims or range(value.dim()))}
     if channels.dim in over or 0 in over:
-        raise NotUnderstood(f"{call.name} averages over channels")
+        raise NotUnderstood(f"{call.name} reduces over channels")
     if channels.dim is None or call.argument(2, "keepdim", False):
         return channels
     return Channels(channels.dim - sum(d < channels.dim for d in over), channels.labels)
 
 
 def _flatten(call: Call) -> Channels:
-    value = call.first[0]
+    """Dimensions apart from the channels, or channels with those behind them: each becomes a block."""
+    value, channels = call.first
     if isinstance(call.module, nn.Flatten):
         start, end = call.module.start_dim, call.module.end_dim
     else:
         start, end = call.argument(1, "start_dim", 0), call.argument(2, "end_dim", -1)
-    if (start, end % value.dim()) != (1, value.dim() - 1):
-        raise NotUnderstood(f"{call.name} flattens other dimensions than the channels and all behind them")
-    return _columns(call)
+    start, end = start % value.dim(), end % value.dim()
+    dim = 1 if channels.dim is None else channels.dim
+    if start == 0 or start < dim <= end:
+        raise NotUnderstood(f"{call.name} flattens what lies before the channels into them")
+    if start != dim:
+        return Channels(channels.dim and dim - (end - start) * (end < dim), channels.labels)
+    repeat = math.prod(value.shape[start + 1 : end + 1])
+    return Channels(start, [label for label in call.labels(start) for _ in range(repeat)])
 
 
 def _reshape(call: Call) -> Channels:
     """`view(batch, -1)`, which is a flatten, or other dimensions behind channels that stay where they are."""
-    value, sizes = call.first[0], call.node.args[1:]
-    if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)):
-        sizes = tuple(sizes[0])
-    if len(sizes) < 2 or call.output.shape[0] != value.shape[0]:
+    (value, channels), wanted = call.first, call.node.args[1:]
+    if len(wanted) == 1 and isinstance(wanted[0], (tuple, list)):
+        wanted = tuple(wanted[0])
+    if value.dim() == 1 and channels.dim == 0 and wanted.count(-1) == 1 and wanted.count(1) == len(wanted) - 1:
+        return Channels(wanted.index(-1), channels.labels)  # a parameter, made to fit an activation
+    if len(wanted) < 2 or call.output.shape[0] != value.shape[0] or not call.stays(wanted[0]):
         raise NotUnderstood(f"{call.name} rearranges channels")
-    if len(sizes) == 2 and sizes[1] == -1:
+    if len(wanted) == 2 and wanted[1] == -1:
         return _columns(call)
-    if call.output.shape[1] != value.shape[1] or not all(map(call.stays, sizes[2:])):
+    if call.output.shape[1] != value.shape[1] or not all(map(call.stays, wanted[2:])):
         raise NotUnderstood(f"{call.name} rearranges channels")
-    if sizes[1] != -1:
-        _couple_to(call, sizes[1])
+    if wanted[1] != -1:
+        _couple_to(call, wanted[1], call.labels(1))
     return Channels(1, call.labels(1))
 
 
-def _couple_to(call: Call, size: Any) -> None:
-    """Couple the first tensor's channels with those whose number the network's code says theirs is."""
-    labels, source = call.labels(1), call.dimension(size)
-    if source is None or source[0].dim != source[1] or len(source[0].labels) != len(labels):
+def _couple_to(call: Call, number: Any, labels: list[int]) -> None:
+    """Couple labels to the channels whose number, in the network's code, says how many they are."""
+    found = sizes(number)
+    source = None if found is None else call.known.get(found.source)
+    if found is None or source is None or (source.dim,) != found.dims or len(source.labels) != len(labels):
         raise NotUnderstood(f"{call.name} has sizes that would not fit a cut network")
-    call.ledger.labels.merge(labels, source[0].labels)
+    call.ledger.labels.merge(labels, source.labels)
 
 
 def _columns(call: Call) -> Channels:
@@ -255,34 +243,67 @@ def _transpose(call: Call) -> Channels:
 
 
 def _index(call: Call) -> Channels:
-    """Only slices that leave the channels whole."""
+    """Whatever leaves the channels whole."""
     value, channels = call.first
     index = call.args[1] if isinstance(call.args[1], tuple) else (call.args[1],)
-    if Ellipsis in index:
-        at = index.index(Ellipsis)
-        index = (*index[:at], *[slice(None)] * (value.dim() - len(index) + 1), *index[at + 1 :])
-    whole = channels.dim is None or index[channels.dim : channels.dim + 1] in ((), (slice(None),))
-    if not whole or not all(isinstance(part, slice) for part in index):
+    if not all(part is None or part is Ellipsis or type(part) in (int, slice) for part in index):
+        raise NotUnderstood(f"{call.name} takes what a tensor or a list says")
+    taken = sum(part is not None and part is not Ellipsis for part in index)
+    at = index.index(Ellipsis) if Ellipsis in index else len(index)
+    index = (*index[:at], *[slice(None)] * (value.dim() - taken), *index[at + 1 :])
+    dims = [dim for dim, part in enumerate(part for part in index if part is not None) if type(part) is not int]
+    if channels.dim is None:
+        return channels
+    kept = [part for part in index if part is not None][channels.dim]
+    if type(kept) is int or not _whole(kept, value.shape[channels.dim]):
         raise NotUnderstood(f"{call.name} takes some of the channels")
-    return channels
+    added = [None if part is None else dims.pop(0) for part in index if type(part) is not int]
+    return Channels(added.index(channels.dim), channels.labels)
+
+
+def _whole(part: slice, size: int) -> bool:
+    """Whether a slice takes everything, however many channels a cut leaves."""
+    return part.start in (None, 0) and part.step in (None, 1) and (part.stop is None or part.stop >= size)
 
 
 def _pad(call: Call) -> Channels:
-    """Zero padding; along channels only if the amount is computed from shapes, so that it follows a cut."""
+    """Zeros along channels are channels that nothing can cut, or as many as another activation's are more."""
     value, channels = call.first
     amounts = list(call.argument(1, "pad"))
-    if channels.dim is None:
+    written = call.node.args[1] if len(call.node.args) > 1 else call.node.kwargs["pad"]
+    if not isinstance(written, (tuple, list)):
+        raise NotUnderstood(f"{call.name} pads by what is computed elsewhere")
+    computed = [number for number in written if not call.stays(number)]
+    if channels.dim is None and not computed:
         return channels
-    behind = value.dim() - 1 - channels.dim  # dimensions after the channels come first in `pad`
-    before, after = ([*amounts[2 * behind : 2 * behind + 2], 0, 0])[:2]
-    if (before or after) and call.is_literal(1, "pad"):
-        raise NotUnderstood(f"{call.name} pads channels by a fixed number")
+    if channels.dim is None:
+        raise NotUnderstood(f"{call.name} pads by a number that would not fit a cut network")
+    behind = 2 * (value.dim() - 1 - channels.dim)  # dimensions after the channels come first in `pad`
+    before, after = ([*amounts[behind : behind + 2], 0, 0])[:2]
     if min(before, after) < 0:
         raise NotUnderstood(f"{call.name} crops channels")
     if (before or after) and (call.argument(2, "mode", "constant"), call.argument(3, "value") or 0) != ("constant", 0):
         raise NotUnderstood(f"{call.name} pads channels with something else than zeros")
-    new = call.ledger.labels.new
-    return Channels(channels.dim, [*new(before), *channels.labels, *new(after)])
+    zeros = call.ledger.labels.new(before + after)
+    labels = [*zeros[:before], *channels.labels, *zeros[before:]]
+    if not computed:
+        call.ledger.labels.freeze(zeros, f"{call.name} pads channels by a fixed number")
+    elif (before and after) or len(computed) > 1 or computed[0] is not written[behind + (after > 0)]:
+        raise NotUnderstood(f"{call.name} pads by a number that would not fit a cut network")
+    else:
+        _follow_difference(call, computed[0], labels)
+    return Channels(channels.dim, labels)
+
+
+def _follow_difference(call: Call, number: Any, labels: list[int]) -> None:
+    """Zeros that make up for the difference to another activation's channels, to which all are coupled then."""
+    if not isinstance(number, fx.Node) or number.target is not operator.sub:
+        raise NotUnderstood(f"{call.name} pads by a number that would not fit a cut network")
+    more, less = number.args
+    own, padded = sizes(less), call.node.args[0]
+    if own is None or own.source is not padded or own.dims != (call.first[1].dim,):
+        raise NotUnderstood(f"{call.name} pads by a number that would not fit a cut network")
+    _couple_to(call, more, labels)
 
 
 # --- several tensors ------------------------------------------------------------------------------------------------
@@ -290,37 +311,35 @@ def _pad(call: Call) -> Channels:
 
 def _combine(call: Call) -> Channels:
     """Sum or product of tensors: channels that meet are coupled. One that meets all of another tensor's stays."""
-    _refuse_computed_numbers(call)
     several = [item for item in call.inputs if item[0].numel() > 1] or call.inputs  # a single number meets no channel
     value, channels = max(several, key=lambda item: (item[0].dim(), not item[1].opaque, len(item[1].labels)))
     for other, theirs in several:
-        if theirs.opaque:  # what meets it stays whole, too
-            call.ledger.labels.merge(channels.labels, theirs.labels * len(channels.labels))
-        elif channels.dim is None:
+        shift = value.dim() - other.dim()  # shapes are aligned at their ends
+        if channels.dim is None:
             call.ledger.labels.merge(theirs.labels, channels.labels * len(theirs.labels))
+        elif theirs.opaque:  # what meets it stays whole, too
+            if channels.dim >= shift and other.shape[channels.dim - shift] > 1:
+                call.ledger.labels.merge(channels.labels, theirs.labels * len(channels.labels))
+        elif cast(int, theirs.dim) + shift != channels.dim or len(theirs.labels) not in (1, len(channels.labels)):
+            raise NotUnderstood(f"{call.name} broadcasts over channels")
+        elif len(theirs.labels) == len(channels.labels):
+            call.ledger.labels.merge(channels.labels, theirs.labels)
         else:
-            shift = value.dim() - other.dim()  # shapes are aligned at their ends
-            if cast(int, theirs.dim) + shift != channels.dim or len(theirs.labels) not in (1, len(channels.labels)):
-                raise NotUnderstood(f"{call.name} broadcasts over channels")
-            if len(theirs.labels) == len(channels.labels):
-                call.ledger.labels.merge(channels.labels, theirs.labels)
-            else:
-                call.ledger.labels.freeze(theirs.labels, f"{call.name} applies it to every channel")
+            call.ledger.labels.freeze(theirs.labels, f"{call.name} applies it to every channel")
     return channels
 
 
 def _concatenate(call: Call) -> Channels:
-    dim = call.argument(1, "dim", 0) % call.output.dim()
-    # The graph lists a repeated tensor once; the real order and number come from the argument.
-    by_id = {id(value): channels for value, channels in call.inputs}
-    first = call.first[1]
-    if all(channels.opaque for channels in by_id.values()):
-        for channels in by_id.values():
+    dim, first = call.argument(1, "dim", 0) % call.output.dim(), call.first[1]
+    if all(channels.opaque for _, channels in call.inputs):
+        for _, channels in call.inputs:
             call.ledger.labels.merge(first.labels, channels.labels)
         return first
-    return Channels(
-        dim, [label for part in call.argument(0, "tensors") for label in by_id[id(part)].along(dim, part, call.name)]
-    )
+    listed = call.node.args[0] if call.node.args else call.node.kwargs["tensors"]
+    if not isinstance(listed, (tuple, list)):
+        raise NotUnderstood(f"{call.name} joins a list that is computed elsewhere")
+    parts = map(call.traced, listed)  # a tensor may be listed twice
+    return Channels(dim, [label for value, channels in parts for label in channels.along(dim, value, call.name)])
 
 
 def _select(call: Call) -> Channels:
@@ -363,19 +382,22 @@ MODULES: dict[type[nn.Module], Rule] = {
     **dict.fromkeys((nn.LayerNorm, nn.GroupNorm), _mixing_norm),
     nn.PReLU: _prelu,
     **dict.fromkeys(
-        (nn.AvgPool2d, nn.MaxPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.Upsample, nn.ZeroPad2d,
+        (nn.AvgPool2d, nn.MaxPool2d, nn.LPPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.Upsample,
+         nn.UpsamplingBilinear2d, nn.UpsamplingNearest2d, nn.ZeroPad2d, nn.ConstantPad2d, nn.CircularPad2d,
          nn.ReflectionPad2d, nn.ReplicationPad2d), _pooling,
     ),
     **dict.fromkeys(
-        (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Mish, nn.Sigmoid, nn.Tanh, nn.Softplus,
-         nn.Hardswish, nn.Hardsigmoid, nn.Hardtanh, nn.Identity, nn.Dropout, nn.Dropout2d), _elementwise,
+        (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.RReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Sigmoid,
+         nn.LogSigmoid, nn.Tanh, nn.Softplus, nn.Softsign, nn.Softshrink, nn.Hardshrink, nn.Tanhshrink, nn.Threshold,
+         nn.Hardswish, nn.Hardsigmoid, nn.Hardtanh, nn.Identity, nn.Dropout, nn.Dropout2d, nn.AlphaDropout),
+        _elementwise,
     ),
 }  # fmt: skip
 
 FUNCTIONS: dict[Any, Rule] = {
     **dict.fromkeys(
         (operator.add, operator.iadd, operator.mul, operator.imul, operator.sub, operator.isub,
-         torch.add, torch.mul, torch.sub), _combine,
+         torch.add, torch.mul, torch.sub, torch.maximum, torch.minimum), _combine,
     ),
     **dict.fromkeys((operator.truediv, torch.div), _scaled),
     torch.reshape: _reshape,
@@ -383,7 +405,7 @@ FUNCTIONS: dict[Any, Rule] = {
     torch.concat: _concatenate,
     torch.flatten: _flatten,
     torch.index_select: _select,
-    torch.mean: _mean,
+    **dict.fromkeys((torch.mean, torch.sum, torch.amax, torch.amin), _reduce),
     torch.permute: _permute,
     torch.squeeze: _squeeze,
     torch.transpose: _transpose,
@@ -397,7 +419,8 @@ FUNCTIONS: dict[Any, Rule] = {
         _pooling,
     ),
     **dict.fromkeys(
-        (F.relu, torch.relu, F.relu6, F.leaky_relu, F.elu, F.gelu, F.silu, F.mish, torch.sigmoid, F.sigmoid, torch.tanh,
+        (torch.abs, torch.neg, torch.exp, torch.clamp, torch.clip, F.softplus, F.selu, F.relu, torch.relu, F.relu6,
+         F.leaky_relu, F.elu, F.gelu, F.silu, F.mish, torch.sigmoid, F.sigmoid, torch.tanh,
          F.tanh, F.hardswish, F.hardsigmoid, F.hardtanh, F.dropout, F.dropout2d, operator.neg,
          torchvision.ops.stochastic_depth), _elementwise,
     ),
@@ -405,17 +428,42 @@ FUNCTIONS: dict[Any, Rule] = {
 
 METHODS: dict[str, Rule] = {
     **dict.fromkeys(("add", "add_", "mul", "mul_", "sub", "sub_", "expand_as"), _combine),
-    **dict.fromkeys(("relu", "relu_", "sigmoid", "tanh", "contiguous", "clone"), _elementwise),
+    **dict.fromkeys(
+        (
+            "relu",
+            "relu_",
+            "sigmoid",
+            "sigmoid_",
+            "tanh",
+            "tanh_",
+            "abs",
+            "neg",
+            "exp",
+            "clamp",
+            "clamp_",
+            "clip",
+            "contiguous",
+            "clone",
+            "detach",
+            "float",
+            "to",
+        ),
+        _elementwise,
+    ),
     **dict.fromkeys(("view", "reshape"), _reshape),
-    "div": _scaled,
+    **dict.fromkeys(("div", "div_"), _scaled),
     "flatten": _flatten,
     "index_select": _select,
-    "mean": _mean,
+    **dict.fromkeys(("mean", "sum", "amax", "amin"), _reduce),
     "permute": _permute,
     "squeeze": _squeeze,
     "transpose": _transpose,
     "unsqueeze": _unsqueeze,
 }
+
+
+COUNTING: frozenset[Rule] = frozenset((_reshape, _pad))
+"""Rules that say themselves what follows where their operation computes with a number of channels."""
 
 
 def rule_of(node: fx.Node, module: nn.Module | None) -> Rule | None:

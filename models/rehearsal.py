@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from models.config import ChannelConfig, ChannelGroup, ChannelMask
+from models.errors import SurgeryError
 from models.initialise import COVERED
 from models.registry import blueprint, build
 from models.surgery import prune
@@ -21,7 +22,17 @@ def rehearse(config: ChannelConfig, masks: int = 1, double: bool = False) -> Non
         net.double()
     disturb(net, torch.Generator().manual_seed(2))
     for seed in range(masks):
-        prune(net, coupling, random_mask(coupling.groups, seed), check=True)
+        cut = prune(net, coupling, random_mask(coupling.groups, seed), check=True)
+    _train_once(cut, torch.randn(2, *config.shape, dtype=torch.double if double else torch.float))
+
+
+def _train_once(net: nn.Module, images: Tensor) -> None:
+    """See that a network runs in training, too, where tracing may not have been able to look."""
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            net.train()(images)
+    except Exception as error:  # whatever a network's own forward may raise
+        raise SurgeryError(f"the cut network does not run in training: {error}") from error
 
 
 @torch.no_grad()

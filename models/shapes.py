@@ -28,12 +28,15 @@ class OnlyShapes(TorchFunctionMode):
 
 
 def _unchanged(x: Tensor, *_args: Any, **_options: Any) -> Tensor:
-    return x
+    """A tensor of the same shape: the same, unless it is a view with gaps, of which torch makes one without."""
+    return x if x.is_contiguous() else torch.empty_like(x)
 
 
 def _broadcast(x: Tensor, other: Any, **_options: Any) -> Tensor:
-    if not isinstance(other, Tensor) or other.shape == x.shape:
-        return x
+    if not isinstance(other, Tensor):
+        return _unchanged(x)
+    if other.shape == x.shape:
+        return other if other.is_contiguous() else _unchanged(x)
     return x.new_empty(torch.broadcast_shapes(x.shape, other.shape))
 
 
@@ -44,7 +47,7 @@ def _batch_norm(
     for tensor in (running_mean, weight):
         if tensor is not None and len(tensor) != x.shape[1]:
             raise ValueError(f"a batch norm of {len(tensor)} channels gets {x.shape[1]}")
-    return x
+    return _unchanged(x)
 
 
 def _adaptive_pool(x: Tensor, output_size: Any) -> Tensor:

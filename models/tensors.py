@@ -144,6 +144,8 @@ def _copied(module: nn.Module, memo: dict[int, Any]) -> nn.Module:
             new = {key: None if child is None else _copied(child, memo) for key, child in value.items()}
         elif name in ("_parameters", "_buffers"):
             new = {key: memo[id(t)] if id(t) in memo else copy.deepcopy(t, memo) for key, t in value.items()}
+        elif isinstance(value, Tensor) and value.grad_fn is not None:  # kept from a forward pass
+            new = value.detach().clone()
         else:
             new = copy.deepcopy(value, memo)
         result.__dict__[name] = new

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models import operations
 from models.config import ChannelMask, Selection, Slice
 from models.coupling import trace
 from models.errors import ArchitectureError, TraceError
@@ -237,8 +238,8 @@ def test_option_a_shortcuts_couple_the_first_channels_of_the_next_stage() -> Non
     ("forward", "reason"),
     [
         (lambda m, x: m.b(torch.softmax(m.a(x), 1)), "softmax"),
-        (lambda m, x: m.b(m.a(x) * m.a(x).mean(1, keepdim=True)), "averages over channels"),
-        (lambda m, x: m.b(F.pad(m.a(x), (0, 0, 0, 0, 1, 1))[:, 1:-1]), "pads channels by a fixed number"),
+        (lambda m, x: m.b(m.a(x) * m.a(x).mean(1, keepdim=True)), "reduces over channels"),
+        (lambda m, x: m.b(F.pad(m.a(x), (0, 0, 0, 0, 1, 1))[:, 1:-1]), "takes some of the channels"),
         (lambda m, x: m.b(m.a(x)[:, torch.arange(8)]), "getitem"),
         (lambda m, x: m.b(m.a(x).view(x.size(0), 8, 8, 8)), "view has sizes that would not fit"),
         (lambda m, x: m.b((lambda y: y.view(-1, y.size(2), 8, 8))(m.a(x))), "view has sizes that would not fit"),
@@ -250,8 +251,8 @@ def test_option_a_shortcuts_couple_the_first_channels_of_the_next_stage() -> Non
         (lambda m, x: m.b(torch.cat(m.a(x).chunk(2, 1)[::-1], 1)), "chunk"),
         (lambda m, x: m.b((lambda y: y * y.mean((2, 3)).unsqueeze(1).unsqueeze(1))(m.a(x))), "broadcasts"),
         (lambda m, x: m.b(1 / m.a(x)), "divides by a tensor"),
-        (lambda m, x: m.b((lambda y: y / y.shape[1])(m.a(x))), "computed from shapes"),
-        (lambda m, x: m.b((lambda y: y * y.size(1))(m.a(x))), "computed from shapes"),
+        (lambda m, x: m.b((lambda y: y / y.shape[1])(m.a(x))), "computes with the number of these channels"),
+        (lambda m, x: m.b((lambda y: y * y.size(1))(m.a(x))), "computes with the number of these channels"),
         (lambda m, x: m.b(F.group_norm(m.a(x), 2)), "group_norm normalises over channels"),
         (lambda m, x: m.b(m.a(x)[:, ::2].repeat(1, 2, 1, 1)), "takes some of the channels"),
         (lambda m, x: m.b(F.conv2d(m.a(x), torch.ones(8, 8, 1, 1, device=x.device))), "conv2d is not understood"),
@@ -262,6 +263,120 @@ def test_what_is_not_understood_is_frozen_with_a_reason(forward: object, reason:
     coupling = trace(Net(forward, a=conv(3, 8), b=conv(8, 2), one=conv(3, 1)), (3, 8, 8))
     assert not coupling.groups
     assert any(layer == "a" and reason in why for layer, why in coupling.frozen), coupling.frozen
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda m, x: m.c(torch.cat([m.a(x) / (z := m.z(x)).size(1), z], 1)),
+        lambda m, x: m.c(torch.cat([m.a(x) * (z := m.z(x)).size(1), z], 1)),
+        lambda m, x: m.c(torch.cat([m.a(x), F.leaky_relu(z := m.z(x), 1 / z.size(1))], 1)),
+        lambda m, x: m.c(torch.cat([m.a(x), F.adaptive_avg_pool2d(z := m.z(x), z.size(1))], 1)),
+        lambda m, x: m.c(torch.cat([m.a(x), (z := m.z(x))[:, :, : z.size(1)]], 1)),
+        lambda m, x: m.c(torch.cat([(y := m.a(x)), y.new_zeros(y.size(0), m.z(x).shape[1], 8, 8)], 1)),
+        lambda m, x: m.c(torch.cat([m.a(x), m.one(x).expand(-1, m.z(x).size(1), -1, -1)], 1)),
+        lambda m, x: m.c(torch.cat([m.a(x), F.group_norm(m.few(x), m.z(x).size(1) // 8)], 1)),
+    ],
+)
+def test_channels_stay_where_their_number_is_computed_with(forward: object) -> None:
+    layers = {"a": conv(3, 8), "z": conv(3, 8), "c": conv(16, 2), "one": conv(3, 1)}
+    net = Net(forward, **layers)
+    net.few = conv(3, 8)  # type: ignore[assignment]
+    coupling = trace(net, (3, 8, 8))
+    assert "z" not in coupling.widths
+    cut = prune(net, coupling, ChannelMask({name: torch.arange(8) % 3 > 0 for name in coupling.widths}))
+    assert cut(torch.zeros(2, 3, 8, 8)).shape == (2, 2, 8, 8)
+
+
+def test_zeros_may_make_up_for_another_activations_channels() -> None:
+    """Option A as it is usually written: by a number, by the difference, on one side or on both."""
+
+    def follow(m: Net, x: Tensor) -> Tensor:
+        y, z = m.a(x), m.z(x)  # type: ignore[operator]
+        return m.c(z + F.pad(y, (0, 0, 0, 0, z.size(1) - y.size(1), 0)))  # type: ignore[operator, no-any-return]
+
+    def fixed(m: Net, x: Tensor) -> Tensor:
+        return m.c(m.z(x) + F.pad(m.a(x), (0, 0, 0, 0, 4, 4)))  # type: ignore[operator, no-any-return]
+
+    def halves(m: Net, x: Tensor) -> Tensor:
+        y, z = m.a(x), m.z(x)  # type: ignore[operator]
+        more = (z.size(1) - y.size(1)) // 2
+        return m.c(z + F.pad(y, (0, 0, 0, 0, more, more)))  # type: ignore[operator, no-any-return]
+
+    for forward, widths in ((follow, [8, 8]), (fixed, [8]), (halves, [])):
+        net = Net(forward, a=conv(3, 8), z=conv(3, 16), c=conv(16, 2))
+        coupling = trace(net, (3, 8, 8))
+        assert sorted(coupling.widths.values()) == widths
+        prune(net, coupling, ChannelMask({name: torch.arange(8) % 3 > 0 for name in coupling.widths}))
+
+
+def test_a_grouped_convolution_of_two_channels_a_group_is_no_depthwise_one() -> None:
+    net = nn.Sequential(conv(3, 8), nn.Conv2d(8, 32, 1, groups=4), conv(32, 3))
+    coupling = trace(net, (3, 8, 8))
+    assert coupling.widths == {"0": 2, "1": 8}
+    prune(net, coupling, ChannelMask({"0": torch.tensor([True, False]), "1": torch.arange(8) % 3 > 0}))
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda m, x: m.c(torch.cat([(y := m.a(x)), y * y.size(2)], 1)),
+        lambda m, x: m.c(torch.cat([(s := torch.softmax(m.z(x), 1)), F.relu(s)], 1) * m.a(x).mean()),
+        lambda m, x: m.c(F.relu(torch.cat([m.a(x), m.z(x)], 1)[..., ::2, ::2]).view(x.size(0), 16, 4, 4)),
+    ],
+)
+def test_what_runs_is_never_refused_as_a_whole(forward: object) -> None:
+    trace(Net(forward, a=conv(3, 8), z=conv(3, 8), c=conv(16, 2)), (3, 8, 8))
+
+
+@pytest.mark.parametrize(
+    "index", [(..., None, None), (slice(None), slice(None), None, None), (slice(None), slice(0, 99))]
+)
+def test_an_index_that_leaves_the_channels_whole(index: tuple[object, ...]) -> None:
+    net = Net(
+        lambda m, x: m.b((y := m.a(x)) * (y.mean((2, 3)) if None in index else y)[index]), a=conv(3, 8), b=conv(8, 2)
+    )
+    coupling = trace(net, (3, 8, 8))
+    assert coupling.widths == {"a": 8}
+    prune(net, coupling, ChannelMask({"a": torch.arange(8) % 3 > 0}))
+
+
+@pytest.mark.parametrize(
+    ("forward", "layers"),
+    [
+        (lambda m, x: m.b(m.a(x) * torch.softmax(m.one(x).flatten(2), 2).view(x.size(0), 1, 8, 8)), {}),
+        (lambda m, x: m.b(m.a(x).flatten(2).sum(2)), {"b": nn.Linear(8, 2)}),
+        (lambda m, x: m.b(torch.clamp(m.a(x), 0.1, 2) / 3), {}),
+        (lambda m, x: m.b(torch.maximum(m.a(x), m.a(x))), {}),
+        (lambda m, x: m.b(m.a(x) * m.vector.view(1, -1, 1, 1)), {}),
+        (lambda m, x: m.b(m.a(x) * m.vector[None, :, None, None]), {}),
+        (lambda m, x: m.b(m.own(m.a(x))), {}),
+        (lambda m, x: m.b(m.a(x - m.mean)), {}),
+    ],
+)
+def test_common_code_leaves_channels_prunable(forward: object, layers: dict[str, nn.Module]) -> None:
+    class Own(nn.BatchNorm2d):
+        """Somebody's batch norm, which tracing enters as little as torch's."""
+
+    net = Net(forward, a=conv(3, 8), **{"b": conv(8, 2), "one": conv(3, 1), **layers})
+    net.vector, net.mean = nn.Parameter(torch.rand(8)), torch.rand(1, 3, 1, 1)
+    net.own = Own(8)
+    coupling = trace(net, (3, 8, 8))
+    if forward.__code__.co_names[1:2] == ("own",):  # type: ignore[attr-defined]
+        assert coupling.frozen[0] == ("a", "Own own is not understood")
+    else:
+        assert coupling.widths == {"a": 8}
+        prune(net, coupling, ChannelMask({"a": torch.arange(8) % 3 > 0}))
+
+
+def test_layers_without_shapes_are_named() -> None:
+    with pytest.raises(ArchitectureError, match=r"shape of 0.weight is not known before it has run once"):
+        trace(nn.Sequential(nn.LazyConv2d(8, 3), conv(8, 2)), (3, 8, 8))
+
+
+def test_networks_of_other_precisions_are_traced() -> None:
+    net = nn.Sequential(conv(3, 8), nn.Softmax(1), conv(8, 8), conv(8, 3)).double()
+    assert trace(net, (3, 8, 8)).widths == {"2": 8}
 
 
 def test_a_subclass_of_a_known_layer_is_not_known() -> None:
@@ -289,13 +404,23 @@ def test_control_flow_that_depends_on_data_is_refused() -> None:
         trace(net, (3, 8, 8))
 
 
-def test_a_network_of_one_width_is_refused_by_the_probe() -> None:
-    def forward(m: Net, x: Tensor) -> Tensor:
-        padded = F.pad(m.a(x), (0, 0, 0, 0, 0, x.shape[2]))  # type: ignore[operator]  # computed, but not from channels
-        return m.b(m.c(x) + padded)  # type: ignore[operator, no-any-return]
+def test_a_rule_that_is_wrong_is_caught_by_the_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(operations.METHODS, "expand", operations._elementwise)
+    net = Net(lambda m, x: m.b(m.a(x).expand(-1, 8, -1, -1)), a=conv(3, 8), b=conv(8, 2))
+    with pytest.raises(TraceError, match="with other widths than its own"):
+        trace(net, (3, 8, 8))
 
-    with pytest.raises(TraceError, match="does not run with other widths than its own"):
-        trace(Net(forward, a=conv(3, 8), b=conv(16, 2), c=conv(3, 16)), (3, 8, 8))
+
+def test_a_width_that_only_training_fixes_is_caught_by_the_probe() -> None:
+    net = Net(lambda m, x: m.b(m.a(x) * m.scale if m.training else m.a(x)), a=conv(3, 8), b=conv(8, 2))
+    with pytest.raises(TraceError, match="does not train with other widths than its own"):
+        trace(net, (3, 8, 8))
+
+
+def test_training_that_takes_more_than_shapes_is_left_to_the_rehearsal() -> None:
+    """As in the usual code of stochastic depth."""
+    net = Net(lambda m, x: m.b(x if m.training and torch.rand(1).item() < 0.5 else m.a(x)), a=conv(3, 3), b=conv(3, 2))
+    assert trace(net, (3, 8, 8)).widths == {"a": 3}
 
 
 def test_an_input_the_network_cannot_take_is_named_with_the_place() -> None:
