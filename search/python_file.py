@@ -161,7 +161,10 @@ def python_file(config: ChannelConfig) -> str:
 
 def _traced(net: nn.Module) -> tuple[Any, dict[str, nn.Module], dict[str, Tensor]]:
     """The forward pass as code, the layers it calls, and the tensors it uses besides."""
-    graph = fx.Tracer().trace(net)
+    try:
+        graph = fx.Tracer().trace(net)
+    except Exception as error:  # whatever a layer of somebody's own may raise
+        raise SpecError(f"this network cannot be written as one Python file: {error}") from error
     for node in [*graph.nodes]:
         node.type = None  # annotations would need names of their own
         _follow_mode(graph, node)
