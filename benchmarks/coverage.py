@@ -102,11 +102,11 @@ def _convolutions(coupling: Coupling) -> float | None:
 
 
 def _reasons(coupling: Coupling) -> str:
-    """How many layers stay dense, by reason; the classifier's, which always does, is left out."""
+    """Why layers stay dense, and how many; the classifier's, which always does, is left out."""
     reasons = Counter(
         re.sub(r"\S+\.\S+|(?<=through )\w+", "…", reason) for _, reason in coupling.frozen if reason != "network output"
     )
-    return "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common())
+    return "; ".join(f"{reason} ({count})" for reason, count in reasons.most_common())
 
 
 def _rebuilds(config: ChannelConfig, formats: tuple[str, ...]) -> Iterator[str]:
@@ -156,7 +156,7 @@ the share that lies on at least one channel of a group; *convolutions* is that s
 Each was cut by three random masks, in double precision, at 32 px where the network takes that: it must compute what
 the silenced one does, to 1e-9 of its largest output, or it would stand here as cut wrongly. *Published*: torchvision's
 own numbers of parameters and multiply-adds, to three places, are the same as ours. *Frozen*: layers whose outputs stay
-dense, without the last. *Python*: a cut network was written as one Python file, which built and ran it.
+dense, and how many, without the last. *Python*: a cut network was written as one Python file, which built and ran it.
 """
 
 

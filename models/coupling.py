@@ -177,16 +177,23 @@ def _fitted(tensor: Tensor, shape: list[int]) -> Tensor:
 
 def _probe(skeleton: nn.Module, coupling: Coupling) -> None:
     """Run the network with other widths, in both modes: a channel count that is fixed in its code shows here, and so
-    does a path that only training takes. The skeleton has other widths thereafter."""
-    draws = np.random.default_rng(0)  # other widths in each mode, so that no two groups are thinned alike in both
-    one, other = ({group.name: int(draws.integers(1, group.width)) for group in coupling.groups} for _ in range(2))
-    name, training = type(skeleton).__name__, resized(skeleton, coupling, one).train()
-    problem = _problem(training, coupling.input)
-    if problem and not _problem(skeleton.train(), coupling.input):  # else training takes more than shapes, at any width
-        raise TraceError(f"{name} does not train with other widths than its own: {problem}")
-    replace(skeleton.eval(), _with_widths(named_tensors(skeleton), coupling, other))
-    if problem := _problem(skeleton, coupling.input):
-        raise TraceError(f"{name} does not run with other widths than its own: {problem}")
+    does a path that only training takes. The skeleton is of no use thereafter."""
+    tensors, draws = named_tensors(skeleton), np.random.default_rng(0)
+    layers = [(vars(module), dict(vars(module))) for module in skeleton.modules()]  # with what they say of themselves
+
+    def problem(replaced: Mapping[str, Tensor], training: bool) -> str:
+        replace(skeleton, replaced)
+        found = _problem(skeleton.train(training), coupling.input)
+        for own, dense in layers:
+            own.update(dense)
+        return found
+
+    for training in (True, False):  # with other widths in each, so that no two groups are thinned alike in both
+        widths = {group.name: int(draws.integers(1, group.width)) for group in coupling.groups}
+        found = problem(_with_widths(tensors, coupling, widths), training)
+        if found and not (training and problem(tensors, training)):  # else training takes more than shapes, always
+            verb = "train" if training else "run"
+            raise TraceError(f"{type(skeleton).__name__} does not {verb} with other widths than its own: {found}")
 
 
 def _problem(net: nn.Module, shape: Shape) -> str:
