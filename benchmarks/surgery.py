@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import gc
 import multiprocessing
@@ -10,13 +9,12 @@ import time
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
 from app.show import Table, table
 from benchmarks.common import Setting
-from search.execution import peak_memory
+from search.execution import forget_peak, peak_memory
 
 NETS = ("resnet50", "densenet121", "mobilenet_v3_large", "efficientnet_b0", "convnext_tiny")
 RUNS = 9
@@ -114,17 +112,11 @@ def _measure(way: str, name: str) -> Cut:
     seconds, peak, params = [], 0, 0
     for index in range(RUNS):
         cut = WAYS[way](name)
-        before, started = _peak_from_here(), time.perf_counter()
+        gc.collect()
+        forget_peak()
+        before, started = peak_memory(), time.perf_counter()
         net = cut()
         seconds.append(time.perf_counter() - started)
         if index == 0:
             peak, params = peak_memory() - before, sum(parameter.numel() for parameter in net.parameters())
     return Cut(median(seconds), peak, params)
-
-
-def _peak_from_here() -> int:
-    """Resident memory, which is where the system then begins to look for a peak, if it can be told to."""
-    gc.collect()
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-    return peak_memory()
