@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from models.config import ChannelMask
-from models.coupling import Coupling
+from models.coupling import Coupling, trace
 from models.errors import SurgeryError
 from models.registry import build, thinned
 from models.rehearsal import random_mask
@@ -128,3 +128,27 @@ def test_a_mask_that_does_not_fit_is_refused(kept: dict[str, torch.Tensor], word
     _, net, coupling, _ = CASES["vgg11"]
     with pytest.raises(SurgeryError, match=words):
         prune(net, dataclasses.replace(coupling, groups=coupling.groups[:1]), ChannelMask(kept))
+
+
+def test_what_a_cut_network_raises_is_a_reason_not_a_crash() -> None:
+    class Wide(nn.Module):
+        """Does not run with few channels, which no tracing can know."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = nn.Conv2d(3, 8, 1), nn.Conv2d(8, 2, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.a(x)
+            torch._assert(y.shape[1] > 2, "too few")
+            return self.b(y)  # type: ignore[no-any-return]
+
+    net = Wide()
+    coupling = trace(net, (3, 4, 4))
+    with pytest.raises(SurgeryError, match="the group that differs most is 'a'"):
+        prune(net, coupling, ChannelMask({"a": torch.arange(8) < 2}))
+
+
+def test_a_network_without_parameters_has_nothing_to_check() -> None:
+    net = nn.Sequential(nn.AvgPool2d(2), nn.Flatten())
+    assert isinstance(prune(net, trace(net, (3, 4, 4)), ChannelMask({})), nn.Sequential)

@@ -69,3 +69,12 @@ def test_a_tensor_is_replaced_wherever_it_stands() -> None:
     assert (net[0].two.out_features, net[1].num_features) == (2, 2)
     assert net[1].running_mean.tolist() == [1, 1]
     assert net[1].running_var.shape == (3,)
+
+
+def test_what_a_forward_pass_left_behind_does_not_keep_a_network_from_being_copied() -> None:
+    """An activation kept as an attribute, which `copy.deepcopy` refuses."""
+    net = nn.Sequential(nn.Conv2d(3, 4, 1))
+    net.seen = net(torch.ones(1, 3, 2, 2))
+    copied = with_tensors(net, {})
+    assert torch.equal(copied.seen, net.seen)
+    assert not copied.seen.requires_grad
