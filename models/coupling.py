@@ -360,11 +360,8 @@ def _multiply_adds(net: nn.Module, shape: Shape) -> int:
     """All of a network's multiply-adds for one input, as torch counts them operation by operation."""
     for batch in (1, BATCH):
         try:
-            with (
-                torch.device("meta"),
-                FlopCounterMode(display=False) as counter,
-                torch.enable_grad(),
-            ):  # else attention is one unknown
+            grad = torch.enable_grad()  # without it, attention is one unknown
+            with torch.device("meta"), FlopCounterMode(display=False) as counter, grad:
                 net(_images(net, shape, batch))
             return int(counter.get_total_flops()) // (2 * batch)
         except Exception as error:  # some networks do not take a single image

@@ -171,10 +171,9 @@ def _flatten(call: Call) -> Channels:
     dim = 1 if channels.dim is None else channels.dim
     if start == 0 or start < dim <= end:
         raise NotUnderstood(f"{call.name} flattens what lies before the channels into them")
-    if start != dim:
-        return Channels(channels.dim and dim - (end - start) * (end < dim), channels.labels)
-    repeat = math.prod(value.shape[start + 1 : end + 1])
-    return Channels(start, [label for label in call.labels(start) for _ in range(repeat)])
+    if start == dim:
+        return _columns(call, start, end)
+    return Channels(None if channels.dim is None else dim - (end - start) * (end < dim), channels.labels)
 
 
 def _reshape(call: Call) -> Channels:
@@ -187,7 +186,7 @@ def _reshape(call: Call) -> Channels:
     if len(wanted) < 2 or call.output.shape[0] != value.shape[0] or not call.stays(wanted[0]):
         raise NotUnderstood(f"{call.name} rearranges channels")
     if len(wanted) == 2 and wanted[1] == -1:
-        return _columns(call)
+        return _columns(call, 1, value.dim() - 1)
     if call.output.shape[1] != value.shape[1] or not all(map(call.stays, wanted[2:])):
         raise NotUnderstood(f"{call.name} rearranges channels")
     if wanted[1] != -1:
@@ -204,10 +203,10 @@ def _couple_to(call: Call, number: Any, labels: list[int]) -> None:
     call.ledger.labels.merge(labels, source.labels)
 
 
-def _columns(call: Call) -> Channels:
-    """Channels flattened with all behind them: each becomes a block of columns."""
-    repeat = math.prod(call.first[0].shape[2:])
-    return Channels(1, [label for label in call.labels(1) for _ in range(repeat)])
+def _columns(call: Call, dim: int, end: int) -> Channels:
+    """Channels flattened with the dimensions behind them, up to `end`: each becomes a block of columns."""
+    repeat = math.prod(call.first[0].shape[dim + 1 : end + 1])
+    return Channels(dim, [label for label in call.labels(dim) for _ in range(repeat)])
 
 
 def _squeeze(call: Call) -> Channels:
@@ -288,20 +287,18 @@ def _pad(call: Call) -> Channels:
     labels = [*zeros[:before], *channels.labels, *zeros[before:]]
     if not computed:
         call.ledger.labels.freeze(zeros, f"{call.name} pads channels by a fixed number")
-    elif (before and after) or len(computed) > 1 or computed[0] is not written[behind + (after > 0)]:
+    elif len(computed) > 1 or (before and after) or computed[0] not in written[behind : behind + 2]:
         raise NotUnderstood(f"{call.name} pads by a number that would not fit a cut network")
     else:
         _follow_difference(call, computed[0], labels)
     return Channels(channels.dim, labels)
 
 
-def _follow_difference(call: Call, number: Any, labels: list[int]) -> None:
+def _follow_difference(call: Call, number: fx.Node, labels: list[int]) -> None:
     """Zeros that make up for the difference to another activation's channels, to which all are coupled then."""
-    if not isinstance(number, fx.Node) or number.target is not operator.sub:
-        raise NotUnderstood(f"{call.name} pads by a number that would not fit a cut network")
-    more, less = number.args
-    own, padded = sizes(less), call.node.args[0]
-    if own is None or own.source is not padded or own.dims != (call.first[1].dim,):
+    more, less = number.args if number.target is operator.sub else (None, None)
+    own = sizes(less)
+    if own is None or own.source is not call.node.args[0] or own.dims != (call.first[1].dim,):
         raise NotUnderstood(f"{call.name} pads by a number that would not fit a cut network")
     _couple_to(call, more, labels)
 

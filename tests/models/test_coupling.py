@@ -350,23 +350,29 @@ def test_an_index_that_leaves_the_channels_whole(index: tuple[object, ...]) -> N
         (lambda m, x: m.b(torch.maximum(m.a(x), m.a(x))), {}),
         (lambda m, x: m.b(m.a(x) * m.vector.view(1, -1, 1, 1)), {}),
         (lambda m, x: m.b(m.a(x) * m.vector[None, :, None, None]), {}),
-        (lambda m, x: m.b(m.own(m.a(x))), {}),
         (lambda m, x: m.b(m.a(x - m.mean)), {}),
     ],
 )
 def test_common_code_leaves_channels_prunable(forward: object, layers: dict[str, nn.Module]) -> None:
-    class Own(nn.BatchNorm2d):
-        """Somebody's batch norm, which tracing enters as little as torch's."""
-
     net = Net(forward, a=conv(3, 8), **{"b": conv(8, 2), "one": conv(3, 1), **layers})
     net.vector, net.mean = nn.Parameter(torch.rand(8)), torch.rand(1, 3, 1, 1)
-    net.own = Own(8)
     coupling = trace(net, (3, 8, 8))
-    if forward.__code__.co_names[1:2] == ("own",):  # type: ignore[attr-defined]
-        assert coupling.frozen[0] == ("a", "Own own is not understood")
-    else:
-        assert coupling.widths == {"a": 8}
-        prune(net, coupling, ChannelMask({"a": torch.arange(8) % 3 > 0}))
+    assert coupling.widths == {"a": 8}
+    prune(net, coupling, ChannelMask({"a": torch.arange(8) % 3 > 0}))
+
+
+def test_somebodys_own_batch_norm_freezes_what_reaches_it_and_no_more() -> None:
+    class Own(nn.BatchNorm2d):
+        """Tracing enters it as little as torch's."""
+
+    coupling = trace(nn.Sequential(conv(3, 8), Own(8), conv(8, 8), conv(8, 2)), (3, 8, 8))
+    assert coupling.frozen[0] == ("0", "Own 1 is not understood")
+    assert coupling.widths == {"2": 8}
+
+
+def test_padding_space_by_a_number_of_channels_keeps_them() -> None:
+    net = Net(lambda m, x: m.b(F.pad(y := m.a(x), (0, y.size(1) - 8))), a=conv(3, 8), b=conv(8, 2))
+    assert not trace(net, (3, 8, 8)).groups
 
 
 def test_layers_without_shapes_are_named() -> None:
