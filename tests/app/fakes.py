@@ -56,6 +56,11 @@ class FakeExecutor:
                 future.set_exception(TaskFailed(type(error).__name__, str(error), is_users))
         return future
 
+    @property
+    def holds(self) -> int:
+        """How many candidates were taken up that never end."""
+        return sum(map(self.held, self.evaluated))
+
     def _evaluate(self, future: Future[Any], candidate: Candidate, report: Any, options: dict[str, Any]) -> None:
         self.evaluated.append(candidate)
         if self.held(candidate):

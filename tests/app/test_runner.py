@@ -217,6 +217,7 @@ def test_cancelling_stops_what_runs_and_keeps_what_is_done(database: Database, t
     job_id = submit(database)
     _, executor, thread = held_run(database, tmp_path)
     wait_for(database, job_id, "uniform", "running")
+    wait_for(database, job_id, "dense", "succeeded")
     with database.session() as session:
         jobs.cancel(session, job_id)
     thread.join(5)
