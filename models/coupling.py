@@ -118,7 +118,7 @@ def trace(net: nn.Module, shape: Shape) -> Coupling:
                 setattr(module, name, value.to("meta"))
     run = _Run(skeleton, graph)
     try:
-        with torch.no_grad(), OnlyShapes(), torch.device("meta"):
+        with torch.no_grad():
             output = run.run(_images(skeleton, shape))
     except Exception as error:  # whatever a network's own operations may raise
         where = f" at {run.where}" if run.where else ""
@@ -177,13 +177,13 @@ def _fitted(tensor: Tensor, shape: list[int]) -> Tensor:
 
 def _probe(skeleton: nn.Module, coupling: Coupling) -> None:
     """Run the network with other widths, in both modes: a channel count that is fixed in its code shows here, and so
-    does a path that only training takes. The skeleton is of no use thereafter."""
+    does a path that only training takes. The skeleton, in evaluation mode, is of no use thereafter."""
     tensors, draws = named_tensors(skeleton), np.random.default_rng(0)
     layers = [(vars(module), dict(vars(module))) for module in skeleton.modules()]  # with what they say of themselves
 
     def problem(replaced: Mapping[str, Tensor], training: bool) -> str:
         replace(skeleton, replaced)
-        found = _problem(skeleton.train(training), coupling.input)
+        found = _problem(skeleton.train() if training else skeleton, coupling.input)
         for own, dense in layers:
             own.update(dense)
         return found
@@ -199,7 +199,7 @@ def _probe(skeleton: nn.Module, coupling: Coupling) -> None:
 def _problem(net: nn.Module, shape: Shape) -> str:
     """What is wrong with a network on the meta device, if it cannot be run. Raises TraceError if it gives no tensor."""
     try:
-        with torch.no_grad(), OnlyShapes(), torch.device("meta"):
+        with torch.no_grad(), OnlyShapes():
             output = net(_images(net, shape))
     except Exception as error:  # whatever a network's own forward may raise
         return _first_line(error) or type(error).__name__
@@ -228,6 +228,7 @@ class _Run(fx.Interpreter):
         super().__init__(net, garbage_collect_values=False, graph=graph)
         self.ledger = Ledger(net)
         self.channels: dict[fx.Node, Channels] = {}
+        self.only_shapes = OnlyShapes()
         self.where = ""
         self.understood = True
         """Whether every operation was."""
@@ -235,7 +236,8 @@ class _Run(fx.Interpreter):
     def run_node(self, n: fx.Node) -> Any:
         self.where = str(n.target)
         args, kwargs = self.fetch_args_kwargs_from_env(n)
-        value = getattr(self, n.op)(n.target, args, kwargs)
+        with self.only_shapes:  # and not around the rules, which ask many tensors for theirs
+            value = getattr(self, n.op)(n.target, args, kwargs)
         if isinstance(value, Tensor):
             n.meta[RANK] = value.dim()
         if n.op == "placeholder":

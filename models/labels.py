@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from models.tensors import named_tensors
+
 BATCH = 127
 """Inputs of the symbolic run: a prime, so that numbers which it divides are numbers of something for every input."""
 
@@ -111,7 +113,7 @@ class Ledger:
         self.selections: dict[str, str | None] = {}
         """Index buffer of a channel selection -> the scale of the batch norm it reads from."""
         # A module reached under two names is one set of tensors; the state dict's first name counts.
-        self._name = {id(tensor): name for name, tensor in [*net.named_parameters(), *net.named_buffers()]}
+        self._name = {id(tensor): name for name, tensor in named_tensors(net).items()}
         self._spoiled: dict[str, str] = {}  # tensor -> why it belongs to no group
 
     def name(self, tensor: Tensor) -> str:

@@ -16,15 +16,18 @@ from torch.overrides import TorchFunctionMode
 
 
 class OnlyShapes(TorchFunctionMode):
-    """While this is active, functions of meta tensors say shapes, and nothing more is to be expected of them."""
+    """While this is active, functions of meta tensors say shapes, and nothing more is to be expected of them. Tensors
+    that are made meanwhile are meta tensors."""
 
     def __torch_function__(
         self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
+        options = kwargs or {}
+        if not args or not isinstance(args[0], Tensor):
+            with torch.device("meta"):
+                return func(*args, **options)
         known = _SHAPES.get(func)
-        if known is not None and args and isinstance(args[0], Tensor) and args[0].is_meta:
-            return known(*args, **(kwargs or {}))
-        return func(*args, **(kwargs or {}))
+        return known(*args, **options) if known is not None and args[0].is_meta else func(*args, **options)
 
 
 def _unchanged(x: Tensor, *_args: Any, **_options: Any) -> Tensor:

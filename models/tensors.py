@@ -96,7 +96,7 @@ def with_tensors(net: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
 
     Layers are told the new channel counts, so that the copy runs and prints as what it is.
     """
-    result = _copied(net, _replacements(net, tensors))
+    result = _copied(net, _replacements(named_tensors(net), tensors))
     for module in result.modules():
         _refresh(module)
     return result
@@ -104,18 +104,19 @@ def with_tensors(net: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
 
 def replace(net: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Replace some of a network's tensors, by name, in the network itself."""
-    new = _replacements(net, tensors)
+    new = _replacements(named_tensors(net), tensors)
     for module in net.modules():
         own: dict[str, Any]
         for own in (module._parameters, module._buffers):
-            own.update({name: new[id(old)] for name, old in own.items() if id(old) in new})
+            if own:
+                own.update({name: new[id(old)] for name, old in own.items() if id(old) in new})
         _refresh(module)
 
 
-def _replacements(net: nn.Module, tensors: Mapping[str, Tensor]) -> dict[int, Any]:
-    """What stands in for a tensor of the network, by the old one's identity; a parameter's place takes a parameter."""
+def _replacements(named: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> dict[int, Any]:
+    """What stands in for a network's tensors, by the old one's identity; a parameter's place takes a parameter."""
     new: dict[int, Any] = {}
-    for name, old in named_tensors(net).items():
+    for name, old in named.items():
         if name in tensors:
             bare = tensors[name].detach()
             new[id(old)] = nn.Parameter(bare, old.requires_grad) if isinstance(old, nn.Parameter) else bare
@@ -154,9 +155,8 @@ def _copied(module: nn.Module, memo: dict[int, Any]) -> nn.Module:
 
 def on_meta(net: nn.Module) -> nn.Module:
     """A structural copy of a network whose tensors hold no memory."""
-    return with_tensors(
-        net, {name: torch.empty_like(tensor, device="meta") for name, tensor in named_tensors(net).items()}
-    )
+    named = named_tensors(net)
+    return _copied(net, _replacements(named, {name: torch.empty_like(t, device="meta") for name, t in named.items()}))
 
 
 def _refresh(module: nn.Module) -> None:

@@ -96,5 +96,14 @@ def test_arguments_may_be_named() -> None:
 
 
 def test_tensors_with_values_are_computed() -> None:
+    x = torch.tensor([-1.0, 2.0])
     with OnlyShapes():
-        assert F.relu(torch.tensor([-1.0, 2.0])).tolist() == [0.0, 2.0]
+        assert F.relu(x).tolist() == [0.0, 2.0]
+
+
+def test_what_is_made_meanwhile_has_no_memory() -> None:
+    with OnlyShapes():
+        assert torch.ones(2, 3).is_meta
+        assert torch.tensor([1.0, 2.0]).is_meta
+        assert not torch.ones(2, 3, device="cpu").is_meta
+    assert not torch.ones(2, 3).is_meta
