@@ -157,6 +157,9 @@ Each was cut by three random masks, in double precision, at 32 px where the netw
 the silenced one does, to 1e-9 of its largest output, or it would stand here as cut wrongly. *Published*: torchvision's
 own numbers of parameters and multiply-adds, to three places, are the same as ours. *Frozen*: layers whose outputs stay
 dense, and how many, without the last. *Python*: a cut network was written as one Python file, which built and ran it.
+
+The exceptions: no convolution of ConvNeXt, ViT and Swin is in a group, because a layer norm reads its channels and
+normalises over them, so that one cut would change all the others. Their linear layers can be cut.
 """
 
 

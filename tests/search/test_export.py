@@ -30,10 +30,12 @@ FAMILIES = (
     *(name for name in SMALL if name.startswith("torchvision/")),
 )  # fmt: skip
 EVERY_KIND = (*FAMILIES, "torchvision/convnext_tiny", "torchvision/swin_t", "torchvision/vit_b_32")
+ONLY_FITS = {"torchvision/maxvit_t": 224}  # its windows tile no smaller image
 
 
 def pruned(name: str) -> ChannelConfig:
-    config = SMALL.get(name) or dense(name, 4, (3, 64, 64))
+    edge = ONLY_FITS.get(name, 64)
+    config = SMALL.get(name) or dense(name, 4, (3, edge, edge))
     return thinned(config, random_mask(groups(config), 4))
 
 
