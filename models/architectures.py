@@ -13,10 +13,10 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Any, ClassVar, cast, get_type_hints
 
 import torchvision
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from torch import nn
 
-from models.config import Frozen
+from models.config import ChannelConfig, Frozen
 from models.coupling import Shape
 from models.errors import ArchitectureError, UnknownArchitecture
 from models.initialise import Weights
@@ -229,13 +229,21 @@ def _plugins() -> dict[str, EntryPoint]:
 
 @functools.cache
 def _from_plugin(name: str, entry: EntryPoint) -> Architecture:
+    where = f"{name!r} ({entry.value})"
     try:
         found = entry.load()
-    except Exception as error:  # somebody else's module may raise anything
-        raise ArchitectureError(f"{name!r} ({entry.value}) cannot be loaded: {error}") from error
+    except (Exception, SystemExit) as error:  # somebody else's module may raise anything
+        raise ArchitectureError(f"{where} cannot be loaded: {error}") from error
     if not isinstance(found, Architecture):
         kind = f"{Architecture.__module__}.{Architecture.__qualname__}"
-        raise ArchitectureError(f"{name!r} ({entry.value}) is a {type(found).__name__}; it must be a {kind}")
+        raise ArchitectureError(f"{where} is a {type(found).__name__}; it must be a {kind}")
+    if not (isinstance(found.options, type) and issubclass(found.options, Frozen)):
+        raise ArchitectureError(f"{where} has options of {found.options!r}; they must be a subclass of {Frozen!r}")
+    try:
+        ChannelConfig(arch=name, classes=found.classes, shape=found.shape, widths={})
+    except ValidationError as error:
+        problems = "; ".join(f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors())
+        raise ArchitectureError(f"{where} cannot have its own input or classes: {problems}") from error
     return replace(found, name=name)
 
 

@@ -30,7 +30,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from models.config import ChannelGroup, Cost, Selection, Slice, floor_of
 from models.errors import ArchitectureError, TraceError
 from models.labels import BATCH, Channels, Ledger, NotUnderstood
-from models.operations import COUNTING, Call, rule_of
+from models.operations import COUNTING, Call, rule_of, selects
 from models.shapes import OnlyShapes
 from models.sizes import RANK, counted
 from models.tensors import named_tensors, on_meta, replace, with_tensors
@@ -51,6 +51,8 @@ class Coupling:
 
     input: Shape
     """What the network was traced with: channels, height, width."""
+    output: tuple[int, ...]
+    """The shape of what it gives for one input."""
     groups: tuple[ChannelGroup, ...]
     frozen: tuple[FrozenLayer, ...]
     shapes: Mapping[str, tuple[int, ...]]
@@ -103,7 +105,8 @@ def trace(net: nn.Module, shape: Shape) -> Coupling:
     """
     if lazy := next((name for name, tensor in named_tensors(net).items() if is_lazy(tensor)), None):
         raise ArchitectureError(f"the shape of {lazy} is not known before it has run once")
-    skeleton = on_meta(net).eval()
+    skeleton = on_meta(net)
+    _switch(skeleton, False)
     if more := [*inspect.signature(net.forward).parameters][1:]:
         raise TraceError(
             f"{type(net).__name__}.forward takes {', '.join(more)} besides the images; wrap it in one that does not"
@@ -126,11 +129,19 @@ def trace(net: nn.Module, shape: Shape) -> Coupling:
             f"{type(net).__name__} cannot take an input of shape {shape}{where}: {_first_line(error)}"
         ) from error
     _freeze_outputs(run, output)
-    coupling = _assemble(run, skeleton, shape)
+    coupling = _assemble(run, skeleton, shape, output)
     if coupling.other_macs < 0:
         raise TraceError(f"multiply-adds of {type(net).__name__} cannot be told apart by layer")
-    _probe(skeleton, coupling)
+    _probe(skeleton, coupling, run.only_shapes.weighted)
     return coupling
+
+
+def _switch(net: nn.Module, training: bool) -> None:
+    try:
+        net.train(training)
+    except Exception as error:  # somebody's own layers may do more then than to note it
+        mode = "training" if training else "evaluation"
+        raise ArchitectureError(f"{type(net).__name__} cannot be put into {mode}: {_first_line(error)}") from error
 
 
 def _first_line(error: Exception) -> str:
@@ -175,15 +186,18 @@ def _fitted(tensor: Tensor, shape: list[int]) -> Tensor:
     return tensor.detach()[tuple(slice(size) for size in shape)].clone()
 
 
-def _probe(skeleton: nn.Module, coupling: Coupling) -> None:
+def _probe(skeleton: nn.Module, coupling: Coupling, weighted: int) -> None:
     """Run the network with other widths, in both modes: a channel count that is fixed in its code shows here, and so
-    does a path that only training takes. The skeleton, in evaluation mode, is of no use thereafter."""
+    does a path that only training takes, or that only tracing took: in evaluation, as many convolutions and linear
+    layers must run. The skeleton, in evaluation mode, is of no use thereafter."""
     tensors, draws = named_tensors(skeleton), np.random.default_rng(0)
     layers = [(vars(module), dict(vars(module))) for module in skeleton.modules()]  # with what they say of themselves
 
     def problem(replaced: Mapping[str, Tensor], training: bool) -> str:
         replace(skeleton, replaced)
-        found = _problem(skeleton.train() if training else skeleton, coupling.input)
+        if training:
+            _switch(skeleton, training)
+        found = _problem(skeleton, coupling.input, None if training else weighted)
         for own, dense in layers:
             own.update(dense)
         return found
@@ -196,16 +210,22 @@ def _probe(skeleton: nn.Module, coupling: Coupling) -> None:
             raise TraceError(f"{type(skeleton).__name__} does not {verb} with other widths than its own: {found}")
 
 
-def _problem(net: nn.Module, shape: Shape) -> str:
-    """What is wrong with a network on the meta device, if it cannot be run. Raises TraceError if it gives no tensor."""
+def _problem(net: nn.Module, shape: Shape, weighted: int | None) -> str:
+    """What is wrong with a network on the meta device, if it cannot be run. Raises TraceError if it gives no tensor, or
+    runs more or fewer convolutions and linear layers than it was traced with."""
     try:
-        with torch.no_grad(), OnlyShapes():
+        with torch.no_grad(), OnlyShapes() as only_shapes:
             output = net(_images(net, shape))
     except Exception as error:  # whatever a network's own forward may raise
         return _first_line(error) or type(error).__name__
     if not isinstance(output, Tensor):
         mode = "in training" if net.training else "in evaluation"
         raise TraceError(f"{type(net).__name__} must return one tensor; {mode} it returns {type(output).__name__}")
+    if weighted is not None and weighted != only_shapes.weighted:
+        raise TraceError(
+            f"{type(net).__name__} runs {only_shapes.weighted} convolutions and linear layers, but {weighted} when it "
+            "is traced; its code must not ask what kind of thing its input is"
+        )
     return ""
 
 
@@ -258,7 +278,7 @@ class _Run(fx.Interpreter):
         long = [dim for dim, size in enumerate(value.shape) if size > 1]
         reason = f"{node.target} is used by more than its layer"
         if len(long) != 1 or not value.is_floating_point():
-            if value.is_floating_point():
+            if not all(map(selects, node.users)):
                 self.ledger.spoil([value], reason)
             return self._opaque(reason)
         labels = self.ledger.labels.new(value.shape[long[0]])
@@ -331,9 +351,12 @@ def _freeze_outputs(run: _Run, output: Any) -> None:
             run.ledger.labels.freeze(run.channels[source].labels, "network output")
     if not isinstance(output, Tensor):
         raise TraceError(f"the network must return one tensor, got {type(output).__name__}")
+    if output.dim() == 0 or output.shape[0] != BATCH:
+        given = f"{tuple(output.shape)} for {BATCH} of them"
+        raise TraceError(f"the network must return a row for each image, but its output has shape {given}")
 
 
-def _assemble(run: _Run, net: nn.Module, shape: Shape) -> Coupling:
+def _assemble(run: _Run, net: nn.Module, shape: Shape, output: Tensor) -> Coupling:
     ledger = run.ledger
     stages = ledger.stages()
     groups: list[ChannelGroup] = []
@@ -346,9 +369,10 @@ def _assemble(run: _Run, net: nn.Module, shape: Shape) -> Coupling:
         groups.append(ChannelGroup(name, width, floor_of(width), stage, first, _selection(ledger, first)))
     shapes = {name: tuple(tensor.shape) for name, tensor in net.named_parameters()}
     owned = sum(math.prod(shapes[name]) * uses for name, uses in ledger.uses.items())
-    other = 0 if run.understood else _multiply_adds(net, shape) - owned
+    other = 0 if run.understood else _multiply_adds(net, run.graph, shape) - owned
     parts = _parts(shapes, groups)
-    return Coupling(shape, tuple(groups), _frozen_layers(ledger, groups), shapes, ledger.uses, other, parts)
+    frozen = _frozen_layers(ledger, groups)
+    return Coupling(shape, tuple(output.shape[1:]), tuple(groups), frozen, shapes, ledger.uses, other, parts)
 
 
 def _selection(ledger: Ledger, slices: tuple[Slice, ...]) -> Selection | None:
@@ -358,13 +382,13 @@ def _selection(ledger: Ledger, slices: tuple[Slice, ...]) -> Selection | None:
     return None
 
 
-def _multiply_adds(net: nn.Module, shape: Shape) -> int:
+def _multiply_adds(net: nn.Module, graph: fx.Graph, shape: Shape) -> int:
     """All of a network's multiply-adds for one input, as torch counts them operation by operation."""
     for batch in (1, BATCH):
         try:
             grad = torch.enable_grad()  # without it, attention is one unknown
             with torch.device("meta"), FlopCounterMode(display=False) as counter, grad:
-                net(_images(net, shape, batch))
+                fx.Interpreter(net, graph=graph).run(_images(net, shape, batch))
             return int(counter.get_total_flops()) // (2 * batch)
         except Exception as error:  # some networks do not take a single image
             problem = error

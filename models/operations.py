@@ -34,8 +34,10 @@ class Call(NamedTuple):
     known: Mapping[fx.Node, Channels]  # of everything so far
 
     def argument(self, index: int, name: str, default: Any = None) -> Any:
-        """An argument by position or keyword."""
-        return self.args[index] if len(self.args) > index else self.kwargs.get(name, default)
+        """An argument by position or keyword; torch takes NumPy's word for a dimension, too."""
+        if len(self.args) > index:
+            return self.args[index]
+        return self.kwargs.get(name, self.kwargs.get("axis", default) if name == "dim" else default)
 
     def stays(self, number: Any) -> bool:
         """Whether no cut changes a number in the network's code."""
@@ -350,11 +352,17 @@ def _select(call: Call) -> Channels:
     name = call.ledger.name(index)
     call.ledger.labels.freeze(call.labels(1), f"read through {name.rpartition('.')[0] or name}, which selects from it")
     if name in call.ledger.selections:
+        call.ledger.spoil([index], f"{name} is used to select twice")
         raise NotUnderstood(f"{call.name} selects twice by the same buffer")
     call.ledger.selections[name] = _scale_before(call)
     out = call.ledger.labels.new(len(index))
     call.ledger.own(index, 0, out)
     return Channels(1, out)
+
+
+def selects(node: fx.Node) -> bool:
+    """Whether a node of the graph is a gather by a list of indices."""
+    return node.target in (torch.index_select, "index_select")
 
 
 def _scale_before(call: Call) -> str | None:

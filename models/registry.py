@@ -49,11 +49,17 @@ def _blueprint(arch: str, options: str, classes: int, shape: Shape) -> Blueprint
             raise TypeError(f"the factory gives {type(skeleton).__name__}, not a network")
     except ArchitectureError:
         raise
-    except Exception as error:  # a factory's own code may raise anything
+    except (Exception, SystemExit) as error:  # a factory's own code may raise anything
         words = f"{type(error).__name__}: {error}"
         raise ArchitectureError(f"{arch} cannot be made for {classes} classes of {shape}: {words}") from error
     check_initialisable(skeleton)
-    return Blueprint(skeleton, trace(skeleton, shape))
+    coupling = trace(skeleton, shape)
+    if coupling.output != (classes,):
+        raise ArchitectureError(
+            f"{arch} must give {classes} numbers for an image, one for each class; it gives numbers "
+            f"of shape {coupling.output}"
+        )
+    return Blueprint(skeleton, coupling)
 
 
 def _chosen(entry: Architecture, options: Mapping[str, JsonValue]) -> Frozen:

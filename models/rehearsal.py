@@ -52,7 +52,8 @@ def disturb(net: nn.Module, generator: torch.Generator) -> None:
             _normal(module.bias, 0.5, generator)
         elif not isinstance(module, COVERED):
             for own in module.parameters(recurse=False):
-                _uniform(own, generator)
+                if own.is_floating_point():
+                    _uniform(own, generator)
 
 
 def _normal(tensor: Any, deviation: float, generator: torch.Generator) -> None:

@@ -19,28 +19,44 @@ class OnlyShapes(TorchFunctionMode):
     """While this is active, functions of meta tensors say shapes, and nothing more is to be expected of them. Tensors
     that are made meanwhile are meta tensors."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.weighted = 0
+        """Convolutions and products with matrices of weights so far."""
+
     def __torch_function__(
         self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         options = kwargs or {}
+        self.weighted += func in _WEIGHTED
         if not args or not isinstance(args[0], Tensor):
             with torch.device("meta"):
                 return func(*args, **options)
         known = _SHAPES.get(func)
-        return known(*args, **options) if known is not None and args[0].is_meta else func(*args, **options)
+        if known is None or not (args[0].is_meta and args[0].is_floating_point()):
+            return func(*args, **options)
+        return known(*args, **options)
 
 
 def _unchanged(x: Tensor, *_args: Any, **_options: Any) -> Tensor:
-    """A tensor of the same shape: the same, unless it is a view with gaps, of which torch makes one without."""
-    return x if x.is_contiguous() else torch.empty_like(x)
+    """A tensor of the same shape: the same, unless it is a view with gaps, of which torch makes one without, or a
+    parameter, of which torch makes a tensor."""
+    return x if x.is_contiguous() and type(x) is Tensor else torch.empty_like(x)
 
 
 def _broadcast(x: Tensor, other: Any, **_options: Any) -> Tensor:
     if not isinstance(other, Tensor):
         return _unchanged(x)
-    if other.shape == x.shape:
-        return other if other.is_contiguous() else _unchanged(x)
-    return x.new_empty(torch.broadcast_shapes(x.shape, other.shape))
+    if other.dtype != x.dtype:
+        return torch.add(x, other)  # torch knows what they are together
+    shape = x.shape if other.shape == x.shape else torch.broadcast_shapes(x.shape, other.shape)
+    return _unchanged(x) if shape == x.shape else x.new_empty(shape)
+
+
+def _in_place(x: Tensor, other: Any, **_options: Any) -> Tensor:
+    if isinstance(other, Tensor) and torch.broadcast_shapes(x.shape, other.shape) != x.shape:
+        raise ValueError(f"a tensor of {tuple(x.shape)} has no room for what {tuple(other.shape)} makes of it")
+    return x
 
 
 def _batch_norm(
@@ -93,11 +109,13 @@ _SHAPES: dict[Any, Callable[..., Tensor]] = {
          Tensor.relu, Tensor.sigmoid), _unchanged,
     ),
     **dict.fromkeys(
-        (torch.add, torch.mul, Tensor.add, Tensor.mul, Tensor.__add__, Tensor.__mul__, Tensor.__iadd__, Tensor.__imul__,
-         Tensor.add_, Tensor.mul_), _broadcast,
+        (torch.add, torch.sub, torch.mul, torch.div, Tensor.add, Tensor.sub, Tensor.mul, Tensor.div, Tensor.__add__,
+         Tensor.__sub__, Tensor.__rsub__, Tensor.__mul__, Tensor.__truediv__), _broadcast,
     ),
+    **dict.fromkeys((Tensor.__iadd__, Tensor.__imul__, Tensor.add_, Tensor.mul_), _in_place),
     F.batch_norm: _batch_norm,
     F.conv2d: _conv2d,
     F.linear: _linear,
     F.adaptive_avg_pool2d: _adaptive_pool,
 }  # fmt: skip
+_WEIGHTED = (F.conv2d, F.linear)

@@ -20,7 +20,8 @@ def prune(net: nn.Module, coupling: Coupling, mask: ChannelMask, check: bool = T
 
     With `check`, the cut network is compared on random inputs with the same network silenced, in evaluation mode,
     before it is handed out.
-    Raises SurgeryError when the mask does not fit, or when the cut changes what the network computes.
+    Raises SurgeryError when the mask does not fit, or when the cut changes what the network computes. A network that
+    keeps something of what it was last given keeps that of the random inputs.
     """
     groups = coupling.groups
     _validate(groups, mask)
@@ -96,26 +97,31 @@ def _validate(groups: tuple[ChannelGroup, ...], mask: ChannelMask) -> None:
 # --- the check that ships -----------------------------------------------------------------------------------------
 
 
-def _compare(
-    net: nn.Module,
-    cut: nn.Module,
-    coupling: Coupling,
-    mask: ChannelMask,
-) -> None:
+_ROUNDING = {torch.float64: 1e-9, torch.float32: 1e-3}
+"""Difference that is rounding, as a share of the largest output; where two precisions meet, the coarser counts."""
+_ROUGH = 0.05
+"""The same for numbers of half precision."""
+
+
+def _compare(net: nn.Module, cut: nn.Module, coupling: Coupling, mask: ChannelMask) -> None:
     """Silenced and cut networks must agree; layers are silenced one at a time, so no second dense copy is held."""
     groups, shape = coupling.groups, coupling.input
-    parameter = next(net.parameters())
+    parameters = [parameter for parameter in net.parameters() if parameter.is_floating_point()]
+    if any(parameter.is_meta for parameter in parameters):
+        raise SurgeryError("a network without values cannot be compared with what is cut from it; say check=False")
+    tolerance = max(_ROUNDING.get(parameter.dtype, _ROUGH) for parameter in parameters)
     generator = torch.Generator().manual_seed(0)
-    inputs = torch.randn((2, *shape), generator=generator).to(parameter.device, parameter.dtype)
+    inputs = torch.randn((2, *shape), generator=generator).to(parameters[0].device, parameters[0].dtype)
     with torch.no_grad(), _evaluating(net), _evaluating(cut):
         with _silenced_in_passing(net, groups, mask):
             expected = net(inputs)
+        if not expected.isfinite().all():
+            raise SurgeryError("on random inputs the network itself gives NaN or infinity, which nothing compares with")
         scale = float(expected.abs().max().clamp(min=1e-6))
         try:
             difference = float((cut(inputs) - expected).abs().max()) / scale
         except Exception:  # whatever its own forward raises where shapes do not even fit together
             difference = math.inf
-        tolerance = 1e-9 if parameter.dtype == torch.float64 else 1e-3
         if not difference <= tolerance:  # a NaN is not smaller either
             worst = _worst_group(net, coupling, mask, inputs)
             raise SurgeryError(
@@ -143,10 +149,13 @@ def _worst_group(net: nn.Module, coupling: Coupling, mask: ChannelMask, inputs: 
 @contextmanager
 def _evaluating(net: nn.Module) -> Iterator[None]:
     training = {module: module.training for module in net.modules()}
-    net.eval()
+    if any(training.values()):
+        net.eval()
     try:
         yield
     finally:
+        if any(training.values()):
+            net.train(training[net])  # somebody's own layers may do more then than to note it
         for module, mode in training.items():
             module.training = mode
 

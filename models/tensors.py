@@ -16,6 +16,7 @@ from torch.nn.modules.module import (
 )
 
 from models.config import Slice
+from models.errors import ArchitectureError
 
 
 @contextmanager
@@ -95,8 +96,9 @@ def with_tensors(net: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
     """A copy of a network with some of its tensors replaced, by name; the replaced ones are never copied.
 
     Layers are told the new channel counts, so that the copy runs and prints as what it is.
+    Raises ArchitectureError when the network holds what cannot be copied.
     """
-    result = _copied(net, _replacements(named_tensors(net), tensors))
+    result = _copy(net, _replacements(named_tensors(net), tensors))
     for module in result.modules():
         _refresh(module)
     return result
@@ -123,6 +125,13 @@ def _replacements(named: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) ->
     return new
 
 
+def _copy(net: nn.Module, memo: dict[int, Any]) -> nn.Module:
+    try:
+        return _copied(net, memo)
+    except Exception as error:  # whatever somebody's own attributes may raise
+        raise ArchitectureError(f"{type(net).__name__} holds what cannot be copied: {error}") from error
+
+
 _SHARED = {bool, int, float, str, type(None)}
 _EMPTY = {dict, OrderedDict, set}
 
@@ -131,7 +140,7 @@ def _copied(module: nn.Module, memo: dict[int, Any]) -> nn.Module:
     """What `copy.deepcopy(module, memo)` gives, without its walk through every module's many empty containers."""
     if id(module) in memo:
         return cast(nn.Module, memo[id(module)])
-    if hasattr(module, "__deepcopy__"):
+    if hasattr(module, "__deepcopy__") or type(module).__getstate__ is not nn.Module.__getstate__:
         return copy.deepcopy(module, memo)
     result: nn.Module = type(module).__new__(type(module))
     memo[id(module)] = result
@@ -140,7 +149,7 @@ def _copied(module: nn.Module, memo: dict[int, Any]) -> nn.Module:
         if kind in _SHARED or (kind is tuple and _SHARED.issuperset(map(type, value))):
             new = value
         elif kind in _EMPTY and not value:
-            new = kind()
+            new = memo.setdefault(id(value), kind())  # layers may share one
         elif name == "_modules":
             new = {key: None if child is None else _copied(child, memo) for key, child in value.items()}
         elif name in ("_parameters", "_buffers"):
@@ -156,22 +165,25 @@ def _copied(module: nn.Module, memo: dict[int, Any]) -> nn.Module:
 def on_meta(net: nn.Module) -> nn.Module:
     """A structural copy of a network whose tensors hold no memory."""
     named = named_tensors(net)
-    return _copied(net, _replacements(named, {name: torch.empty_like(t, device="meta") for name, t in named.items()}))
+    return _copy(net, _replacements(named, {name: torch.empty_like(t, device="meta") for name, t in named.items()}))
 
 
 def _refresh(module: nn.Module) -> None:
     if not module._parameters:  # most modules: nothing to tell, and asking what they are takes its time
         return
-    if isinstance(module, nn.Conv2d):
-        if module.groups == module.in_channels > 1:  # depthwise: as many convolution groups as channels
-            module.groups = module.weight.shape[0] // (module.out_channels // module.in_channels)
-        module.out_channels = module.weight.shape[0]
-        module.in_channels = module.weight.shape[1] * module.groups
-    elif isinstance(module, nn.Linear):
-        module.out_features, module.in_features = module.weight.shape
-    elif isinstance(module, nn.PReLU):
-        module.num_parameters = len(module.weight)
-    elif isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nn.InstanceNorm2d)):
-        one = module.weight if module.weight is not None else module.running_mean
+    weight = module._parameters.get("weight")  # where another one is computed from others, it is none of ours to cut
+    if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nn.InstanceNorm2d)):
+        one = weight if weight is not None else module._buffers.get("running_mean")
         if one is not None:
             module.num_features = one.shape[0]
+    elif weight is None:
+        return
+    elif isinstance(module, nn.Conv2d):
+        if module.groups == module.in_channels > 1:  # depthwise: as many convolution groups as channels
+            module.groups = weight.shape[0] // (module.out_channels // module.in_channels)
+        module.out_channels = weight.shape[0]
+        module.in_channels = weight.shape[1] * module.groups
+    elif isinstance(module, nn.Linear):
+        module.out_features, module.in_features = weight.shape
+    elif isinstance(module, nn.PReLU):
+        module.num_parameters = len(weight)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -18,16 +19,22 @@ NAMED = 5
 
 def load_weights(net: nn.Module, path: Path) -> None:
     """Copy a file's tensors into the network. Raises WeightsError, naming tensors, before anything is changed."""
+    fill(net, read_weights(net, path))
+
+
+def read_weights(net: nn.Module, path: Path) -> dict[str, Tensor]:
+    """A file's tensors, if they are the network's. Raises WeightsError otherwise, naming tensors."""
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path.name} cannot be read as safetensors: {error}") from error
-    check_weights(net, tensors)
-    fill(net, tensors)
+    _check(net, tensors)
+    return tensors
 
 
-def check_weights(net: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Raise WeightsError unless these are just the network's tensors, in name, shape and kind of number."""
+def _check(net: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Raise WeightsError unless these are just the network's tensors, in name, shape and kind of number, with its own
+    picks and other tables of indices."""
     problems = list(_problems(net, tensors))
     if problems:
         more = f"; and {len(problems) - NAMED} more" if len(problems) > NAMED else ""
@@ -41,9 +48,20 @@ def _problems(net: nn.Module, tensors: Mapping[str, Tensor]) -> Iterator[str]:
             yield f"{name} is missing"
         elif tensors[name].shape != tensor.shape:
             yield f"{name} has shape {_words(tensors[name])}, not {_words(tensor)}"
-        elif tensors[name].is_floating_point() != tensor.is_floating_point():
+        elif _kind(tensors[name]) != _kind(tensor):
             yield f"{name} holds {tensors[name].dtype}, not {tensor.dtype}"
+        elif _is_table(tensor) and not torch.equal(tensors[name].to(tensor), tensor):
+            yield f"{name} names other channels or places than this network's does"
     yield from (f"{name} belongs to no layer" for name in tensors if name not in wanted)
+
+
+def _kind(tensor: Tensor) -> tuple[bool, bool, bool]:
+    return tensor.is_floating_point(), tensor.is_complex(), tensor.dtype == torch.bool
+
+
+def _is_table(tensor: Tensor) -> bool:
+    """Whether a tensor belongs to the architecture: indices, as picks are, but no count."""
+    return not tensor.is_floating_point() and tensor.dim() > 0 and not tensor.is_meta
 
 
 def _words(tensor: Tensor) -> str:

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from models.config import ChannelConfig
 from models.cost import LayerCost, cost, receipt
-from models.registry import build, skeleton
-from models.weights import check_weights, load_weights
+from models.registry import bare, build
+from models.weights import load_weights, read_weights
 from search.errors import SpecError, UnknownName
 from search.python_file import CLOSE, python_file
 from search.version import VERSION
@@ -57,7 +57,10 @@ def document(config: ChannelConfig) -> dict[str, Any]:
 
 def read_document(text: str) -> ChannelConfig:
     """The config in an exported `json` or `yaml` file, or a bare one. Raises SpecError if it was changed."""
-    data = yaml.safe_load(text)  # JSON is YAML
+    try:
+        data = yaml.safe_load(text)  # JSON is YAML
+    except yaml.YAMLError as error:
+        raise SpecError(f"a channel config is JSON or YAML; this file is neither: {error}") from error
     if not isinstance(data, dict):
         raise SpecError("a channel config is a mapping; this file holds something else")
     config = ChannelConfig.model_validate(data.get("config", data))
@@ -99,8 +102,7 @@ def _safetensors(source: Source) -> File:
         raise SpecError(
             "no weights of this architecture were kept; submit the job with keep_weights, or export another format"
         )
-    state = safetensors.torch.load_file(source.weights)
-    check_weights(skeleton(source.config), state)
+    state = read_weights(bare(source.config), source.weights)
     metadata = {"config": source.config.model_dump_json(), "made_by": f"espalier {VERSION}"}
     return File(safetensors.torch.save(state, metadata), "application/octet-stream", "safetensors")
 
@@ -112,7 +114,8 @@ def _onnx(source: Source) -> File:
         import onnxscript  # noqa: F401  (torch's exporter needs it)
     except ImportError as error:
         raise SpecError(f"the service lacks what ONNX needs ({error}): pip install 'espalier-nas[onnx]'") from error
-    net, example = _trained(source), _example(source)
+    net = _trained(source)
+    example = _example(net, source.config)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of libraries about each other
         path = Path(folder) / "network.onnx"
@@ -127,7 +130,8 @@ def _onnx(source: Source) -> File:
 
 def _torch_export(source: Source) -> File:
     """A `torch.export` program with a free batch dimension, for `torch.export.load`."""
-    net, example, file = _trained(source), _example(source), io.BytesIO()
+    net, file = _trained(source), io.BytesIO()
+    example = _example(net, source.config)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of libraries about each other
         program = torch.export.export(net, (example,), dynamic_shapes=({0: torch.export.Dim("batch")},))
@@ -145,8 +149,10 @@ def _trained(source: Source) -> nn.Module:
     return net
 
 
-def _example(source: Source) -> Tensor:
-    return torch.randn((3, *source.config.shape), generator=torch.Generator().manual_seed(0))
+def _example(net: nn.Module, config: ChannelConfig) -> Tensor:
+    """Three random images, in the network's own precision."""
+    precision = next((tensor.dtype for tensor in net.parameters() if tensor.is_floating_point()), torch.float32)
+    return torch.randn((3, *config.shape), generator=torch.Generator().manual_seed(0)).to(precision)
 
 
 def _compare(format: str, net: nn.Module, example: Tensor, other: Callable[[Tensor], Tensor]) -> None:

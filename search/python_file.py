@@ -17,7 +17,7 @@ from models.architectures import architecture
 from models.config import ChannelConfig
 from models.cost import cost
 from models.registry import bare, build
-from models.tensors import named_tensors
+from models.tensors import named_tensors, state_of
 from search.errors import SpecError
 
 CLOSE = 1e-3
@@ -50,6 +50,7 @@ TENSORS = {{
 {tensors}
 }}
 CONSTANTS = {constants!r}  # buffers that are in no file of weights
+TIES = {ties!r}  # parameters that are others, which stand in their place
 
 
 def values(text, shape, dtype):
@@ -80,6 +81,9 @@ class Network(nn.Module):
                 module.register_parameter(name, tensor)
             else:
                 module.register_buffer(name, tensor, persistent=path not in CONSTANTS)
+        for path, other in TIES.items():
+            module, name = place(self, path)
+            setattr(module, name, self.get_parameter(other))
 
 {forward}
 
@@ -119,8 +123,12 @@ def build(weights: str | None = None) -> nn.Module:
     net = Network()
     initialise(net)
     if weights is not None:
-        net.load_state_dict(load(weights))
+        fill(net, load(weights))
     return net
+
+
+def fill(net, state):
+    net.load_state_dict(state | {{path: state[other] for path, other in TIES.items()}})
 '''
 
 
@@ -148,6 +156,7 @@ def python_file(config: ChannelConfig) -> str:
         layers="\n".join(f'    "{path}": lambda: nn.{_constructor(layer)},' for path, layer in layers.items()),
         tensors="\n".join(f'    "{path}": lambda: {_values(tensor)},' for path, tensor in tensors.items()),
         constants=sorted(set(tensors) - set(net.state_dict())),
+        ties=_ties(net, layers),
         forward="\n".join("    " + line if line else "" for line in lines),
         convolution="glorot(layer.weight)"
         if weights.convolution == "glorot"
@@ -182,6 +191,13 @@ def _traced(net: nn.Module) -> tuple[Any, dict[str, nn.Module], dict[str, Tensor
     except NotImplementedError as error:
         raise SpecError(f"this network cannot be written as one Python file: {error}") from error
     return code, layers, own
+
+
+def _ties(net: nn.Module, layers: dict[str, nn.Module]) -> dict[str, str]:
+    """Parameters of layers that are those of other layers: where they are, and the name that counts."""
+    first = {id(tensor): name for name, tensor in named_tensors(net).items()}
+    places = {f"{path}.{name}": id(own) for path, layer in layers.items() for name, own in layer.named_parameters()}
+    return {place: first[tensor] for place, tensor in places.items() if first[tensor] != place}
 
 
 def _follow_mode(graph: fx.Graph, node: fx.Node) -> None:
@@ -241,7 +257,7 @@ def _values(tensor: Tensor) -> str:
     elif tensor.requires_grad:
         text = f"torch.normal({float(value.mean()):.3g}, {float(value.std()):.3g}, {shape})"
     else:
-        packed = base64.b64encode(zlib.compress(value.contiguous().numpy().tobytes(), 9)).decode()
+        packed = base64.b64encode(zlib.compress(value.flatten().view(torch.uint8).numpy().tobytes(), 9)).decode()
         text = f'values("{packed}", {shape}, {tensor.dtype})'
     return f"nn.Parameter({text}, {tensor.requires_grad})" if isinstance(tensor, nn.Parameter) else text
 
@@ -249,17 +265,18 @@ def _values(tensor: Tensor) -> str:
 def _try_out(text: str, config: ChannelConfig) -> None:
     """Build the network from the file, with the same weights, and compare what both compute, before the file leaves."""
     net, namespace = build(config).eval(), dict[str, Any]()
-    x = torch.randn((2, *config.shape), generator=torch.Generator().manual_seed(0))
+    precision = next((tensor.dtype for tensor in net.parameters() if tensor.is_floating_point()), torch.float32)
+    x = torch.randn((2, *config.shape), generator=torch.Generator().manual_seed(0)).to(precision)
     try:
         exec(compile(text, "<export>", "exec", dont_inherit=True), namespace)  # our own code, written just above
         with torch.random.fork_rng(devices=[]):
             rebuilt = namespace["Network"]().eval()
-        rebuilt.load_state_dict(net.state_dict())
+        namespace["fill"](rebuilt, state_of(net))
         with torch.no_grad():
             expected = net(x)
             difference = float((rebuilt(x) - expected).abs().max() / expected.abs().max().clamp(min=1e-6))
     except Exception as error:  # whatever a layer's constructor makes of what it prints
-        words = str(error).strip().partition("\n")[0]
+        words = " ".join(str(error).split())[:300]
         raise SpecError(
             f"this network cannot be written as one Python file: {type(error).__name__}: {words}"
         ) from error

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import pytest
 import torch
 import torch.nn.functional as F
+import torch.nn.utils.prune
 from torch import Tensor, nn
 
 from models import operations
@@ -433,6 +435,108 @@ def test_an_input_the_network_cannot_take_is_named_with_the_place() -> None:
     net = nn.Sequential(conv(3, 8), nn.MaxPool2d(4), nn.MaxPool2d(4))
     with pytest.raises(ArchitectureError, match=r"input of shape \(3, 8, 8\) at 2"):
         trace(net, (3, 8, 8))
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda m, x: m.b(m.a(x) * (m.a(x) > 0.1)),
+        lambda m, x: m.b(m.a(x) + (m.a(x) > 0.5).int()),
+        lambda m, x: m.b(m.a(x - MEAN) / SPREAD),
+        lambda m, x: m.b(m.a((x - MEAN) / SPREAD)),
+        lambda m, x: m.b(m.a(x - torch.as_tensor([0.1, 0.2, 0.3]).view(3, 1, 1))),
+        lambda m, x: m.b(m.a(x) * m.one(x).mean((2, 3)).unsqueeze(axis=2).unsqueeze(dim=3)),
+    ],
+)
+def test_numbers_of_other_kinds_and_constants_of_the_code_are_no_obstacle(forward: object) -> None:
+    coupling = trace(net := Net(forward, a=conv(3, 8), b=conv(8, 2), one=conv(3, 1)).double(), (3, 8, 8))
+    prune(net, coupling, ChannelMask({group.name: torch.arange(8) % 3 > 0 for group in coupling.groups}))
+
+
+MEAN, SPREAD = torch.full((1, 3, 1, 1), 0.5, dtype=torch.float64), torch.full((1, 1, 8, 8), 2.0, dtype=torch.float64)
+
+
+def test_code_that_asks_what_its_input_is_does_not_mislead_tracing() -> None:
+    net = Net(lambda m, x: m.b(m.a(x) if isinstance(x, Tensor) else x), a=conv(3, 3), b=conv(3, 2))
+    with pytest.raises(TraceError, match="runs 2 convolutions and linear layers, but 1 when it is traced"):
+        trace(net, (3, 8, 8))
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        lambda m, y: y.index_select(1, m.all).sum(1, keepdim=True),
+        lambda m, y: y[:, m.all].mean(1, keepdim=True),
+        lambda m, y: m.all.sum() * y,
+    ],
+)
+def test_a_selection_whose_indices_are_used_otherwise_stays(again: Callable[[Net, Tensor], Tensor]) -> None:
+    def forward(m: Net, x: Tensor) -> Tensor:
+        y = m.a(x)  # type: ignore[operator]
+        return m.b(y.index_select(1, m.all) * again(m, y))  # type: ignore[operator, no-any-return]
+
+    assert not trace(Net(forward, a=conv(3, 8), b=conv(8, 2)), (3, 8, 8)).groups
+
+
+class Refusing(nn.Conv2d):
+    """Merges what it can merge only once, when it is switched."""
+
+    def train(self, mode: bool = True) -> Refusing:
+        if mode:
+            raise RuntimeError("merged for good")
+        return super().train(mode)
+
+
+def test_a_network_that_cannot_be_switched_or_copied_is_refused_with_the_reason() -> None:
+    with pytest.raises(ArchitectureError, match="cannot be put into training: merged for good"):
+        trace(nn.Sequential(conv(3, 8), Refusing(8, 2, 1)), (3, 8, 8))
+    locked = nn.Sequential(conv(3, 8), conv(8, 2))
+    locked.lock = threading.Lock()  # type: ignore[assignment]
+    with pytest.raises(ArchitectureError, match=r"holds what cannot be copied: cannot pickle '_thread\.lock'"):
+        trace(locked, (3, 8, 8))
+
+
+class Silent(nn.Conv2d):
+    """Forgets to return itself."""
+
+    def train(self, mode: bool = True) -> None:  # type: ignore[override]
+        super().train(mode)
+
+
+def test_what_switching_returns_does_not_matter() -> None:
+    assert trace(Silent(3, 8, 1), (3, 8, 8)).output == (8, 8, 8)
+
+
+def test_layers_may_share_a_place_to_leave_things() -> None:
+    class Put(nn.Module):
+        def __init__(self, cache: dict[str, Tensor]) -> None:
+            super().__init__()
+            self.cache = cache
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.cache["x"] = x
+            return x
+
+    class Take(Put):
+        def forward(self, x: Tensor) -> Tensor:
+            return x + self.cache.pop("x")
+
+    cache: dict[str, Tensor] = {}
+    net = nn.Sequential(conv(3, 8), Put(cache), conv(8, 8), Take(cache), conv(8, 2))
+    (group,) = trace(net, (3, 8, 8)).groups
+    assert group.layers == ("0", "2", "4")
+
+
+@pytest.mark.parametrize("lost", [lambda y: y.sum(), lambda y: y.sum(0), lambda y: y.mean((0, 1))])
+def test_an_output_that_is_no_row_for_each_image_is_refused(lost: Callable[[Tensor], Tensor]) -> None:
+    with pytest.raises(TraceError, match="a row for each image"):
+        trace(Net(lambda m, x: lost(m.a(x)), a=conv(3, 8)), (3, 8, 8))
+
+
+def test_masks_that_torch_keeps_beside_weights_are_no_obstacle() -> None:
+    net = nn.Sequential(conv(3, 8), conv(8, 8), conv(8, 2))
+    torch.nn.utils.prune.random_unstructured(net[1], "weight", 0.5)
+    assert [group.layers for group in trace(net, (3, 8, 8)).groups] == []
 
 
 def test_two_outputs_are_refused() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from models import registry
@@ -17,6 +19,8 @@ from models.errors import ArchitectureError, TraceError
 from models.registry import blueprint, build, dense, groups, thinned
 from models.rehearsal import rehearse
 from models.surgery import prune
+from models.tensors import state_of
+from search.export import export
 
 Forward = Callable[[Any, Tensor], Any]
 
@@ -80,6 +84,43 @@ def test_layers_that_share_a_weight_share_it_when_built(register: Register) -> N
     net = build(config)
     assert net.c.weight is net.b.weight  # type: ignore[union-attr]
     rehearse(config, masks=3, double=True)
+
+
+def test_layers_that_share_a_weight_share_it_in_the_python_file(register: Register, tmp_path: Path) -> None:
+    def make() -> nn.Module:
+        net = Own(lambda m, x: logits(m, m.c(m.b(m.a(x)))), {name: conv(3 if name == "a" else 8, 8) for name in "abc"})
+        net.head, net.c.weight = nn.Linear(8, 2), net.b.weight  # type: ignore[assignment]
+        return net
+
+    config = register(make)
+    net = build(config, 1).eval()
+    save_file(state_of(net), tmp_path / "w")
+    namespace: dict[str, Any] = {}
+    exec(export("python", config, None).content, namespace)
+    rebuilt = namespace["build"](str(tmp_path / "w")).eval()
+    assert rebuilt.c.weight is rebuilt.b.weight
+    x = torch.randn(2, 3, 8, 8)
+    assert torch.allclose(rebuilt(x), net(x), atol=1e-6)
+    assert namespace["build"]().c.weight.std() > 0
+
+
+@pytest.mark.parametrize("format", ["onnx", "torch_export"])
+def test_networks_of_double_precision_are_exported(register: Register, format: str) -> None:
+    assert export(
+        format, register(lambda: own(logits, a=lambda: conv(3, 3), head=lambda: nn.Linear(3, 2))().double()), None
+    ).content
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda m, x: m.a(x).mean((2, 3)),
+        lambda m, x: m.a(x),
+    ],
+)
+def test_an_output_that_is_not_one_number_for_each_class_is_refused(register: Register, forward: Forward) -> None:
+    with pytest.raises(ArchitectureError, match="own must give 2 numbers for an image, one for each class"):
+        register(own(forward, **HEAD))
 
 
 def test_what_a_subclass_adds_has_its_constructors_values(register: Register) -> None:

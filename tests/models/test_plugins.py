@@ -70,15 +70,20 @@ def error(name):
     try: dense(name)
     except ModelError as problem: return str(problem)
 words = {e["name"]: e["description"] for e in describe_catalog()["architectures"]}
-print(json.dumps([words, error("example-nets/broken"), error("example-nets/wrong")]))
+print(json.dumps([words, *(error(f"example-nets/{name}") for name in
+                         ("broken", "wrong", "leaving", "shapeless", "optionless"))]))
 """
-    words, broken, wrong = json.loads(ask(installed, code))
+    words, broken, wrong, leaving, shapeless, optionless = json.loads(ask(installed, code))
     assert words["example-nets/tiny"].startswith("an example")
     assert "cannot be loaded" in words["example-nets/broken"]
     assert broken == (
         "'example-nets/broken' (example_nets.missing:NET) cannot be loaded: No module named 'example_nets.missing'"
     )
     assert wrong.endswith("is a type; it must be a models.architectures.Architecture")
+    assert leaving.endswith("cannot be loaded: no licence")
+    assert "cannot have its own input or classes: shape: " in shapeless
+    assert optionless.endswith("options of <class 'dict'>; they must be a subclass of <class 'models.config.Frozen'>")
+    assert all(words[f"example-nets/{name}"] for name in ("leaving", "shapeless", "optionless"))
 
 
 def test_a_request_cannot_name_code() -> None:

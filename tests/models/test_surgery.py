@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from typing import Any
 
 import pytest
 import torch
+import torch.nn.utils.parametrizations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -18,6 +20,7 @@ from models.errors import SurgeryError
 from models.registry import build, thinned
 from models.rehearsal import random_mask
 from models.surgery import permute, prune, silence
+from models.tensors import on_meta
 from tests.models.helpers import SMALL, case, close
 
 CASES = {name: case(name) for name in SMALL}
@@ -152,3 +155,71 @@ def test_what_a_cut_network_raises_is_a_reason_not_a_crash() -> None:
 def test_a_network_without_parameters_has_nothing_to_check() -> None:
     net = nn.Sequential(nn.AvgPool2d(2), nn.Flatten())
     assert isinstance(prune(net, trace(net, (3, 4, 4)), ChannelMask({})), nn.Sequential)
+
+
+class Merging(nn.Module):
+    """Folds its scale into its weight while it evaluates, as networks do that are faster so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.scale, self.merged = nn.Conv2d(8, 2, 1), nn.Parameter(torch.tensor(2.0)), False
+
+    def train(self, mode: bool = True) -> Merging:
+        super().train(mode)
+        if mode == self.merged:
+            self.conv.weight.data *= 1 / self.scale.data if mode else self.scale.data
+            self.merged = not mode
+        return self
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x) * (1 if self.merged else self.scale)  # type: ignore[no-any-return]
+
+
+def test_a_network_is_switched_back_as_its_own_code_does_it() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 8, 1), Merging())
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    prune(net, trace(net, (3, 4, 4)), ChannelMask({"0": torch.arange(8) < 4}))
+    assert net.training
+    assert not net[1].merged
+    assert all(torch.equal(before[name], tensor) for name, tensor in net.state_dict().items())
+
+
+def test_parts_that_evaluate_go_on_evaluating() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 8, 1), nn.BatchNorm2d(8).eval(), nn.Conv2d(8, 2, 1))
+    prune(net, trace(net, (3, 4, 4)), ChannelMask({"0": torch.arange(8) < 4}))
+    assert [module.training for module in net.modules()] == [True, True, False, True]
+
+
+@pytest.mark.parametrize("name", ["resnet20", "densenet40"])
+@pytest.mark.parametrize("seed", range(3))
+def test_rounding_of_half_precision_is_no_difference(name: str, seed: int) -> None:
+    net, coupling = build(SMALL[name]).bfloat16(), CASES[name].coupling
+    prune(net, coupling, random_mask(coupling.groups, seed))
+
+
+def test_a_cut_that_is_wrong_is_noticed_in_half_precision() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 8, 1), nn.Conv2d(8, 2, 1)).bfloat16()
+    coupling = trace(net, (3, 4, 4))
+    (group,) = coupling.groups
+    wrong = dataclasses.replace(group, slices=tuple(part for part in group.slices if part.tensor != "0.bias"))
+    with pytest.raises(SurgeryError, match="differs"):
+        prune(net, dataclasses.replace(coupling, groups=(wrong,)), ChannelMask({"0": torch.arange(8) < 4}))
+
+
+def test_a_network_that_has_nothing_to_compare_says_so() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 8, 1), nn.Conv2d(8, 2, 1))
+    coupling, mask = trace(net, (3, 4, 4)), ChannelMask({"0": torch.arange(8) < 4})
+    with pytest.raises(SurgeryError, match="without values"):
+        prune(on_meta(net), coupling, mask)
+    assert prune(on_meta(net), coupling, mask, check=False)[0].out_channels == 4  # type: ignore[index]
+    net[1].weight.data.fill_(math.nan)
+    with pytest.raises(SurgeryError, match="the network itself gives NaN"):
+        prune(net, coupling, mask)
+
+
+def test_a_weight_that_is_computed_is_not_computed_by_a_copy() -> None:
+    """Spectral norm goes a step further each time that its weight is asked for in training."""
+    net = nn.Sequential(nn.Conv2d(3, 8, 1), torch.nn.utils.parametrizations.spectral_norm(nn.Conv2d(8, 2, 1)))
+    before = {name: tensor.clone() for name, tensor in net.double().state_dict().items()}
+    copy = prune(net, trace(net, (3, 4, 4)), ChannelMask({}))
+    assert all(torch.equal(before[name], tensor) for name, tensor in copy.state_dict().items())

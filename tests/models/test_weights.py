@@ -8,8 +8,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from models.config import ChannelMask
 from models.errors import WeightsError
-from models.registry import build
+from models.registry import build, groups, thinned
 from models.weights import load_weights
 from tests.models.helpers import SMALL
 
@@ -50,3 +51,16 @@ def test_what_is_not_safetensors_is_refused(tmp_path: Path) -> None:
         load_weights(build(CONFIG), tmp_path / "w")
     with pytest.raises(WeightsError, match="missing cannot be read"):
         load_weights(build(CONFIG), tmp_path / "missing")
+
+
+def test_weights_that_read_other_channels_are_another_networks(tmp_path: Path) -> None:
+    whole = SMALL["preresnet20"]
+    half = [ChannelMask({g.name: torch.arange(g.width) % 2 == odd for g in groups(whole)}) for odd in (0, 1)]
+    even, odd = (thinned(whole, mask) for mask in half)
+    assert even.widths == odd.widths
+    save_file(build(even, 1).state_dict(), tmp_path / "w")
+    net = build(odd, 2)
+    with pytest.raises(WeightsError, match=r"select\.index names other channels or places than this network's does"):
+        load_weights(net, tmp_path / "w")
+    assert all(torch.equal(tensor, build(odd, 2).state_dict()[name]) for name, tensor in net.state_dict().items())
+    load_weights(build(even, 2), tmp_path / "w")

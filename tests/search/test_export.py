@@ -143,6 +143,13 @@ def test_weights_of_another_network_do_not_leave_in_its_name(format: str, tmp_pa
         export(format, pruned("resnet20"), tmp_path / "w")
 
 
+@pytest.mark.parametrize("format", ["safetensors", "onnx", "torch_export"])
+def test_weights_that_cannot_be_read_do_not_leave(format: str, tmp_path: Path) -> None:
+    (tmp_path / "w").write_bytes(b"no weights")
+    with pytest.raises(WeightsError, match="cannot be read as safetensors"):
+        export(format, pruned("lenet5"), tmp_path / "w")
+
+
 def test_weights_leave_with_their_config(tmp_path: Path) -> None:
     config = pruned("vgg11")
     net = build(config, 3)
@@ -166,6 +173,9 @@ def test_a_document_that_was_changed_is_noticed() -> None:
         read_document(json.dumps(document))
     with pytest.raises(SpecError, match="a mapping"):
         read_document("[1, 2]")
+    for text in ("{", "a: b: c", "!!python/object:os.system {}", "\0"):
+        with pytest.raises(SpecError, match="JSON or YAML"):
+            read_document(text)
 
 
 def test_an_unknown_format_lists_those_there_are() -> None:

@@ -1,0 +1,9 @@
+"""Entries that say what cannot be."""
+
+from typing import Any, cast
+
+from example_nets import TINY
+from models.architectures import Architecture
+
+SHAPELESS = Architecture("shapeless", "", TINY.make, shape=cast(Any, (3, 8)))
+OPTIONLESS = Architecture("optionless", "", TINY.make, options=cast(Any, dict))
