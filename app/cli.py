@@ -45,7 +45,7 @@ def main() -> None:
 
     try:
         app()
-    except (ClientError, SettingsError, StorageError) as error:
+    except (ClientError, SettingsError, StorageError, OSError) as error:  # of the system: a file that cannot be written
         Console(stderr=True).print(f"[bold red]error:[/] {error}", highlight=False, soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:
@@ -224,10 +224,18 @@ def _pair(text: str) -> tuple[str, float]:
     return key, number
 
 
+def _refuse(text: str) -> float:
+    raise ValueError(f"{text} is no number")
+
+
+def _finite(text: str) -> float:
+    return float(text) if math.isfinite(float(text)) else _refuse(text)
+
+
 def _option(text: str) -> tuple[str, Any]:
     key, _, value = text.partition("=")
     try:
-        return key, json.loads(value)
+        return key, json.loads(value, parse_constant=_refuse, parse_float=_finite)
     except ValueError as error:
         raise typer.BadParameter(
             f"expected name=value with a value in JSON, for example width=0.5 or blocks=[4,0,3], got {text!r}"
@@ -337,7 +345,9 @@ def retry(job: str, url: Url = LOCAL, token: Token = "", as_json: AsJson = False
 
 @app.command()
 def export(
-    architecture: Annotated[str, typer.Argument(help="id of an architecture, from the Pareto table")],
+    architecture: Annotated[
+        str, typer.Argument(help="id of an architecture, or its first characters, as tables show them")
+    ],
     format: Annotated[str, typer.Option(help="json, yaml, csv, python, safetensors, onnx, torch_export")] = "json",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="file to write; - for standard output")] = None,
     url: Url = LOCAL,

@@ -121,9 +121,14 @@ def _sections(
 
 def _duration(job: Json, trainings: Sequence[Json]) -> str:
     ended = [one for one in trainings if one["seconds"]]
-    spent = sum(one["seconds"] for one in ended) / 60
-    words = f"{len(ended)} of {len(trainings)} networks were trained, {spent:.0f} minutes of training in all"
+    spent = sum(one["seconds"] for one in ended)
+    words = f"{len(ended)} of {len(trainings)} networks were trained, {_minutes(spent)} of training in all"
     if not (job["started_at"] and job["finished_at"]):
         return f"{words}; the job has not ended."
     start, end = (datetime.fromisoformat(job[name]) for name in ("started_at", "finished_at"))
-    return f"{words}, in {(end - start).total_seconds() / 60:.0f} minutes by the clock ({start:%Y-%m-%d})."
+    clock = (end - start).total_seconds()
+    return f"{words}, in {_minutes(clock)} by the clock ({start:%Y-%m-%d})."
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{seconds:.0f} seconds"

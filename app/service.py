@@ -125,7 +125,8 @@ def token_of(settings: Settings) -> tuple[str, bool]:
 
 @contextmanager
 def holding(data_dir: Path) -> Iterator[None]:
-    """Be the one runner of a data directory. Raises SettingsError if another process is."""
+    """Be the one runner of a data directory, or of the directory of an SQLite file. Raises SettingsError if another
+    process is."""
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:

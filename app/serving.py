@@ -35,10 +35,12 @@ def serve(host: str, port: int, with_api: bool, with_runner: bool, auth: bool) -
         token, made = token_of(settings) if auth and with_api else (None, False)
         service = Service(settings, make_inspector(), token)
         stack.callback(service.close)
+        if with_runner and service.database.is_sqlite and service.database.folder != settings.data_dir.resolve():
+            stack.enter_context(holding(service.database.folder))
         service.database.upgrade()
         if with_runner:
             runner = make_runner(settings)
-            if service.database.is_sqlite:  # this process alone holds the data directory, so nobody runs these
+            if service.database.is_sqlite:  # this process alone holds the file, so nobody runs these
                 with service.database.session() as session:
                     jobs.reclaim(session)
             stack.enter_context(running(runner))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from models.errors import WeightsError
@@ -30,6 +31,25 @@ def read_weights(net: nn.Module, path: Path) -> dict[str, Tensor]:
         raise WeightsError(f"{path.name} cannot be read as safetensors: {error}") from error
     _check(net, tensors)
     return tensors
+
+
+def notes_of(path: Path) -> dict[str, str]:
+    """What `packed` wrote beside the tensors. Raises WeightsError."""
+    try:
+        with safe_open(path, "pt") as file:
+            return file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path.name} cannot be read as safetensors: {error}") from error
+
+
+def packed(tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> bytes:
+    """A safetensors file of these tensors, with notes in its header. The same content is the same file: the library
+    writes notes in any order, so the header is written here."""
+    plain = save(dict(tensors))
+    start = 8 + int.from_bytes(plain[:8], "little")
+    header = json.dumps({"__metadata__": dict(notes), **json.loads(plain[8:start])}).encode()
+    header += b" " * (-len(header) % 8)  # tensors begin at a multiple of eight bytes
+    return len(header).to_bytes(8, "little") + header + plain[start:]
 
 
 def _check(net: nn.Module, tensors: Mapping[str, Tensor]) -> None:

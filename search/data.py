@@ -151,10 +151,12 @@ def _listing(root: Path, folder: Path, part: str) -> dict[str, list[Path]]:
         raise DataUnavailable(f"folder {folder.name!r} has no {part}/ in it; it needs train/<class>/ and test/<class>/")
     classes: dict[str, list[Path]] = {}
     for path in sorted(p for p in base.iterdir() if p.is_dir()):
-        files = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
+        files = sorted(p for p in path.iterdir() if not p.name.startswith("."))
         for file in (path, *files):
             if not file.resolve().is_relative_to(root.resolve()):
                 raise DataUnavailable(f"{file.relative_to(folder)} is a link that leaves the data root")
+        if strange := next((file for file in files if not file.is_file()), None):
+            raise DataUnavailable(f"{strange.relative_to(folder)} is no file; images lie directly in {part}/<class>/")
         if not path.name.isprintable():
             raise DataUnavailable(f"class folder {path.name!r} of {folder.name!r} has a name that cannot be shown")
         if not files:

@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-import safetensors.torch
 import torch
 from torch import nn
 
@@ -16,6 +15,7 @@ from models.cost import cost
 from models.registry import blueprint, skeleton
 from models.rehearsal import rehearse
 from models.tensors import state_of
+from models.weights import packed
 from search import allocate
 from search.data import Places, load
 from search.derive import dense_config, derive
@@ -24,7 +24,7 @@ from search.execution import choose_execution
 from search.methods import create
 from search.plan import plan, recipe_of
 from search.train import Report, accuracy, steps_per_epoch, train
-from search.types import Budget, Candidate, Execution, JobSpec, MadeBy, Recipe, Result
+from search.types import Budget, Candidate, Execution, JobSpec, MadeBy, Preprocessing, Recipe, Result
 from search.version import VERSION
 
 
@@ -72,7 +72,9 @@ def evaluate(
     if not keep_weights:
         return Evaluated(result, None)
     state = {name: value.contiguous().cpu() for name, value in state_of(net).items()}
-    return Evaluated(result, safetensors.torch.save(state, metadata={"config": config.model_dump_json()}))
+    seen = Preprocessing(dataset=candidate.target.dataset_name, classes=data.classes, mean=data.mean, std=data.std)
+    notes = {"config": config.model_dump_json(), "preprocessing": seen.model_dump_json()}
+    return Evaluated(result, packed(state, notes))
 
 
 def matched(recipe: Recipe, whole: Cost, small: Cost) -> Recipe:

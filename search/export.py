@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import safetensors.torch
 import torch
 import yaml
 from torch import Tensor, nn
@@ -19,9 +18,10 @@ from torch import Tensor, nn
 from models.config import ChannelConfig
 from models.cost import LayerCost, cost, receipt
 from models.registry import bare, build
-from models.weights import load_weights, read_weights
+from models.weights import load_weights, notes_of, packed, read_weights
 from search.errors import SpecError, UnknownName
 from search.python_file import CLOSE, python_file
+from search.types import Preprocessing
 from search.version import VERSION
 
 OPSET = 20
@@ -43,14 +43,29 @@ class Source(NamedTuple):
     weights: Path | None
     """A safetensors file of this architecture's trained weights, if any were kept."""
 
+    @property
+    def preprocessing(self) -> Preprocessing | None:
+        """What the trained network wants to see, if there is one and it is known."""
+        notes = {} if self.weights is None else notes_of(self.weights)
+        return Preprocessing.model_validate_json(notes["preprocessing"]) if "preprocessing" in notes else None
 
-def document(config: ChannelConfig) -> dict[str, Any]:
+    @property
+    def notes(self) -> dict[str, str]:
+        """What a file that can carry notes says of itself."""
+        seen = self.preprocessing
+        about = {} if seen is None else {"preprocessing": seen.model_dump_json()}
+        return {"config": self.config.model_dump_json(), **about, "made_by": f"espalier {VERSION}"}
+
+
+def _document(source: Source) -> dict[str, Any]:
     """The config with its cost receipt, as plain data."""
+    config, seen = source.config, source.preprocessing
     return {
         "config": config.model_dump(mode="json"),
         "id": config.id,
         "cost": cost(config)._asdict(),
         "layers": [row._asdict() for row in receipt(config)],
+        **({} if seen is None else {"preprocessing": seen.model_dump(mode="json")}),
         "made_by": f"espalier {VERSION}",
     }
 
@@ -71,12 +86,12 @@ def read_document(text: str) -> ChannelConfig:
 
 def _json(source: Source) -> File:
     """The channel config with its cost receipt."""
-    return File((json.dumps(document(source.config), indent=2) + "\n").encode(), "application/json", "json")
+    return File((json.dumps(_document(source), indent=2) + "\n").encode(), "application/json", "json")
 
 
 def _yaml(source: Source) -> File:
     """The same document as YAML."""
-    plain = json.loads(json.dumps(document(source.config)))  # tuples are lists in YAML
+    plain = json.loads(json.dumps(_document(source)))  # tuples are lists in YAML
     return File(yaml.safe_dump(plain, sort_keys=False).encode(), "application/yaml", "yaml")
 
 
@@ -93,23 +108,23 @@ def _csv(source: Source) -> File:
 
 def _python(source: Source) -> File:
     """One Python file with a function `build(weights=None)` that needs torch alone, or torch and torchvision."""
-    return File(python_file(source.config).encode(), "text/x-python", "py")
+    return File(python_file(source.config, source.preprocessing).encode(), "text/x-python", "py")
 
 
 def _safetensors(source: Source) -> File:
-    """Trained weights; the metadata carry the config."""
+    """Trained weights; the metadata carry the config, and how images are prepared."""
     if source.weights is None:
         raise SpecError(
             "no weights of this architecture were kept; submit the job with keep_weights, or export another format"
         )
     state = read_weights(bare(source.config), source.weights)
-    metadata = {"config": source.config.model_dump_json(), "made_by": f"espalier {VERSION}"}
-    return File(safetensors.torch.save(state, metadata), "application/octet-stream", "safetensors")
+    return File(packed(state, source.notes), "application/octet-stream", "safetensors")
 
 
 def _onnx(source: Source) -> File:
     """ONNX with a free batch dimension; checked with onnxruntime before it leaves."""
     try:
+        import onnx
         import onnxruntime
         import onnxscript  # noqa: F401  (torch's exporter needs it)
     except ImportError as error:
@@ -125,7 +140,9 @@ def _onnx(source: Source) -> File:
         )  # fmt: skip
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
         _compare("ONNX", net, example, lambda x: torch.from_numpy(session.run(["logits"], {"images": x.numpy()})[0]))
-        return File(path.read_bytes(), "application/octet-stream", "onnx")
+        program = onnx.load(path)
+        onnx.helper.set_model_props(program, source.notes)
+        return File(program.SerializeToString(deterministic=True), "application/octet-stream", "onnx")
 
 
 def _torch_export(source: Source) -> File:
@@ -135,7 +152,7 @@ def _torch_export(source: Source) -> File:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of libraries about each other
         program = torch.export.export(net, (example,), dynamic_shapes=({0: torch.export.Dim("batch")},))
-        torch.export.save(program, file)
+        torch.export.save(program, file, extra_files=source.notes)
         file.seek(0)
         _compare("torch.export", net, example, torch.export.load(file).module())
     return File(file.getvalue(), "application/octet-stream", "pt2")

@@ -19,6 +19,7 @@ from models.cost import cost
 from models.registry import bare, build
 from models.tensors import named_tensors, state_of
 from search.errors import SpecError
+from search.types import Preprocessing
 
 CLOSE = 1e-3
 """Largest difference between a network and its export, as a share of the largest output."""
@@ -30,7 +31,7 @@ _FILE = '''"""{arch} with {params:,} parameters and {macs:,} multiply-adds, foun
     net = build("weights.safetensors")     # trained weights
 
 Needs {needs}. Input: [batch, {channels}, {height}, {width}]; output: [batch, {classes}].
-"""
+{wanted}"""
 
 import base64
 import json
@@ -41,7 +42,7 @@ import torch
 from torch import device, inf, nan, nn
 {imports}
 CONFIG = json.loads({config!r})
-
+{preparation}
 LAYERS = {{
 {layers}
 }}
@@ -132,8 +133,28 @@ def fill(net, state):
 '''
 
 
-def python_file(config: ChannelConfig) -> str:
-    """The file's text, tried out. Raises SpecError if this network cannot be written down."""
+_WANTED = """
+It was trained on {dataset}: pixels in [0, 1], less the mean of each channel, divided by its deviation, which is what
+`prepare(pixels)` gives. CLASSES says what each output stands for.
+"""
+
+_PREPARATION = '''CLASSES = {classes}
+MEAN, STD = {mean}, {std}
+
+
+def prepare(pixels):
+    """Pixels in [0, 1], [batch, channels, height, width], as the network was trained to see them."""
+    mean, std = (torch.tensor(values, device=pixels.device).view(-1, 1, 1) for values in (MEAN, STD))
+    return (pixels - mean) / std
+
+'''
+
+
+def python_file(config: ChannelConfig, seen: Preprocessing | None = None) -> str:
+    """The file's text, tried out: the network and, where it is known, what its images went through.
+
+    Raises SpecError if this network cannot be written down.
+    """
     net = bare(config).eval()
     forward, layers, tensors = _traced(net)
     imports = list(_imports(forward))
@@ -152,7 +173,11 @@ def python_file(config: ChannelConfig) -> str:
         width=width,
         classes=config.classes,
         imports="\n".join([*imports, ""]),
+        wanted="" if seen is None else _WANTED.format(dataset=_plain(seen.dataset)),
         config=config.model_dump_json(),
+        preparation=""
+        if seen is None
+        else _PREPARATION.format(classes=list(seen.classes), mean=list(seen.mean), std=list(seen.std)),
         layers="\n".join(f'    "{path}": lambda: nn.{_constructor(layer)},' for path, layer in layers.items()),
         tensors="\n".join(f'    "{path}": lambda: {_values(tensor)},' for path, tensor in tensors.items()),
         constants=sorted(set(tensors) - set(net.state_dict())),
@@ -166,6 +191,11 @@ def python_file(config: ChannelConfig) -> str:
     )
     _try_out(text, config)
     return text
+
+
+def _plain(name: str) -> str:
+    """A name as words of a docstring, which nothing in it ends or escapes from."""
+    return ascii(name)[1:-1].replace("\\", "/").replace('"', "'")
 
 
 def _traced(net: nn.Module) -> tuple[Any, dict[str, nn.Module], dict[str, Tensor]]:

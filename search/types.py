@@ -282,6 +282,15 @@ class Execution(Frozen):
     threads: int = Field(default=1, ge=1)
 
 
+class Preprocessing(Frozen):
+    """What images went through before a network was trained on them, and what its outputs stand for."""
+
+    dataset: str
+    classes: tuple[str, ...]
+    mean: tuple[float, ...] = Field(description="taken from each channel of the pixels, which lie in [0, 1]")
+    std: tuple[float, ...] = Field(description="by which each channel is divided then")
+
+
 class MadeBy(Frozen):
     """The code and the machine settings behind a number."""
 

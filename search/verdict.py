@@ -204,7 +204,7 @@ def _pairs(arms: Iterable[Arm]) -> list[tuple[Arm, Arm]]:
 def summary(verdicts: Sequence[Verdict]) -> str:
     """One plain sentence for each method and baseline, or why there is none."""
     if not verdicts:
-        return "There is no verdict yet: no budget has results of both a method and a baseline."
+        return "There is no verdict: no budget has results of both a method and a baseline."
     sentences = []
     for key in dict.fromkeys((v.method, v.init, v.against) for v in verdicts):
         chosen = [v for v in verdicts if (v.method, v.init, v.against) == key]

@@ -48,6 +48,11 @@ class Database:
         """Whether one file is the database, which one process at a time may write."""
         return self.engine.dialect.name == "sqlite"
 
+    @property
+    def folder(self) -> Path:
+        """Where the file of an SQLite database lies."""
+        return Path(str(self.engine.url.database)).resolve().parent
+
     def upgrade(self) -> None:
         """Bring the schema up to date; safe when several processes start at once."""
         try:
@@ -63,7 +68,7 @@ class Database:
     def alone(self) -> Iterator[None]:
         """While inside, no other process changes the schema."""
         if self.is_sqlite:
-            path = Path(str(self.engine.url.database))
+            path = self.folder / Path(str(self.engine.url.database)).name
             path.parent.mkdir(parents=True, exist_ok=True)
             if not os.access(path.parent, os.W_OK):  # waiting for a lock there would never end
                 raise PermissionError(f"{path.parent} is not writable")

@@ -14,6 +14,9 @@ from storage.errors import NotFound
 from storage.jobs import record
 from storage.tables import ArchitectureRow, CandidateRow, JobRow
 
+SHORTEST = 6
+"""Characters of an architecture's id that may stand for all of it."""
+
 
 def write(session: Session, job_id: str, outcome: Outcome) -> None:
     """Enter what came of a candidate, with its event. Writing it again changes nothing."""
@@ -145,13 +148,24 @@ def forget_unused_architectures(session: Session) -> None:
 
 
 def architecture(session: Session, architecture_id: str) -> tuple[ArchitectureRow, Sequence[CandidateRow]]:
-    """An architecture and every candidate that has it. Raises NotFound."""
-    row = session.get(ArchitectureRow, architecture_id)
-    if row is None:
-        raise NotFound(f"no architecture {architecture_id!r}")
+    """An architecture, by its id or its first characters, and every candidate that has it. Raises NotFound."""
+    row = session.get(ArchitectureRow, architecture_id) or _begins_with(session, architecture_id)
     query = sa.select(CandidateRow).join(JobRow, JobRow.id == CandidateRow.job_id)
-    query = query.where(CandidateRow.architecture == architecture_id).order_by(JobRow.number, CandidateRow.position)
+    query = query.where(CandidateRow.architecture == row.id).order_by(JobRow.number, CandidateRow.position)
     return row, session.scalars(query).all()
+
+
+def _begins_with(session: Session, text: str) -> ArchitectureRow:
+    """The one architecture whose id begins so."""
+    found: Sequence[ArchitectureRow] = ()
+    if len(text) >= SHORTEST:
+        query = sa.select(ArchitectureRow).where(ArchitectureRow.id.startswith(text, autoescape=True))
+        found = session.scalars(query.limit(2)).all()
+    if not found:
+        raise NotFound(f"no architecture {text!r}")
+    if len(found) > 1:
+        raise NotFound(f"more than one architecture begins with {text!r}; give more of its id")
+    return found[0]
 
 
 def best_weights(candidates: Sequence[CandidateRow]) -> str | None:

@@ -86,9 +86,9 @@ def export(
         row, candidates = results.architecture(session, architecture_id)
     best = results.best_weights(candidates)
     file = service.ask(export_config, format, results.config_of(row), service.artifacts.path(best) if best else None)
-    version = {"id": architecture_id, "format": format, "weights": best}
+    version = {"id": row.id, "format": format, "weights": best}
     etag = f'"{content_hash(version)}"'
-    name = f"{row.arch.replace('/', '-')}-{architecture_id[:8]}.{file.suffix}"
+    name = f"{row.arch.replace('/', '-')}-{row.id[:8]}.{file.suffix}"
     headers = {"ETag": etag, "Content-Disposition": f'attachment; filename="{name}"'}
     if if_none_match is not None and ({etag, "*"} & {tag.strip() for tag in if_none_match.split(",")}):
         return Response(status_code=304, headers=headers)

@@ -29,9 +29,10 @@ class SlimmingOptions(Frozen):
 
 
 class Slimming(PruningMethod[SlimmingOptions]):
-    """The penalty is lambda * sum |gamma|, by subgradient: lambda * sign(gamma) is added to gamma's gradient.
+    """Ranks channels by the scale of their batch norm, after a training that pulls all scales towards zero.
 
-    The paper's lambda belongs to 125,000 steps. Here it is chosen so that the distance a free scale travels,
+    The penalty is lambda * sum |gamma|, by subgradient: lambda * sign(gamma) is added to gamma's gradient. The paper's
+    lambda belongs to 125,000 steps. Here it is chosen so that the distance a free scale travels,
     lambda * sum_t lr_t / (1 - momentum), is `strength` * PULL whatever the schedule.
     """
 

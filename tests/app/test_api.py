@@ -20,9 +20,11 @@ from app.main import create_app
 from app.runner import Runner
 from app.service import Service
 from app.settings import Settings
+from models.weights import packed
 from search.types import JobSpec
 from storage.artifacts import Artifacts
 from storage.database import Database
+from storage.tables import ArchitectureRow
 from tests.app.fakes import FakeExecutor
 
 SPEC: dict[str, Any] = {
@@ -569,7 +571,7 @@ def test_an_architecture_shows_its_layers_and_leaves_as_a_file(world: World, rea
         from tests.search.helpers import result
 
         row = results.rows(session, job_id)[1]
-        weights = world.service.artifacts.put(b"weights")
+        weights = world.service.artifacts.put(packed({}, {}))
         done = result(Candidate.model_validate(row.candidate), 0.9, config=config, cost=cost, weights=weights)
         results.write(session, job_id, done)
     about = world.get(f"/v1/architectures/{config.id}")
@@ -587,6 +589,19 @@ def test_an_architecture_shows_its_layers_and_leaves_as_a_file(world: World, rea
             again = world.client.get(path, params={"format": format}, headers={"If-None-Match": tag})
             assert (again.status_code, again.content) == (304, b"")
     problem(world.client.get(path, params={"format": "pickle"}), 422, "there are: json, yaml")
+    short = world.client.get(f"/v1/architectures/{config.id[:10]}/export")  # as tables show it
+    assert (short.content, short.headers["etag"]) == ((whole := world.client.get(path)).content, whole.headers["etag"])
+    assert world.get(f"/v1/architectures/{config.id[:6]}") == about
+    for wrong in (config.id[:5], config.id[:9] + "%", config.id + "0", ""):
+        problem(world.client.get(f"/v1/architectures/{wrong}/export"), 404)
+
+
+def test_an_id_that_is_too_short_for_one_architecture_says_so(world: World) -> None:
+    with world.service.database.session() as session:
+        for last in "01":
+            row = ArchitectureRow(id="abcdef" + last * 26, arch="vgg11", config={}, params=1, macs=1)
+            session.add(row)
+    problem(world.client.get("/v1/architectures/abcdef"), 404, "more than one architecture begins with")
 
 
 @pytest.fixture

@@ -87,6 +87,8 @@ def test_search_builds_a_spec() -> None:
         "search --arch vgg16 --dataset digits --budget params",
         "search --arch vgg16 --dataset digits --budget params=nan",
         "search --arch vgg16 --dataset digits --option width=wide",
+        "search --arch vgg16 --dataset digits --option width=NaN",
+        "search --arch vgg16 --dataset digits --option width=1e999",
         "search --arch vgg16 --dataset digits --seeds 0",
         "submit nowhere.json",
         "serve --no-auth --host 0.0.0.0",
@@ -135,6 +137,17 @@ def test_an_export_is_written(tmp_path: Path) -> None:
     ran = RUNNER.invoke(cli.app, ["export", "abc", "--format", "csv", "-o", str(tmp_path / "out.csv")])
     assert ran.exit_code == 0
     assert (tmp_path / "out.csv").read_bytes() == b"content"
+
+
+@pytest.mark.parametrize("output", ["missing/out.csv", "."])
+def test_a_file_that_cannot_be_written_is_exit_1(
+    output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["espalier", "export", "abc", "-o", str(tmp_path / output)])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == 1
+    assert str(tmp_path) in capsys.readouterr().err
 
 
 def test_a_stored_token_goes_to_this_machine_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

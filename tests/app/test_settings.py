@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.service import holding, token_of
+from app.serving import serve
 from app.settings import Settings, SettingsError, load
 
 
@@ -57,6 +58,13 @@ def test_an_empty_token_file_is_replaced(tmp_path: Path) -> None:
     token, made = token_of(Settings(data_dir=tmp_path))
     assert made
     assert len(token) > 20
+
+
+def test_one_runner_holds_the_file_of_a_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ESPALIER_DATA_DIR", str(tmp_path / "mine"))
+    monkeypatch.setenv("ESPALIER_DATABASE_URL", f"sqlite:///{tmp_path}/theirs/espalier.db")
+    with holding(tmp_path / "theirs"), pytest.raises(SettingsError, match=r"another Espalier already runs on .*theirs"):
+        serve("", 0, with_api=False, with_runner=True, auth=False)
 
 
 def test_one_runner_holds_a_data_directory(tmp_path: Path) -> None:

@@ -128,6 +128,14 @@ def link_outside(root: Path) -> None:
         (root / part / "eel").symlink_to(outside / "x" / "eel", target_is_directory=True)
 
 
+def link_nowhere(root: Path) -> None:
+    (root / "train" / "cat" / "link.png").symlink_to(root / "missing.png")
+
+
+def folders_in_folders(root: Path) -> None:
+    (root / "train" / "cat" / "indoors").mkdir()
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
@@ -138,6 +146,8 @@ def link_outside(root: Path) -> None:
         (other_classes, "differ in their classes: dog, wolf"),
         (no_test, "has no test/ in it"),
         (link_outside, "is a link that leaves the data root"),
+        (link_nowhere, r"train/cat/link.png is no file; images lie directly in train/<class>/"),
+        (folders_in_folders, r"train/cat/indoors is no file"),
     ],
 )
 def test_a_folder_that_cannot_be_used_says_why(pets: Places, spoil: object, words: str) -> None:

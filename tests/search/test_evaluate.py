@@ -5,19 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import safetensors.torch
-from safetensors import safe_open
+import torch
 
 from models.config import ChannelConfig, Cost
 from models.cost import cost
 from models.errors import ArchitectureError, ModelError, UnknownArchitecture
 from models.registry import blueprint, build, dense
+from models.weights import notes_of
 from search import allocate
 from search.data import Data, Places, load
 from search.derive import derive
 from search.errors import SpecError
 from search.evaluate import evaluate, examine, matched, prepare
+from search.export import export
 from search.methods import create
 from search.plan import plan
 from search.types import Candidate, Execution, JobSpec, Recipe
@@ -104,9 +107,28 @@ def test_pruned_widths_are_the_parents_highest_scores(
 
 
 def test_weights_carry_their_config(parent: Path) -> None:
-    with safe_open(parent, framework="pt") as file:
-        config = ChannelConfig.model_validate_json(file.metadata()["config"])
+    config = ChannelConfig.model_validate_json(notes_of(parent)["config"])
     build(config).load_state_dict(safetensors.torch.load_file(parent))
+
+
+def test_what_leaves_reaches_the_accuracy_that_was_measured(
+    candidates: dict[str, Candidate], parent: Path, places: Places, tmp_path: Path
+) -> None:
+    """From the Python file and the weights alone, on pixels as an image file has them."""
+    evaluated = evaluate(candidates["slimming params=0.3 seed 0"], parent, FAST, places)
+    assert evaluated.weights is not None
+    (tmp_path / "w").write_bytes(evaluated.weights)
+    file: dict[str, Any] = {}
+    exec(export("python", evaluated.result.config, tmp_path / "w").content, file)
+    test = load("digits", places).test
+    pixels = torch.from_numpy(np.array(test.x)).float() / 255
+    with torch.no_grad():
+        found = file["build"](str(tmp_path / "w")).eval()(file["prepare"](pixels)).argmax(1)
+    assert float((found == torch.from_numpy(test.y)).float().mean()) == pytest.approx(
+        evaluated.result.accuracy, abs=0.01
+    )
+    assert file["CLASSES"] == [str(digit) for digit in range(10)]
+    assert "trained on digits" in file["__doc__"]
 
 
 def test_a_parent_is_needed_where_one_is_named(candidates: dict[str, Candidate], places: Places) -> None:

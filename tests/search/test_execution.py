@@ -36,6 +36,8 @@ def rates(**known: float) -> object:
         ({"bfloat16_last_2": 100.0, "bfloat16_last_1": 47.0}, ("bfloat16", True, 2)),
         ({"float32_first_2": 100.0, "float32_first_1": 90.0}, ("float32", False, 1)),
         ({"float32_first_2": 100.0, "float32_first_1": 48.0}, ("float32", False, 1)),
+        ({"float32_first_2": 97.0, "bfloat16_last_2": 100.0, "float32_first_1": 10.0}, ("float32", False, 2)),
+        ({"float32_first_2": 94.0, "bfloat16_last_2": 100.0, "bfloat16_last_1": 10.0}, ("bfloat16", True, 2)),
         ({"float32_last_2": 100.0, "bfloat16_first_2": 99.0, "float32_last_1": 10.0}, ("float32", True, 2)),
     ],
 )

@@ -21,8 +21,10 @@ from models.cost import cost
 from models.errors import WeightsError
 from models.registry import build, dense, groups, thinned
 from models.rehearsal import random_mask
+from models.weights import notes_of, packed
 from search.errors import SpecError, UnknownName
 from search.export import EXPORTS, OPSET, export, read_document
+from search.types import Preprocessing
 from tests.models.helpers import SMALL
 
 FAMILIES = (
@@ -159,6 +161,43 @@ def test_weights_leave_with_their_config(tmp_path: Path) -> None:
     assert all(torch.equal(again[key], value) for key, value in net.state_dict().items())
     head = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     assert ChannelConfig.model_validate_json(head["__metadata__"]["config"]) == config
+
+
+SEEN = Preprocessing(dataset='folder:a"""b\\', classes=("cat", 'd"og'), mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6))
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Path:
+    """Weights that say what their images went through."""
+    config = pruned("vgg11")
+    notes = {"config": config.model_dump_json(), "preprocessing": SEEN.model_dump_json()}
+    (tmp_path / "w").write_bytes(packed(build(config, 3).state_dict(), notes))
+    return tmp_path / "w"
+
+
+def test_what_images_went_through_leaves_with_every_format(trained: Path, tmp_path: Path) -> None:
+    config = pruned("vgg11")
+    files = {format: export(format, config, trained).content for format in EXPORTS}
+    assert Preprocessing.model_validate(json.loads(files["json"])["preprocessing"]) == SEEN
+    assert Preprocessing.model_validate(yaml.safe_load(files["yaml"])["preprocessing"]) == SEEN
+    assert read_document(files["json"].decode()) == config
+    (tmp_path / "again").write_bytes(files["safetensors"])
+    assert notes_of(tmp_path / "again")["preprocessing"] == SEEN.model_dump_json()
+    properties = {one.key: one.value for one in onnx.load_from_string(files["onnx"]).metadata_props}
+    assert Preprocessing.model_validate_json(properties["preprocessing"]) == SEEN
+    beside = {"preprocessing": ""}
+    torch.export.load(io.BytesIO(files["torch_export"]), extra_files=beside)
+    assert Preprocessing.model_validate_json(beside["preprocessing"]) == SEEN
+    module: dict[str, object] = {}
+    exec(files["python"], module)
+    assert module["CLASSES"] == list(SEEN.classes)
+    prepared = module["prepare"](torch.ones(2, *config.shape))  # type: ignore[operator]
+    assert torch.allclose(prepared[1, :, 0, 0], torch.tensor([0.9 / 0.4, 0.8 / 0.5, 0.7 / 0.6])[: config.shape[0]])
+
+
+@pytest.mark.parametrize("format", ["safetensors", "onnx", "python", "json"])
+def test_the_same_network_is_the_same_file(trained: Path, format: str) -> None:
+    assert len({export(format, pruned("vgg11"), trained).content for _ in range(4)}) == 1
 
 
 def test_weights_that_were_not_kept_cannot_leave() -> None:

@@ -126,7 +126,7 @@ def test_the_summary_is_plain_about_all_three_answers() -> None:
     assert "is worse than uniform at params 0.2 (-80.0 points)" in text
     assert "shows no difference to uniform that the interval supports at params 0.3" in text
     assert text.endswith("a method's widths come from one sparse training.")
-    assert summary([]).startswith("There is no verdict yet")
+    assert summary([]).startswith("There is no verdict: ")
 
 
 def test_a_sample_of_one_has_no_deviation() -> None:
