@@ -33,7 +33,7 @@ from models.labels import BATCH, Channels, Ledger, NotUnderstood
 from models.operations import COUNTING, Call, rule_of, selects
 from models.shapes import OnlyShapes
 from models.sizes import RANK, counted
-from models.tensors import named_tensors, on_meta, replace, with_tensors
+from models.tensors import named_tensors, on_meta, precision_of, replace, with_tensors
 
 Shape = tuple[int, int, int]
 
@@ -231,8 +231,7 @@ def _problem(net: nn.Module, shape: Shape, weighted: int | None) -> str:
 
 def _images(net: nn.Module, shape: Shape, batch: int = BATCH) -> Tensor:
     """Images without memory, in the network's own precision."""
-    precisions = (parameter.dtype for parameter in net.parameters() if parameter.is_floating_point())
-    return torch.empty((batch, *shape), dtype=next(precisions, torch.float32), device="meta")
+    return torch.empty((batch, *shape), dtype=precision_of(net), device="meta")
 
 
 class _Tracer(fx.Tracer):

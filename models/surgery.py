@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from models.config import ChannelGroup, ChannelMask, Slice
 from models.coupling import Coupling
 from models.errors import SurgeryError
-from models.tensors import named_tensors, picked, with_tensors
+from models.tensors import named_tensors, picked, precision_of, with_tensors
 
 
 def prune(net: nn.Module, coupling: Coupling, mask: ChannelMask, check: bool = True) -> nn.Module:
@@ -111,7 +111,7 @@ def _compare(net: nn.Module, cut: nn.Module, coupling: Coupling, mask: ChannelMa
         raise SurgeryError("a network without values cannot be compared with what is cut from it; say check=False")
     tolerance = max(_ROUNDING.get(parameter.dtype, _ROUGH) for parameter in parameters)
     generator = torch.Generator().manual_seed(0)
-    inputs = torch.randn((2, *shape), generator=generator).to(parameters[0].device, parameters[0].dtype)
+    inputs = torch.randn((2, *shape), generator=generator).to(parameters[0].device, precision_of(net))
     with torch.no_grad(), _evaluating(net), _evaluating(cut):
         with _silenced_in_passing(net, groups, mask):
             expected = net(inputs)

@@ -69,6 +69,11 @@ def named_tensors(net: nn.Module) -> dict[str, Tensor]:
     return {**parameters, **buffers}
 
 
+def precision_of(net: nn.Module) -> torch.dtype:
+    """What kind of number a network computes with: that of its first weights."""
+    return next((tensor.dtype for tensor in net.parameters() if tensor.is_floating_point()), torch.float32)
+
+
 def state_of(net: nn.Module) -> dict[str, Tensor]:
     """What belongs into a file of weights: persistent tensors, one that layers share once, under its first name."""
     persistent = net.state_dict(keep_vars=True)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from models.config import ChannelConfig
 from models.cost import LayerCost, cost, receipt
 from models.registry import bare, build
+from models.tensors import precision_of
 from models.weights import load_weights, notes_of, packed, read_weights
 from search.errors import SpecError, UnknownName
 from search.python_file import CLOSE, python_file
@@ -168,8 +169,7 @@ def _trained(source: Source) -> nn.Module:
 
 def _example(net: nn.Module, config: ChannelConfig) -> Tensor:
     """Three random images, in the network's own precision."""
-    precision = next((tensor.dtype for tensor in net.parameters() if tensor.is_floating_point()), torch.float32)
-    return torch.randn((3, *config.shape), generator=torch.Generator().manual_seed(0)).to(precision)
+    return torch.randn((3, *config.shape), generator=torch.Generator().manual_seed(0)).to(precision_of(net))
 
 
 def _compare(format: str, net: nn.Module, example: Tensor, other: Callable[[Tensor], Tensor]) -> None:

@@ -17,7 +17,7 @@ from models.architectures import architecture
 from models.config import ChannelConfig
 from models.cost import cost
 from models.registry import bare, build
-from models.tensors import named_tensors, state_of
+from models.tensors import named_tensors, precision_of, state_of
 from search.errors import SpecError
 from search.types import Preprocessing
 
@@ -295,8 +295,7 @@ def _values(tensor: Tensor) -> str:
 def _try_out(text: str, config: ChannelConfig) -> None:
     """Build the network from the file, with the same weights, and compare what both compute, before the file leaves."""
     net, namespace = build(config).eval(), dict[str, Any]()
-    precision = next((tensor.dtype for tensor in net.parameters() if tensor.is_floating_point()), torch.float32)
-    x = torch.randn((2, *config.shape), generator=torch.Generator().manual_seed(0)).to(precision)
+    x = torch.randn((2, *config.shape), generator=torch.Generator().manual_seed(0)).to(precision_of(net))
     try:
         exec(compile(text, "<export>", "exec", dont_inherit=True), namespace)  # our own code, written just above
         with torch.random.fork_rng(devices=[]):
