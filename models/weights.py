@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -25,19 +26,22 @@ def load_weights(net: nn.Module, path: Path) -> None:
 
 def read_weights(net: nn.Module, path: Path) -> dict[str, Tensor]:
     """A file's tensors, if they are the network's. Raises WeightsError otherwise, naming tensors."""
-    try:
+    with _reading(path):
         tensors = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path.name} cannot be read as safetensors: {error}") from error
     _check(net, tensors)
     return tensors
 
 
 def notes_of(path: Path) -> dict[str, str]:
     """What `packed` wrote beside the tensors. Raises WeightsError."""
+    with _reading(path), safe_open(path, "pt") as file:
+        return file.metadata() or {}
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
     try:
-        with safe_open(path, "pt") as file:
-            return file.metadata() or {}
+        yield
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path.name} cannot be read as safetensors: {error}") from error
 
