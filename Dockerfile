@@ -5,7 +5,7 @@ WORKDIR /espalier
 COPY constraints.txt ./
 RUN pip install --no-cache-dir --constraint constraints.txt --index-url "$TORCH_INDEX" \
         --extra-index-url https://pypi.org/simple torch torchvision
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml setup.py README.md LICENSE ./
 COPY models models
 COPY search search
 COPY storage storage

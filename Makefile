@@ -5,9 +5,12 @@ INSTALLED := $(VENV)/installed
 
 .PHONY: demo test test-long check fix serve bench install clean
 
-$(INSTALLED): pyproject.toml constraints.txt
+# The type checker knows no mapped packages: it gets links.
+$(INSTALLED): pyproject.toml setup.py constraints.txt
 	python3 -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	mkdir -p $(VENV)/typed/espalier
+	for folder in models search storage app; do ln -sfn $(CURDIR)/$$folder $(VENV)/typed/espalier/$$folder; done
 	touch $@
 
 install: $(INSTALLED)

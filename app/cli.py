@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from espalier.app import show
+from espalier.app.client import Client, ClientError, Json, dataset_of
 from rich.console import Console
-
-from app import show
-from app.client import Client, ClientError, Json, dataset_of
 
 app = typer.Typer(
     help="Pruning as architecture search: automatic widths against uniform and random ones, trained from scratch.",
@@ -40,8 +39,8 @@ LOCAL = "http://127.0.0.1:8000"
 
 def main() -> None:
     """Entry point: exit 0 if all went well, 1 if something failed, 2 for wrong usage."""
-    from app.settings import SettingsError
-    from storage.errors import StorageError
+    from espalier.app.settings import SettingsError
+    from espalier.storage.errors import StorageError
 
     try:
         app()
@@ -58,7 +57,7 @@ def main() -> None:
 @app.command()
 def serve(host: Host = "127.0.0.1", port: Port = 8000, no_auth: NoAuth = False) -> None:
     """Run everything in one: API, page and runner."""
-    from app import serving
+    from espalier.app import serving
 
     serving.serve(host, port, with_api=True, with_runner=True, auth=_auth(host, no_auth))
 
@@ -66,7 +65,7 @@ def serve(host: Host = "127.0.0.1", port: Port = 8000, no_auth: NoAuth = False) 
 @app.command()
 def api(host: Host = "127.0.0.1", port: Port = 8000, no_auth: NoAuth = False) -> None:
     """Run the API alone; jobs wait for a runner elsewhere."""
-    from app import serving
+    from espalier.app import serving
 
     serving.serve(host, port, with_api=True, with_runner=False, auth=_auth(host, no_auth))
 
@@ -74,7 +73,7 @@ def api(host: Host = "127.0.0.1", port: Port = 8000, no_auth: NoAuth = False) ->
 @app.command()
 def runner() -> None:
     """Run jobs, without an API."""
-    from app import serving
+    from espalier.app import serving
 
     serving.serve("", 0, with_api=False, with_runner=True, auth=True)
 
@@ -82,8 +81,8 @@ def runner() -> None:
 @app.command()
 def upgrade() -> None:
     """Bring the database up to date."""
-    from app.settings import load
-    from storage.database import Database
+    from espalier.app.settings import load
+    from espalier.storage.database import Database
 
     database = Database(load().url)
     database.upgrade()
@@ -97,7 +96,7 @@ def demo(
     ),
 ) -> None:
     """Show it all on data that ships with a package: a service, a search over HTTP, front, verdict, export."""
-    from app.demo import run
+    from espalier.app.demo import run
 
     raise typer.Exit(run(console, output))
 
@@ -128,7 +127,7 @@ def _client(url: str, token: str) -> Iterator[Client]:
 
 def _stored_token(url: str) -> str | None:
     """The token that a service on this machine made, if its data directory is the one set here; for it alone."""
-    from app.settings import load
+    from espalier.app.settings import load
 
     if not _is_loopback(urllib.parse.urlsplit(url).hostname or ""):
         return None
@@ -320,7 +319,7 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Write a job down: a Markdown page with front, verdict and versions, a picture, and the spec."""
-    from app.report import write
+    from espalier.app.report import write
 
     with _client(url, token) as client:
         write(client, job, output)

@@ -13,10 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from espalier.app import show
+from espalier.app.client import Client, ClientError, Json
 from rich.console import Console
-
-from app import show
-from app.client import Client, ClientError, Json
 
 SPEC: Json = {
     "name": "VGG-11 on digits",
@@ -56,7 +55,7 @@ def _best(front: Json) -> Json:
 
 
 REBUILD = {
-    "pruned.json": "from models.registry import build; from search.export import read_document; "
+    "pruned.json": "from espalier.models.registry import build; from espalier.search.export import read_document; "
     "from pathlib import Path; net = build(read_document(Path('pruned.json').read_text()))",
     "pruned.py": "from pruned import build; net = build('pruned.safetensors')",
 }
@@ -88,7 +87,9 @@ def service(folder: Path, datasets: Path | None = None) -> Iterator[Client]:
     environment |= {"ESPALIER_DATA_DIR": str(folder / "data"), "ESPALIER_TOKEN": token, "ESPALIER_LOG_LEVEL": "warning"}
     if datasets is not None:
         environment["ESPALIER_DATASETS_DIR"] = str(datasets)
-    process = subprocess.Popen([sys.executable, "-m", "app.cli", "serve", "--port", str(port)], env=environment)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "espalier.app.cli", "serve", "--port", str(port)], env=environment
+    )
     try:
         with Client(f"http://127.0.0.1:{port}", token) as client:
             _wait_until_ready(client, process)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, cast
 
+from espalier.app import errors
+from espalier.app.auth import COOKIE, STATIC, RequireToken, is_token
+from espalier.app.deps import BEARER, ServiceDep
+from espalier.app.errors import FieldProblem, LimitBody, Problem, problems
+from espalier.app.routes import catalog, health, jobs, results
+from espalier.app.service import Service
+from espalier.search.version import VERSION
 from fastapi import Depends, FastAPI, Query
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
-
-from app import errors
-from app.auth import COOKIE, STATIC, RequireToken, is_token
-from app.deps import BEARER, ServiceDep
-from app.errors import FieldProblem, LimitBody, Problem, problems
-from app.routes import catalog, health, jobs, results
-from app.service import Service
-from search.version import VERSION
 
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Espalier</title>

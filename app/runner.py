@@ -17,21 +17,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from espalier.app.executors import Executor, TaskFailed, WorkerLost
+from espalier.app.tasks import evaluate_candidate, prepare_job
+from espalier.search.data import Places
+from espalier.search.plan import hopeless, orphans, ready
+from espalier.search.types import Candidate, Execution, Failure, JobSpec, Outcome, Plan, Result
+from espalier.search.version import VERSION
+from espalier.storage import jobs, results, runners
+from espalier.storage.artifacts import Artifacts
+from espalier.storage.database import Database
+from espalier.storage.errors import LeaseLost
+from espalier.storage.studies import Studies, Study
+from espalier.storage.tables import JobRow
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
-
-from app.executors import Executor, TaskFailed, WorkerLost
-from app.tasks import evaluate_candidate, prepare_job
-from search.data import Places
-from search.plan import hopeless, orphans, ready
-from search.types import Candidate, Execution, Failure, JobSpec, Outcome, Plan, Result
-from search.version import VERSION
-from storage import jobs, results, runners
-from storage.artifacts import Artifacts
-from storage.database import Database
-from storage.errors import LeaseLost
-from storage.studies import Studies, Study
-from storage.tables import JobRow
 
 log = logging.getLogger("espalier.runner")
 

@@ -12,19 +12,18 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from espalier.app.errors import Busy
+from espalier.app.executors import Executor, Limits
+from espalier.app.executors.local import LocalExecutor
+from espalier.app.runner import Runner
+from espalier.app.settings import Settings, SettingsError
+from espalier.search.cores import cores
+from espalier.search.data import Places
+from espalier.storage import jobs, results, runners
+from espalier.storage.artifacts import Artifacts
+from espalier.storage.database import Database
+from espalier.storage.studies import Studies
 from filelock import FileLock, Timeout
-
-from app.errors import Busy
-from app.executors import Executor, Limits
-from app.executors.local import LocalExecutor
-from app.runner import Runner
-from app.settings import Settings, SettingsError
-from search.cores import cores
-from search.data import Places
-from storage import jobs, results, runners
-from storage.artifacts import Artifacts
-from storage.database import Database
-from storage.studies import Studies
 
 T = TypeVar("T")
 

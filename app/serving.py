@@ -12,12 +12,11 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 
 import uvicorn
-
-from app.main import create_app
-from app.runner import running
-from app.service import Service, holding, make_inspector, make_runner, token_of
-from app.settings import Settings, load
-from storage import jobs
+from espalier.app.main import create_app
+from espalier.app.runner import running
+from espalier.app.service import Service, holding, make_inspector, make_runner, token_of
+from espalier.app.settings import Settings, load
+from espalier.storage import jobs
 
 log = logging.getLogger("espalier")
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.config import ChannelConfig
-from search.data import Places
-from search.types import Candidate, Execution, JobSpec
+from espalier.models.config import ChannelConfig
+from espalier.search.data import Places
+from espalier.search.types import Candidate, Execution, JobSpec
 
 if TYPE_CHECKING:
-    from search.evaluate import Evaluated, Examination
-    from search.export import File
+    from espalier.search.evaluate import Evaluated, Examination
+    from espalier.search.export import File
 
 
 def prepare_job(spec: JobSpec, cores: int, places: Places) -> Execution:
     """See `search.evaluate.prepare`."""
-    from search.evaluate import prepare
+    from espalier.search.evaluate import prepare
 
     return prepare(spec, cores, places)
 
@@ -25,31 +25,31 @@ def evaluate_candidate(
     candidate: Candidate, parent: Path | None, execution: Execution, places: Places, **options: Any
 ) -> Evaluated:
     """See `search.evaluate.evaluate`."""
-    from search.evaluate import evaluate
+    from espalier.search.evaluate import evaluate
 
     return evaluate(candidate, parent, execution, places, **options)
 
 
 def examine_spec(spec: JobSpec, places: Places) -> Examination:
     """See `search.evaluate.examine`."""
-    from search.evaluate import examine
+    from espalier.search.evaluate import examine
 
     return examine(spec, places)
 
 
 def export_config(format: str, config: ChannelConfig, weights: Path | None) -> File:
     """See `search.export.export`."""
-    from search.export import export
+    from espalier.search.export import export
 
     return export(format, config, weights)
 
 
 def describe_catalog() -> dict[str, list[dict[str, Any]]]:
     """Architectures, data sets, methods and export formats: names, descriptions, option schemas."""
-    from models.architectures import names
-    from search.data import DATASETS
-    from search.export import EXPORTS
-    from search.methods import METHODS
+    from espalier.models.architectures import names
+    from espalier.search.data import DATASETS
+    from espalier.search.export import EXPORTS
+    from espalier.search.methods import METHODS
 
     return {
         "architectures": [_describe_entry(name) for name in names()],
@@ -71,8 +71,8 @@ def describe_catalog() -> dict[str, list[dict[str, Any]]]:
 
 def _describe_entry(name: str) -> dict[str, Any]:
     """An architecture's entry; of one that a package added and that is broken, what is wrong with it."""
-    from models.architectures import architecture
-    from models.errors import ArchitectureError
+    from espalier.models.architectures import architecture
+    from espalier.models.errors import ArchitectureError
 
     try:
         entry = architecture(name)
@@ -85,7 +85,7 @@ def describe_architecture(
     name: str, classes: int | None, shape: tuple[int, int, int] | None, options: dict[str, Any]
 ) -> dict[str, Any]:
     """One architecture: cost, groups, what can be pruned, and what cannot and why."""
-    from models.registry import blueprint, dense
+    from espalier.models.registry import blueprint, dense
 
     config = dense(name, classes, shape, options)
     coupling = blueprint(config).coupling
@@ -106,7 +106,7 @@ def describe_architecture(
 
 def receipt_of(config: ChannelConfig) -> list[dict[str, Any]]:
     """The cost of a network, layer by layer."""
-    from models.cost import receipt
+    from espalier.models.cost import receipt
 
     return [{**row._asdict(), "kernel": list(row.kernel), "stride": list(row.stride)} for row in receipt(config)]
 

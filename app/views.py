@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
+from espalier.models.config import ChannelConfig
+from espalier.search.types import Budget, Candidate, Efficiency, Epoch, Init, JobSpec, MadeBy, Sample, Verdict
+from espalier.search.verdict import sample
+from espalier.storage.jobs import JobState
+from espalier.storage.results import Found, Progress
+from espalier.storage.tables import ArchitectureRow, CandidateRow, EventRow, JobRow
 from pydantic import BaseModel, Field, JsonValue
-
-from models.config import ChannelConfig
-from search.types import Budget, Candidate, Efficiency, Epoch, Init, JobSpec, MadeBy, Sample, Verdict
-from search.verdict import sample
-from storage.jobs import JobState
-from storage.results import Found, Progress
-from storage.tables import ArchitectureRow, CandidateRow, EventRow, JobRow
 
 ItemT = TypeVar("ItemT")
 

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import torch
 import typer
+from espalier.app.show import Table
 from rich.console import Console
 
-from app.show import Table
 from benchmarks import demo, memory, operators, overhead, processes, recipes, surgery, training
 from benchmarks.common import Setting
 

@@ -17,16 +17,15 @@ from typing import Annotated, NamedTuple
 
 import torch
 import typer
-
-from app.show import Table, table
-from models.architectures import TORCHVISION, architecture, names
-from models.config import ChannelConfig, Cost
-from models.coupling import Coupling
-from models.errors import ArchitectureError, ModelError, SurgeryError
-from models.registry import blueprint, dense, thinned
-from models.rehearsal import random_mask, rehearse
-from search.errors import SearchError
-from search.export import export
+from espalier.app.show import Table, table
+from espalier.models.architectures import TORCHVISION, architecture, names
+from espalier.models.config import ChannelConfig, Cost
+from espalier.models.coupling import Coupling
+from espalier.models.errors import ArchitectureError, ModelError, SurgeryError
+from espalier.models.registry import blueprint, dense, thinned
+from espalier.models.rehearsal import random_mask, rehearse
+from espalier.search.errors import SearchError
+from espalier.search.export import export
 
 MASKS = 3
 SMALL_IMAGES = ((3, 32, 32), (3, 64, 64), (3, 96, 96), (3, 112, 112))

@@ -7,14 +7,15 @@ import subprocess
 import sys
 import time
 
-from app.show import Table, table
+from espalier.app.show import Table, table
+
 from benchmarks.common import Setting
 
 
 def run(_setting: Setting) -> Table:
     """`espalier demo` from start to end."""
     started = time.monotonic()
-    ran = subprocess.run([sys.executable, "-m", "app.cli", "demo"], capture_output=True, text=True, check=True)
+    ran = subprocess.run([sys.executable, "-m", "espalier.app.cli", "demo"], capture_output=True, text=True, check=True)
     wall = time.monotonic() - started
     search = re.search(r"The search took (\d+) seconds", ran.stdout)
     assert search is not None, ran.stdout

@@ -9,17 +9,16 @@ import matplotlib as mpl
 import numpy as np
 import safetensors.torch
 import typer
+from espalier.app.settings import load as load_settings
+from espalier.models.config import ChannelConfig
+from espalier.models.registry import groups
+from espalier.search.types import Candidate
+from espalier.storage import results
+from espalier.storage.artifacts import Artifacts
+from espalier.storage.database import Database
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-
-from app.settings import load as load_settings
-from models.config import ChannelConfig
-from models.registry import groups
-from search.types import Candidate
-from storage import results
-from storage.artifacts import Artifacts
-from storage.database import Database
 
 
 def main(output: Path, jobs: Annotated[list[str], typer.Argument(help="ids of jobs with a slimming parent")]) -> None:

@@ -6,9 +6,10 @@ import multiprocessing
 import time
 from concurrent.futures import ProcessPoolExecutor
 
-from app.show import Table, table
+from espalier.app.show import Table, table
+from espalier.search.execution import peak_memory
+
 from benchmarks.common import Setting
-from search.execution import peak_memory
 
 NET = "torchvision/resnet152"
 
@@ -26,8 +27,8 @@ def run(_setting: Setting) -> Table:
 
 
 def _weights() -> int:
-    from models.cost import cost
-    from models.registry import dense
+    from espalier.models.cost import cost
+    from espalier.models.registry import dense
 
     return 4 * cost(dense(NET)).params
 
@@ -35,13 +36,12 @@ def _weights() -> int:
 def _measure(verb: str) -> tuple[float, int]:
     """Seconds, and the growth of the peak of resident memory in bytes."""
     import torch
-
-    from models.config import ChannelMask
-    from models.cost import cost
-    from models.registry import blueprint, build, dense
-    from models.surgery import prune
-    from search.allocate import allocate, uniform
-    from search.types import Budget
+    from espalier.models.config import ChannelMask
+    from espalier.models.cost import cost
+    from espalier.models.registry import blueprint, build, dense
+    from espalier.models.surgery import prune
+    from espalier.search.allocate import allocate, uniform
+    from espalier.search.types import Budget
 
     build(dense("vgg11", 10, (3, 32, 32), {"width": 0.1}))  # what torch loads on first use
     before, started = peak_memory(), time.perf_counter()

@@ -6,11 +6,12 @@ import tempfile
 from datetime import datetime
 from pathlib import Path
 
-from app.client import Json
-from app.demo import service
-from app.show import Table, table
+from espalier.app.client import Json
+from espalier.app.demo import service
+from espalier.app.show import Table, table
+from espalier.search.cores import cores
+
 from benchmarks.common import Setting
-from search.cores import cores
 
 CANDIDATES = 8
 SPEC: Json = {

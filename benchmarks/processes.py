@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 
-from app.executors.local import LocalExecutor
-from app.show import Table, table
+from espalier.app.executors.local import LocalExecutor
+from espalier.app.show import Table, table
+from espalier.models.config import ChannelConfig
+from espalier.models.registry import dense
+from espalier.search.cores import cores
+from espalier.search.execution import step_seconds
+from espalier.search.types import Execution
+
 from benchmarks.common import Setting
-from models.config import ChannelConfig
-from models.registry import dense
-from search.cores import cores
-from search.execution import step_seconds
-from search.types import Execution
 
 NET, WIDTH, BATCH, STEPS = "vgg16", 0.25, 128, 120
 

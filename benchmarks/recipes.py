@@ -7,10 +7,11 @@ import tempfile
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from app.client import Client, Json
-from app.demo import service
-from app.settings import load as load_settings
-from app.show import Table, table
+from espalier.app.client import Client, Json
+from espalier.app.demo import service
+from espalier.app.settings import load as load_settings
+from espalier.app.show import Table, table
+
 from benchmarks.common import Setting
 
 TARGET: Json = {"arch": "vgg16", "options": {"width": 0.5}}

@@ -12,9 +12,10 @@ from concurrent.futures import ProcessPoolExecutor
 from statistics import median
 from typing import Any, NamedTuple
 
-from app.show import Table, table
+from espalier.app.show import Table, table
+from espalier.search.execution import forget_peak, peak_memory
+
 from benchmarks.common import Setting
-from search.execution import forget_peak, peak_memory
 
 NETS = ("resnet50", "densenet121", "mobilenet_v3_large", "efficientnet_b0", "convnext_tiny")
 RUNS = 9
@@ -54,11 +55,10 @@ def _apart(way: str, name: str) -> Cut:
 
 def _ours(name: str, check: bool = False) -> Callable[[], Any]:
     import torch
-
-    from models.config import ChannelMask
-    from models.coupling import trace
-    from models.registry import build, dense
-    from models.surgery import prune
+    from espalier.models.config import ChannelMask
+    from espalier.models.coupling import trace
+    from espalier.models.registry import build, dense
+    from espalier.models.surgery import prune
 
     config = dense(f"torchvision/{name}")
     net = build(config).eval()
@@ -74,8 +74,7 @@ def _ours(name: str, check: bool = False) -> Callable[[], Any]:
 def _theirs(name: str) -> Callable[[], Any]:
     import torch
     import torch_pruning
-
-    from models.registry import build, dense
+    from espalier.models.registry import build, dense
 
     config = dense(f"torchvision/{name}")
     net = build(config).eval()

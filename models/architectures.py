@@ -13,20 +13,19 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Any, ClassVar, cast, get_type_hints
 
 import torchvision
+from espalier.models.config import ChannelConfig, Frozen
+from espalier.models.coupling import Shape
+from espalier.models.errors import ArchitectureError, UnknownArchitecture
+from espalier.models.initialise import Weights
+from espalier.models.zoo.conv import Conv
+from espalier.models.zoo.densenet import DenseNet
+from espalier.models.zoo.lenet import LeNet5, LeNet300
+from espalier.models.zoo.mobilenet import MobileNetV1, MobileNetV2
+from espalier.models.zoo.preresnet import PreResNet
+from espalier.models.zoo.resnet import ResNet
+from espalier.models.zoo.vgg import VGG
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from torch import nn
-
-from models.config import ChannelConfig, Frozen
-from models.coupling import Shape
-from models.errors import ArchitectureError, UnknownArchitecture
-from models.initialise import Weights
-from models.zoo.conv import Conv
-from models.zoo.densenet import DenseNet
-from models.zoo.lenet import LeNet5, LeNet300
-from models.zoo.mobilenet import MobileNetV1, MobileNetV2
-from models.zoo.preresnet import PreResNet
-from models.zoo.resnet import ResNet
-from models.zoo.vgg import VGG
 
 
 class NoOptions(Frozen):

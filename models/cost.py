@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
+from espalier.models.config import ChannelConfig, Cost
+from espalier.models.registry import blueprint, skeleton, validate
 from torch import nn
-
-from models.config import ChannelConfig, Cost
-from models.registry import blueprint, skeleton, validate
 
 
 def cost(config: ChannelConfig) -> Cost:

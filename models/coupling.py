@@ -20,20 +20,19 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
+from espalier.models.config import ChannelGroup, Cost, Selection, Slice, floor_of
+from espalier.models.errors import ArchitectureError, TraceError
+from espalier.models.labels import BATCH, Channels, Ledger, NotUnderstood
+from espalier.models.operations import COUNTING, Call, rule_of, selects
+from espalier.models.shapes import OnlyShapes
+from espalier.models.sizes import RANK, counted
+from espalier.models.tensors import named_tensors, on_meta, precision_of, replace, with_tensors
 from numpy.typing import NDArray
 from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parameter import is_lazy
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
-
-from models.config import ChannelGroup, Cost, Selection, Slice, floor_of
-from models.errors import ArchitectureError, TraceError
-from models.labels import BATCH, Channels, Ledger, NotUnderstood
-from models.operations import COUNTING, Call, rule_of, selects
-from models.shapes import OnlyShapes
-from models.sizes import RANK, counted
-from models.tensors import named_tensors, on_meta, precision_of, replace, with_tensors
 
 Shape = tuple[int, int, int]
 

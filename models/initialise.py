@@ -6,9 +6,8 @@ import math
 from typing import Literal, NamedTuple
 
 import torch
+from espalier.models.errors import ArchitectureError
 from torch import Tensor, nn
-
-from models.errors import ArchitectureError
 
 
 class Weights(NamedTuple):

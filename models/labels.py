@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
+from espalier.models.tensors import named_tensors
 from numpy.typing import NDArray
 from torch import Tensor, nn
-
-from models.tensors import named_tensors
 
 BATCH = 127
 """Inputs of the symbolic run: a prime, so that numbers which it divides are numbers of something for every input."""

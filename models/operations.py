@@ -14,10 +14,9 @@ from typing import Any, NamedTuple, cast
 import torch
 import torch.nn.functional as F
 import torchvision
+from espalier.models.labels import Channels, Ledger, NotUnderstood
+from espalier.models.sizes import sizes, stays
 from torch import Tensor, fx, nn
-
-from models.labels import Channels, Ledger, NotUnderstood
-from models.sizes import sizes, stays
 
 
 class Call(NamedTuple):

@@ -8,15 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
+from espalier.models.architectures import Architecture, architecture
+from espalier.models.config import SCHEMA_VERSION, ChannelConfig, ChannelGroup, ChannelMask, Frozen
+from espalier.models.coupling import Coupling, Shape, resized, trace
+from espalier.models.errors import ArchitectureError, ConfigError
+from espalier.models.initialise import COVERED, DRAWN, check_initialisable, initialise
+from espalier.models.tensors import on_meta, picked, with_memory, without_memory
 from pydantic import JsonValue, ValidationError
 from torch import Tensor, nn
-
-from models.architectures import Architecture, architecture
-from models.config import SCHEMA_VERSION, ChannelConfig, ChannelGroup, ChannelMask, Frozen
-from models.coupling import Coupling, Shape, resized, trace
-from models.errors import ArchitectureError, ConfigError
-from models.initialise import COVERED, DRAWN, check_initialisable, initialise
-from models.tensors import on_meta, picked, with_memory, without_memory
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,12 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
+from espalier.models.config import ChannelConfig, ChannelGroup, ChannelMask
+from espalier.models.errors import SurgeryError
+from espalier.models.initialise import COVERED
+from espalier.models.registry import blueprint, build
+from espalier.models.surgery import prune
 from torch import Tensor, nn
-
-from models.config import ChannelConfig, ChannelGroup, ChannelMask
-from models.errors import SurgeryError
-from models.initialise import COVERED
-from models.registry import blueprint, build
-from models.surgery import prune
 
 
 def rehearse(config: ChannelConfig, masks: int = 1, double: bool = False) -> None:

@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
+from espalier.models.config import ChannelGroup, ChannelMask, Slice
+from espalier.models.coupling import Coupling
+from espalier.models.errors import SurgeryError
+from espalier.models.tensors import named_tensors, picked, precision_of, with_tensors
 from torch import Tensor, nn
-
-from models.config import ChannelGroup, ChannelMask, Slice
-from models.coupling import Coupling
-from models.errors import SurgeryError
-from models.tensors import named_tensors, picked, precision_of, with_tensors
 
 
 def prune(net: nn.Module, coupling: Coupling, mask: ChannelMask, check: bool = True) -> nn.Module:

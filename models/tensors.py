@@ -9,14 +9,13 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 import torch
+from espalier.models.config import Slice
+from espalier.models.errors import ArchitectureError
 from torch import Tensor, nn
 from torch.nn.modules.module import (
     register_module_buffer_registration_hook,
     register_module_parameter_registration_hook,
 )
-
-from models.config import Slice
-from models.errors import ArchitectureError
 
 
 @contextmanager

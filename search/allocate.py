@@ -12,13 +12,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from espalier.models.config import ChannelGroup, ChannelMask, floor_of
+from espalier.models.coupling import Coupling
+from espalier.search.errors import SpecError
+from espalier.search.methods.base import Scores
+from espalier.search.types import Budget
 from numpy.typing import NDArray
-
-from models.config import ChannelGroup, ChannelMask, floor_of
-from models.coupling import Coupling
-from search.errors import SpecError
-from search.methods.base import Scores
-from search.types import Budget
 
 Order = NDArray[np.int64]
 """Group index of each channel outside the floors, the most important channel first."""

@@ -5,17 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from espalier.models.config import ChannelConfig
+from espalier.models.registry import blueprint, build, dense, thinned
+from espalier.models.surgery import prune
+from espalier.models.weights import load_weights
+from espalier.search import allocate
+from espalier.search.data import Data
+from espalier.search.methods import create
+from espalier.search.methods.base import PruningMethod
+from espalier.search.types import Candidate, Dense, Pruned, Target, Uniform
 from torch import nn
-
-from models.config import ChannelConfig
-from models.registry import blueprint, build, dense, thinned
-from models.surgery import prune
-from models.weights import load_weights
-from search import allocate
-from search.data import Data
-from search.methods import create
-from search.methods.base import PruningMethod
-from search.types import Candidate, Dense, Pruned, Target, Uniform
 
 
 class Start(NamedTuple):

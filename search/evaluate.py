@@ -8,24 +8,23 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from espalier.models.config import ChannelConfig, Cost
+from espalier.models.cost import cost
+from espalier.models.registry import blueprint, skeleton
+from espalier.models.rehearsal import rehearse
+from espalier.models.tensors import state_of
+from espalier.models.weights import packed
+from espalier.search import allocate
+from espalier.search.data import Places, load
+from espalier.search.derive import dense_config, derive
+from espalier.search.errors import SpecError
+from espalier.search.execution import choose_execution
+from espalier.search.methods import create
+from espalier.search.plan import plan, recipe_of
+from espalier.search.train import Report, accuracy, steps_per_epoch, train
+from espalier.search.types import Budget, Candidate, Execution, JobSpec, MadeBy, Preprocessing, Recipe, Result
+from espalier.search.version import VERSION
 from torch import nn
-
-from models.config import ChannelConfig, Cost
-from models.cost import cost
-from models.registry import blueprint, skeleton
-from models.rehearsal import rehearse
-from models.tensors import state_of
-from models.weights import packed
-from search import allocate
-from search.data import Places, load
-from search.derive import dense_config, derive
-from search.errors import SpecError
-from search.execution import choose_execution
-from search.methods import create
-from search.plan import plan, recipe_of
-from search.train import Report, accuracy, steps_per_epoch, train
-from search.types import Budget, Candidate, Execution, JobSpec, MadeBy, Preprocessing, Recipe, Result
-from search.version import VERSION
 
 
 class Evaluated(NamedTuple):

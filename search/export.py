@@ -13,17 +13,16 @@ from typing import Any, NamedTuple
 
 import torch
 import yaml
+from espalier.models.config import ChannelConfig
+from espalier.models.cost import LayerCost, cost, receipt
+from espalier.models.registry import bare, build
+from espalier.models.tensors import precision_of
+from espalier.models.weights import load_weights, notes_of, packed, read_weights
+from espalier.search.errors import SpecError, UnknownName
+from espalier.search.python_file import CLOSE, python_file
+from espalier.search.types import Preprocessing
+from espalier.search.version import VERSION
 from torch import Tensor, nn
-
-from models.config import ChannelConfig
-from models.cost import LayerCost, cost, receipt
-from models.registry import bare, build
-from models.tensors import precision_of
-from models.weights import load_weights, notes_of, packed, read_weights
-from search.errors import SpecError, UnknownName
-from search.python_file import CLOSE, python_file
-from search.types import Preprocessing
-from search.version import VERSION
 
 OPSET = 20
 """Version of ONNX's operators that exported files ask for."""

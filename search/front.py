@@ -7,8 +7,8 @@ import math
 from collections.abc import Sequence
 from statistics import fmean
 
-from search.types import Budget, Candidate, CostName, DensePoint, Init, Pareto, Point, Result
-from search.verdict import sample
+from espalier.search.types import Budget, Candidate, CostName, DensePoint, Init, Pareto, Point, Result
+from espalier.search.verdict import sample
 
 
 def undominated(points: Sequence[tuple[float, float]]) -> list[int | None]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from espalier.search.data import recipes
+from espalier.search.errors import SpecError, UnknownName
+from espalier.search.types import Candidate, Dense, Init, JobSpec, Origin, Plan, Pruned, Random, Recipe, Uniform
 from pydantic import ValidationError
-
-from search.data import recipes
-from search.errors import SpecError, UnknownName
-from search.types import Candidate, Dense, Init, JobSpec, Origin, Plan, Pruned, Random, Recipe, Uniform
 
 MOST_CANDIDATES = 5000
 

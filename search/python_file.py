@@ -11,15 +11,14 @@ from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 import torch
+from espalier.models.architectures import architecture
+from espalier.models.config import ChannelConfig
+from espalier.models.cost import cost
+from espalier.models.registry import bare, build
+from espalier.models.tensors import named_tensors, precision_of, state_of
+from espalier.search.errors import SpecError
+from espalier.search.types import Preprocessing
 from torch import Tensor, fx, nn
-
-from models.architectures import architecture
-from models.config import ChannelConfig
-from models.cost import cost
-from models.registry import bare, build
-from models.tensors import named_tensors, precision_of, state_of
-from search.errors import SpecError
-from search.types import Preprocessing
 
 CLOSE = 1e-3
 """Largest difference between a network and its export, as a share of the largest output."""

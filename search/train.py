@@ -14,13 +14,12 @@ import numpy as np
 import safetensors.torch
 import torch
 import torch.nn.functional as F
+from espalier.models.tensors import fill, state_of
+from espalier.search.data import Data, Images, batches
+from espalier.search.errors import Diverged
+from espalier.search.types import Epoch, Execution, Recipe
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
-
-from models.tensors import fill, state_of
-from search.data import Data, Images, batches
-from search.errors import Diverged
-from search.types import Epoch, Execution, Recipe
 
 EVALUATION_BATCH = 500
 CHECKPOINT_SHARE = 0.02

@@ -7,7 +7,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from storage.errors import NotFound
+from espalier.storage.errors import NotFound
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 

@@ -9,12 +9,11 @@ from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
+from espalier.models.config import content_hash
+from espalier.search.types import Candidate, Execution, JobSpec
+from espalier.storage.errors import IdempotencyClash, LeaseLost, NotFound, TooManyQueued, WrongState
+from espalier.storage.tables import CandidateRow, EventRow, JobRow
 from sqlalchemy.orm import Session
-
-from models.config import content_hash
-from search.types import Candidate, Execution, JobSpec
-from storage.errors import IdempotencyClash, LeaseLost, NotFound, TooManyQueued, WrongState
-from storage.tables import CandidateRow, EventRow, JobRow
 
 LEASE = timedelta(seconds=30)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import sqlalchemy as sa
+from espalier.storage.jobs import now
+from espalier.storage.tables import RunnerRow
 from sqlalchemy.orm import Session
-
-from storage.jobs import now
-from storage.tables import RunnerRow
 
 SILENCE = timedelta(seconds=30)
 """After so long without a word a runner counts as dead."""

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from espalier.search.data import Data, Places, load
+from espalier.search.types import Recipe
 from hypothesis import settings
-
-from search.data import Data, Places, load
-from search.types import Recipe
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=15)
 settings.load_profile("repeatable")

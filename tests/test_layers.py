@@ -17,7 +17,7 @@ SCRIPTS = ("migrations/env.py",)
 
 
 def module_name(path: Path) -> str:
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    return ".".join(("espalier", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__")
 
 
 def imports(path: Path, top_level_only: bool = False) -> set[str]:
@@ -35,7 +35,7 @@ def imports(path: Path, top_level_only: bool = False) -> set[str]:
 @pytest.mark.parametrize("path", SOURCES, ids=module_name)
 def test_nothing_points_up(path: Path) -> None:
     layer = LAYERS.index(path.relative_to(ROOT).parts[0])
-    upward = {name for name in imports(path) if name.partition(".")[0] in LAYERS[layer + 1 :]}
+    upward = {name for name in imports(path) if name.removeprefix("espalier.").partition(".")[0] in LAYERS[layer + 1 :]}
     assert not upward, f"{module_name(path)} may import {LAYERS[: layer + 1]}, not {upward}: move what it needs down"
 
 
@@ -66,10 +66,10 @@ def test_every_module_says_what_lives_in_it(path: Path) -> None:
 
 @pytest.mark.parametrize("module", ["app.main", "app.cli", "app.runner", "app.serving", "storage.jobs", "search.types"])
 def test_the_service_speaks_of_networks_without_loading_a_framework(module: str) -> None:
-    code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
+    code = f"import sys, espalier.{module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 def test_only_one_file_knows_optuna() -> None:
     users = {module_name(path) for path in SOURCES if any(i.partition(".")[0] == "optuna" for i in imports(path))}
-    assert users == {"storage.studies"}
+    assert users == {"espalier.storage.studies"}

@@ -16,8 +16,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Literal, NamedTuple
 
 import psutil
-
-from app.executors import NO_LIMITS, Limits, TaskFailed, WorkerLost
+from espalier.app.executors import NO_LIMITS, Limits, TaskFailed, WorkerLost
 
 POLL_SECONDS = 0.2
 GROWN_SHARE = 0.25
@@ -268,7 +267,7 @@ def _end_with_parent(lifeline: Connection) -> None:
 
 
 def _is_users(error: Exception) -> bool:
-    from models.errors import ModelError
-    from search.errors import SpecError
+    from espalier.models.errors import ModelError
+    from espalier.search.errors import SpecError
 
     return isinstance(error, (ModelError, SpecError))

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
+from espalier.app.deps import ServiceDep
+from espalier.app.errors import problems
+from espalier.app.tasks import describe_architecture, describe_catalog
+from espalier.app.views import CatalogArchitecture, CatalogEntry
 from fastapi import APIRouter, Depends, Query
 from pydantic import JsonValue, TypeAdapter, ValidationError
 from starlette.exceptions import HTTPException
-
-from app.deps import ServiceDep
-from app.errors import problems
-from app.tasks import describe_architecture, describe_catalog
-from app.views import CatalogArchitecture, CatalogEntry
 
 router = APIRouter(prefix="/v1/catalog", tags=["catalog"])
 

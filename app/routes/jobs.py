@@ -7,17 +7,12 @@ import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Response
-from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
-from sqlalchemy.exc import IntegrityError
-from starlette.concurrency import run_in_threadpool
-
-from app.body import DOCUMENTED, SpecDep
-from app.deps import Limit, Position, ServiceDep, SessionDep
-from app.errors import problems
-from app.service import Service
-from app.tasks import examine_spec
-from app.views import (
+from espalier.app.body import DOCUMENTED, SpecDep
+from espalier.app.deps import Limit, Position, ServiceDep, SessionDep
+from espalier.app.errors import problems
+from espalier.app.service import Service
+from espalier.app.tasks import examine_spec
+from espalier.app.views import (
     CandidateView,
     CostView,
     EventView,
@@ -30,10 +25,14 @@ from app.views import (
     page,
     planned,
 )
-from search.types import JobSpec
-from storage import jobs, results
-from storage.errors import NotFound
-from storage.jobs import FINISHED, JobState
+from espalier.search.types import JobSpec
+from espalier.storage import jobs, results
+from espalier.storage.errors import NotFound
+from espalier.storage.jobs import FINISHED, JobState
+from fastapi import APIRouter, Header, Response
+from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
+from sqlalchemy.exc import IntegrityError
+from starlette.concurrency import run_in_threadpool
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 import torch.nn.functional as F
+from espalier.models.zoo.selection import ChannelSelection
+from espalier.models.zoo.stages import layout
 from torch import Tensor, nn
-
-from models.zoo.selection import ChannelSelection
-from models.zoo.stages import layout
 
 CHANNELS = (16, 32, 64)
 EXPANSION = 4

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 import torch.nn.functional as F
+from espalier.models.zoo.stages import layout
 from torch import Tensor, nn
-
-from models.zoo.stages import layout
 
 CHANNELS = (16, 32, 64)
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from espalier.search.errors import SpecError, UnknownName
+from espalier.search.methods.base import PruningMethod
+from espalier.search.methods.slimming import Slimming
+from espalier.search.types import MethodSpec
 from pydantic import ValidationError
-
-from search.errors import SpecError, UnknownName
-from search.methods.base import PruningMethod
-from search.methods.slimming import Slimming
-from search.types import MethodSpec
 
 METHODS: dict[str, type[PruningMethod[Any]]] = {
     "slimming": Slimming,

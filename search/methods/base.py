@@ -6,10 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Generic, TypeVar
 
+from espalier.models.config import ChannelGroup, Frozen
+from espalier.search.types import Recipe
 from torch import Tensor, nn
-
-from models.config import ChannelGroup, Frozen
-from search.types import Recipe
 
 Scores = Mapping[str, Tensor]
 """Group name -> importance of each channel [width], finite, larger is more important, comparable across groups.

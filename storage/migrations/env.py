@@ -1,10 +1,9 @@
 """Alembic's entry: our tables only, our own version table, on the connection it is given."""
 
 from alembic import context
+from espalier.storage.database import VERSION_TABLE
+from espalier.storage.tables import Base
 from sqlalchemy.engine import Connection
-
-from storage.database import VERSION_TABLE
-from storage.tables import Base
 
 
 def _ours(name: str | None, kind: str, _parents: object) -> bool:

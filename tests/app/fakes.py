@@ -7,12 +7,13 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from app.executors import NO_LIMITS, Limits, TaskFailed
-from app.tasks import evaluate_candidate, examine_spec, prepare_job
-from models.config import Cost
-from search.plan import plan
-from search.types import Candidate, Epoch, Execution, JobSpec, MadeBy
-from search.version import VERSION
+from espalier.app.executors import NO_LIMITS, Limits, TaskFailed
+from espalier.app.tasks import evaluate_candidate, examine_spec, prepare_job
+from espalier.models.config import Cost
+from espalier.search.plan import plan
+from espalier.search.types import Candidate, Epoch, Execution, JobSpec, MadeBy
+from espalier.search.version import VERSION
+
 from tests.search.helpers import result
 
 
@@ -49,8 +50,8 @@ class FakeExecutor:
             try:
                 future.set_result(function(*args, **kwargs))
             except Exception as error:
-                from models.errors import ModelError
-                from search.errors import SpecError
+                from espalier.models.errors import ModelError
+                from espalier.search.errors import SpecError
 
                 is_users = isinstance(error, (SpecError, ModelError))
                 future.set_exception(TaskFailed(type(error).__name__, str(error), is_users))

@@ -12,19 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from espalier.app import body
+from espalier.app.body import parse_spec
+from espalier.app.main import create_app
+from espalier.app.runner import Runner
+from espalier.app.service import Service
+from espalier.app.settings import Settings
+from espalier.models.weights import packed
+from espalier.search.types import JobSpec
+from espalier.storage.artifacts import Artifacts
+from espalier.storage.database import Database
+from espalier.storage.tables import ArchitectureRow
 from fastapi.testclient import TestClient
 
-from app import body
-from app.body import parse_spec
-from app.main import create_app
-from app.runner import Runner
-from app.service import Service
-from app.settings import Settings
-from models.weights import packed
-from search.types import JobSpec
-from storage.artifacts import Artifacts
-from storage.database import Database
-from storage.tables import ArchitectureRow
 from tests.app.fakes import FakeExecutor
 
 SPEC: dict[str, Any] = {
@@ -566,8 +566,9 @@ def test_an_architecture_shows_its_layers_and_leaves_as_a_file(world: World, rea
     job_id = world.submit(budgets=[{"metric": "params", "keep": 0.1}])
     config, cost = real
     with world.service.database.session() as session:
-        from search.types import Candidate
-        from storage import results
+        from espalier.search.types import Candidate
+        from espalier.storage import results
+
         from tests.search.helpers import result
 
         row = results.rows(session, job_id)[1]
@@ -606,15 +607,15 @@ def test_an_id_that_is_too_short_for_one_architecture_says_so(world: World) -> N
 
 @pytest.fixture
 def real() -> Any:
-    from models.cost import cost
-    from models.registry import dense
+    from espalier.models.cost import cost
+    from espalier.models.registry import dense
 
     config = dense("vgg11", 10, (1, 32, 32), {"width": 0.1})
     return config, cost(config)
 
 
 def test_an_unexpected_error_shows_no_trace(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    from storage import jobs
+    from espalier.storage import jobs
 
     def broken(*_args: object) -> None:
         raise RuntimeError("secret internals")

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from espalier.app import cli
+from espalier.app.client import ClientError
 from typer.testing import CliRunner
-
-from app import cli
-from app.client import ClientError
 
 RUNNER = CliRunner()
 

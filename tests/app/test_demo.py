@@ -7,15 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from models.registry import build
-from search.export import read_document
+from espalier.models.registry import build
+from espalier.search.export import read_document
 
 
 @pytest.mark.long
 def test_the_demonstration_leaves_a_network_that_can_be_rebuilt(tmp_path: Path) -> None:
     ran = subprocess.run(
-        [sys.executable, "-m", "app.cli", "demo", "--output", str(tmp_path / "left")],
+        [sys.executable, "-m", "espalier.app.cli", "demo", "--output", str(tmp_path / "left")],
         capture_output=True, text=True, timeout=900, check=False,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stdout + ran.stderr

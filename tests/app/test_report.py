@@ -10,9 +10,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from espalier.app.client import Client
+from espalier.app.report import picture, write
 
-from app.client import Client
-from app.report import picture, write
 from tests.app.test_api import SPEC, World
 
 
@@ -80,6 +80,6 @@ def test_a_report_of_a_job_that_has_not_begun(world: World, tmp_path: Path) -> N
     ("number", "words"), [(7, "7"), (999, "999"), (110_069, "110.1 k"), (78_744_064, "78.74 M"), (2e9, "2 G")]
 )
 def test_counts_in_words(number: Any, words: str) -> None:
-    from app.show import count
+    from espalier.app.show import count
 
     assert count(number) == words

@@ -13,17 +13,17 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from espalier.app.runner import Runner, _Run
+from espalier.search.data import Places
+from espalier.search.front import pareto
+from espalier.search.plan import plan
+from espalier.search.types import Budget, JobSpec
+from espalier.storage import jobs, results, runners
+from espalier.storage.artifacts import Artifacts
+from espalier.storage.database import Database
+from espalier.storage.errors import LeaseLost, NotFound
+from espalier.storage.tables import CandidateRow, JobRow
 
-from app.runner import Runner, _Run
-from search.data import Places
-from search.front import pareto
-from search.plan import plan
-from search.types import Budget, JobSpec
-from storage import jobs, results, runners
-from storage.artifacts import Artifacts
-from storage.database import Database
-from storage.errors import LeaseLost, NotFound
-from storage.tables import CandidateRow, JobRow
 from tests.app.fakes import FakeExecutor
 
 SPEC = JobSpec.model_validate(

@@ -16,8 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
-
-from app.client import Client, ClientError
+from espalier.app.client import Client, ClientError
 
 ROOT = Path(__file__).parents[2]
 SPEC: dict[str, Any] = {
@@ -48,7 +47,7 @@ class Serve:
         }
         self.log = (folder.parent / f"{folder.name}.log").open("a")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "serve", "--port", str(self.port)],
+            [sys.executable, "-m", "espalier.app.cli", "serve", "--port", str(self.port)],
             env=self.environment, stdout=self.log, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
         self.client = Client(f"http://127.0.0.1:{self.port}", "t")
@@ -179,7 +178,7 @@ def test_sigterm_gives_the_job_back_and_closes_open_streams(serve: Callable[...,
 def test_a_second_service_on_one_data_directory_is_refused(serve: Callable[..., Serve]) -> None:
     service = serve()
     second = subprocess.run(
-        [sys.executable, "-m", "app.cli", "serve", "--port", str(free_port())],
+        [sys.executable, "-m", "espalier.app.cli", "serve", "--port", str(free_port())],
         env=service.environment, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert second.returncode == 1

@@ -6,10 +6,9 @@ import stat
 from pathlib import Path
 
 import pytest
-
-from app.service import holding, token_of
-from app.serving import serve
-from app.settings import Settings, SettingsError, load
+from espalier.app.service import holding, token_of
+from espalier.app.serving import serve
+from espalier.app.settings import Settings, SettingsError, load
 
 
 def test_defaults(tmp_path: Path) -> None:

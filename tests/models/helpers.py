@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+from espalier.models.architectures import ARCHITECTURES
+from espalier.models.config import ChannelConfig
+from espalier.models.coupling import Coupling
+from espalier.models.registry import blueprint, build, dense
+from espalier.models.rehearsal import disturb
 from pydantic import JsonValue
 from torch import Tensor, nn
-
-from models.architectures import ARCHITECTURES
-from models.config import ChannelConfig
-from models.coupling import Coupling
-from models.registry import blueprint, build, dense
-from models.rehearsal import disturb
 
 THIN: dict[str, JsonValue] = {"width": 0.125, "growth": 4}
 FEW: dict[str, JsonValue] = {"blocks": [2, 0, 2], "bare": [2]}

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from espalier.models.config import ChannelConfig, ChannelMask, content_hash
 from pydantic import ValidationError
-
-from models.config import ChannelConfig, ChannelMask, content_hash
 
 CONFIG = ChannelConfig(arch="vgg11", classes=10, shape=(3, 32, 32), widths={"a": 3, "b": 4})
 

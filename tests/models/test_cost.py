@@ -7,14 +7,14 @@ import math
 import pytest
 import torch
 import torchvision
+from espalier.models.config import ChannelMask, Cost
+from espalier.models.cost import cost, receipt
+from espalier.models.registry import blueprint, build, dense, groups, thinned
+from espalier.models.rehearsal import random_mask
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
-from models.config import ChannelMask, Cost
-from models.cost import cost, receipt
-from models.registry import blueprint, build, dense, groups, thinned
-from models.rehearsal import random_mask
 from tests.models.helpers import SMALL
 
 names = pytest.mark.parametrize("name", SMALL)

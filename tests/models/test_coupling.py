@@ -9,13 +9,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 import torch.nn.utils.prune
+from espalier.models import operations
+from espalier.models.config import ChannelMask, Selection, Slice
+from espalier.models.coupling import trace
+from espalier.models.errors import ArchitectureError, TraceError
+from espalier.models.surgery import prune
 from torch import Tensor, nn
 
-from models import operations
-from models.config import ChannelMask, Selection, Slice
-from models.coupling import trace
-from models.errors import ArchitectureError, TraceError
-from models.surgery import prune
 from tests.models.helpers import SMALL, case
 
 

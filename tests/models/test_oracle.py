@@ -7,10 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from espalier.models.config import ChannelGroup
+from espalier.models.registry import blueprint, build, dense
 from torch import nn
-
-from models.config import ChannelGroup
-from models.registry import blueprint, build, dense
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of what it imports

@@ -9,18 +9,17 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from espalier.models import registry
+from espalier.models.architectures import ARCHITECTURES, Architecture, NoOptions
+from espalier.models.config import ChannelConfig, ChannelMask
+from espalier.models.errors import ArchitectureError, TraceError
+from espalier.models.registry import blueprint, build, dense, groups, thinned
+from espalier.models.rehearsal import rehearse
+from espalier.models.surgery import prune
+from espalier.models.tensors import state_of
+from espalier.search.export import export
 from safetensors.torch import save_file
 from torch import Tensor, nn
-
-from models import registry
-from models.architectures import ARCHITECTURES, Architecture, NoOptions
-from models.config import ChannelConfig, ChannelMask
-from models.errors import ArchitectureError, TraceError
-from models.registry import blueprint, build, dense, groups, thinned
-from models.rehearsal import rehearse
-from models.surgery import prune
-from models.tensors import state_of
-from search.export import export
 
 Forward = Callable[[Any, Tensor], Any]
 

@@ -41,10 +41,10 @@ def ask(installed: Path, code: str) -> str:
 def test_an_installed_package_adds_architectures(installed: Path) -> None:
     code = """
 import json, torch
-from models.architectures import names
-from models.registry import build, dense, groups, thinned
-from models.config import ChannelMask
-from search.export import export
+from espalier.models.architectures import names
+from espalier.models.registry import build, dense, groups, thinned
+from espalier.models.config import ChannelMask
+from espalier.search.export import export
 assert "example-nets/tiny" in names()
 whole = dense("example-nets/tiny", 4, (3, 16, 16), {"channels": 6})
 mask = ChannelMask({g.name: torch.arange(g.width) % 2 == 0 for g in groups(whole)})
@@ -63,9 +63,9 @@ print(json.dumps([config.widths, [g.layers for g in groups(whole)], len(export("
 def test_a_broken_package_is_named_and_sinks_nothing_else(installed: Path) -> None:
     code = """
 import json
-from app.tasks import describe_catalog
-from models.errors import ModelError
-from models.registry import dense
+from espalier.app.tasks import describe_catalog
+from espalier.models.errors import ModelError
+from espalier.models.registry import dense
 def error(name):
     try: dense(name)
     except ModelError as problem: return str(problem)
@@ -87,8 +87,8 @@ print(json.dumps([words, *(error(f"example-nets/{name}") for name in
 
 
 def test_a_request_cannot_name_code() -> None:
-    from models.errors import UnknownArchitecture
-    from models.registry import dense
+    from espalier.models.errors import UnknownArchitecture
+    from espalier.models.registry import dense
 
     for name in ("example_nets:TINY", "os:system", "torchvision/../os", "example-nets/tiny"):
         with pytest.raises(UnknownArchitecture):

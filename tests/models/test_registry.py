@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+from espalier.models.architectures import ARCHITECTURES, names
+from espalier.models.config import ChannelConfig, ChannelMask
+from espalier.models.cost import cost
+from espalier.models.errors import ArchitectureError, ConfigError, UnknownArchitecture
+from espalier.models.registry import blueprint, build, dense, skeleton, thinned
 from pydantic import JsonValue
 
-from models.architectures import ARCHITECTURES, names
-from models.config import ChannelConfig, ChannelMask
-from models.cost import cost
-from models.errors import ArchitectureError, ConfigError, UnknownArchitecture
-from models.registry import blueprint, build, dense, skeleton, thinned
 from tests.models.helpers import SMALL
 
 

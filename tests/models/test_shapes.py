@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from espalier.models.registry import skeleton
+from espalier.models.shapes import OnlyShapes
 from torch import Tensor, nn
 
-from models.registry import skeleton
-from models.shapes import OnlyShapes
 from tests.models.helpers import SMALL
 
 

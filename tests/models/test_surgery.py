@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.utils.parametrizations
+from espalier.models.config import ChannelMask
+from espalier.models.coupling import Coupling, trace
+from espalier.models.errors import SurgeryError
+from espalier.models.registry import build, thinned
+from espalier.models.rehearsal import random_mask
+from espalier.models.surgery import permute, prune, silence
+from espalier.models.tensors import on_meta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from models.config import ChannelMask
-from models.coupling import Coupling, trace
-from models.errors import SurgeryError
-from models.registry import build, thinned
-from models.rehearsal import random_mask
-from models.surgery import permute, prune, silence
-from models.tensors import on_meta
 from tests.models.helpers import SMALL, case, close
 
 CASES = {name: case(name) for name in SMALL}

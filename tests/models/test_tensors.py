@@ -5,9 +5,8 @@ from __future__ import annotations
 import copy
 
 import torch
+from espalier.models.tensors import named_tensors, on_meta, replace, with_memory, with_tensors, without_memory
 from torch import nn
-
-from models.tensors import named_tensors, on_meta, replace, with_memory, with_tensors, without_memory
 
 
 class Tied(nn.Module):

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from espalier.models.config import ChannelMask
+from espalier.models.errors import WeightsError
+from espalier.models.registry import build, groups, thinned
+from espalier.models.weights import load_weights
 from safetensors.torch import save_file
 
-from models.config import ChannelMask
-from models.errors import WeightsError
-from models.registry import build, groups, thinned
-from models.weights import load_weights
 from tests.models.helpers import SMALL
 
 CONFIG = SMALL["preresnet20"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from models.config import ChannelConfig, Cost
-from search.types import (
+from espalier.models.config import ChannelConfig, Cost
+from espalier.search.types import (
     Budget,
     Candidate,
     Dense,

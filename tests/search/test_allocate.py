@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from espalier.models.config import ChannelGroup
+from espalier.models.registry import blueprint, dense
+from espalier.search import allocate
+from espalier.search.errors import SpecError
+from espalier.search.types import Budget, Metric
 from hypothesis import given
 from hypothesis import strategies as st
-
-from models.config import ChannelGroup
-from models.registry import blueprint, dense
-from search import allocate
-from search.errors import SpecError
-from search.types import Budget, Metric
 
 FLOOR = 0.1
 NETS = {name: blueprint(dense(name, 4, (3, 32, 32), {"width": 0.25})).coupling for name in ("vgg11", "resnet20")}

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from espalier.search import data as datasets
+from espalier.search.data import DATASETS, Data, Places, load, recipes
+from espalier.search.errors import DataUnavailable, UnknownName
+from espalier.search.types import Folder
 from PIL import Image
-
-from search import data as datasets
-from search.data import DATASETS, Data, Places, load, recipes
-from search.errors import DataUnavailable, UnknownName
-from search.types import Folder
 
 
 def write_images(

@@ -9,21 +9,20 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-
-from models.config import ChannelConfig, Cost
-from models.cost import cost
-from models.errors import ArchitectureError, ModelError, UnknownArchitecture
-from models.registry import blueprint, build, dense
-from models.weights import notes_of
-from search import allocate
-from search.data import Data, Places, load
-from search.derive import derive
-from search.errors import SpecError
-from search.evaluate import evaluate, examine, matched, prepare
-from search.export import export
-from search.methods import create
-from search.plan import plan
-from search.types import Candidate, Execution, JobSpec, Recipe
+from espalier.models.config import ChannelConfig, Cost
+from espalier.models.cost import cost
+from espalier.models.errors import ArchitectureError, ModelError, UnknownArchitecture
+from espalier.models.registry import blueprint, build, dense
+from espalier.models.weights import notes_of
+from espalier.search import allocate
+from espalier.search.data import Data, Places, load
+from espalier.search.derive import derive
+from espalier.search.errors import SpecError
+from espalier.search.evaluate import evaluate, examine, matched, prepare
+from espalier.search.export import export
+from espalier.search.methods import create
+from espalier.search.plan import plan
+from espalier.search.types import Candidate, Execution, JobSpec, Recipe
 
 SPEC = {
     "target": {"arch": "vgg11", "options": {"width": 0.1}, "dataset": "digits"},
@@ -87,7 +86,7 @@ def test_a_result_says_what_was_trained(
 
 
 def plan_dense(places: Places) -> ChannelConfig:
-    from search.derive import dense_config
+    from espalier.search.derive import dense_config
 
     return dense_config(spec().target, load("digits", places))
 

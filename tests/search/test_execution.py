@@ -8,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from models.config import ChannelConfig
-from models.registry import dense
-from search import execution
-from search.execution import choose_execution, step_seconds, throughput
-from search.types import Execution
+from espalier.models.config import ChannelConfig
+from espalier.models.registry import dense
+from espalier.search import execution
+from espalier.search.execution import choose_execution, step_seconds, throughput
+from espalier.search.types import Execution
 
 CONFIG = dense("vgg11", 10, (1, 32, 32), {"width": 0.1})
 

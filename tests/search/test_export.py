@@ -15,16 +15,16 @@ import pytest
 import safetensors.torch
 import torch
 import yaml
+from espalier.models.config import ChannelConfig
+from espalier.models.cost import cost
+from espalier.models.errors import WeightsError
+from espalier.models.registry import build, dense, groups, thinned
+from espalier.models.rehearsal import random_mask
+from espalier.models.weights import notes_of, packed
+from espalier.search.errors import SpecError, UnknownName
+from espalier.search.export import EXPORTS, OPSET, export, read_document
+from espalier.search.types import Preprocessing
 
-from models.config import ChannelConfig
-from models.cost import cost
-from models.errors import WeightsError
-from models.registry import build, dense, groups, thinned
-from models.rehearsal import random_mask
-from models.weights import notes_of, packed
-from search.errors import SpecError, UnknownName
-from search.export import EXPORTS, OPSET, export, read_document
-from search.types import Preprocessing
 from tests.models.helpers import SMALL
 
 FAMILIES = (

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from espalier.search.errors import SpecError, UnknownName
+from espalier.search.plan import fine_tuning, hopeless, orphans, plan, ready, recipe_of
+from espalier.search.types import JobSpec, Plan
 from pydantic import ValidationError
-
-from search.errors import SpecError, UnknownName
-from search.plan import fine_tuning, hopeless, orphans, plan, ready, recipe_of
-from search.types import JobSpec, Plan
 
 LEAST = {"target": {"arch": "vgg11", "dataset": "digits"}}
 

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-
-from storage.database import Database
+from espalier.storage.database import Database
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +38,7 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'espalier.db'}"
         return
-    from storage.database import normalised
+    from espalier.storage.database import normalised
 
     server = sa.create_engine(normalised(request.getfixturevalue("postgres")), isolation_level="AUTOCOMMIT")
     name = f"test_{uuid.uuid4().hex[:12]}"

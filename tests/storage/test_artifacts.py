@@ -6,9 +6,8 @@ import hashlib
 from pathlib import Path
 
 import pytest
-
-from storage.artifacts import Artifacts
-from storage.errors import NotFound
+from espalier.storage.artifacts import Artifacts
+from espalier.storage.errors import NotFound
 
 
 def test_bytes_are_found_by_their_hash_and_kept_once(tmp_path: Path) -> None:

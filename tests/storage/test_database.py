@@ -9,11 +9,10 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-
-from storage.database import VERSION_TABLE, Database, _config, normalised, without_password
-from storage.errors import DatabaseUnusable
-from storage.studies import Studies
-from storage.tables import Base
+from espalier.storage.database import VERSION_TABLE, Database, _config, normalised, without_password
+from espalier.storage.errors import DatabaseUnusable
+from espalier.storage.studies import Studies
+from espalier.storage.tables import Base
 
 OPTUNAS = {
     "studies", "study_directions", "study_user_attributes", "study_system_attributes", "trials", "trial_params",

@@ -7,16 +7,15 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
+from espalier.search.plan import plan
+from espalier.search.types import JobSpec
+from espalier.storage import jobs
+from espalier.storage.database import Database
+from espalier.storage.errors import IdempotencyClash, LeaseLost, NotFound, TooManyQueued, WrongState
+from espalier.storage.jobs import FINISHED, TRANSITIONS, JobState
+from espalier.storage.tables import CandidateRow, JobRow
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from search.plan import plan
-from search.types import JobSpec
-from storage import jobs
-from storage.database import Database
-from storage.errors import IdempotencyClash, LeaseLost, NotFound, TooManyQueued, WrongState
-from storage.jobs import FINISHED, TRANSITIONS, JobState
-from storage.tables import CandidateRow, JobRow
 
 SPEC = JobSpec.model_validate({"target": {"arch": "vgg11", "dataset": "digits"}, "seeds": [0]})
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-
-from storage import runners
-from storage.database import Database
-from storage.jobs import now
-from storage.runners import SILENCE
-from storage.tables import RunnerRow
+from espalier.storage import runners
+from espalier.storage.database import Database
+from espalier.storage.jobs import now
+from espalier.storage.runners import SILENCE
+from espalier.storage.tables import RunnerRow
 
 
 def is_alive(database: Database) -> bool:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from search.errors import SpecError
+from espalier.search.errors import SpecError
 
 
 def double(x: int) -> int:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import pytest
 import torch
+from espalier.models.config import ChannelConfig
+from espalier.models.registry import blueprint, build, dense, groups
+from espalier.models.surgery import permute
+from espalier.search.data import Data
+from espalier.search.errors import SpecError, UnknownName
+from espalier.search.methods import METHODS, create
+from espalier.search.train import steps_per_epoch, train
+from espalier.search.types import MethodSpec, Recipe
 from torch import nn
-
-from models.config import ChannelConfig
-from models.registry import blueprint, build, dense, groups
-from models.surgery import permute
-from search.data import Data
-from search.errors import SpecError, UnknownName
-from search.methods import METHODS, create
-from search.train import steps_per_epoch, train
-from search.types import MethodSpec, Recipe
 
 names = pytest.mark.parametrize("name", METHODS)
 CONFIG: ChannelConfig = dense("resnet20", 10, (1, 32, 32), {"width": 0.5})

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
+from espalier.models.coupling import trace
+from espalier.models.registry import blueprint, build, dense, groups, skeleton
+from espalier.search import allocate
+from espalier.search.errors import SpecError
+from espalier.search.methods.slimming import INITIAL_SCALE, PULL, Slimming, SlimmingOptions
+from espalier.search.train import learning_rate
+from espalier.search.types import Budget, Recipe
 from torch import nn
-
-from models.coupling import trace
-from models.registry import blueprint, build, dense, groups, skeleton
-from search import allocate
-from search.errors import SpecError
-from search.methods.slimming import INITIAL_SCALE, PULL, Slimming, SlimmingOptions
-from search.train import learning_rate
-from search.types import Budget, Recipe
 
 
 def chain() -> nn.Sequential:

@@ -1,11 +1,10 @@
 """A network of one's own, by name in Espalier: `example-nets/tiny`."""
 
 import torch
+from espalier.models.architectures import Architecture
+from espalier.models.config import Frozen
 from pydantic import Field
 from torch import Tensor, nn
-
-from models.architectures import Architecture
-from models.config import Frozen
 
 
 class TinyNet(nn.Module):
