@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-from espalier.app.errors import problem
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from espalier.app.errors import problem
 
 COOKIE = "espalier_token"
 OPEN = frozenset({"/", "/docs", "/healthz", "/readyz"})

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
-from espalier.search.types import JobSpec
 from fastapi import Depends, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
+
+from espalier.search.types import JobSpec
 
 MOST_VALUES = 5000
 """Values a spec may hold, inner ones counted. Far more than a search can use, and few enough to list what is wrong."""

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+
 from espalier.app import show
 from espalier.app.client import Client, ClientError, Json, dataset_of
-from rich.console import Console
 
 app = typer.Typer(
     help="Pruning as architecture search: automatic widths against uniform and random ones, trained from scratch.",

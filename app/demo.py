@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from rich.console import Console
+
 from espalier.app import show
 from espalier.app.client import Client, ClientError, Json
-from rich.console import Console
 
 SPEC: Json = {
     "name": "VGG-11 on digits",
@@ -55,7 +56,7 @@ def _best(front: Json) -> Json:
 
 
 REBUILD = {
-    "pruned.json": "from espalier.models.registry import build; from espalier.search.export import read_document; "
+    "pruned.json": "from espalier.models.network import build; from espalier.search.export import read_document; "
     "from pathlib import Path; net = build(read_document(Path('pruned.json').read_text()))",
     "pruned.py": "from pruned import build; net = build('pruned.safetensors')",
 }

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, cast
 
-from espalier.app.service import Service
-from espalier.app.views import BadCursor, position
 from fastapi import Depends, Query, Request
 from fastapi.security import HTTPBearer
 from sqlalchemy.orm import Session
 from starlette.exceptions import HTTPException
+
+from espalier.app.service import Service
+from espalier.app.views import BadCursor, position
 
 BEARER = HTTPBearer(auto_error=False, description="the service's token")
 """Tells the API's description that a token is wanted; `app.auth` asks for it, before a body is read."""

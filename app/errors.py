@@ -8,9 +8,6 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
-from espalier.app.executors import TaskFailed, WorkerLost
-from espalier.search.errors import SpecError
-from espalier.storage.errors import IdempotencyClash, NotFound, StorageError, TooManyQueued, WrongState
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -18,6 +15,10 @@ from pydantic import BaseModel, Field
 from sqlalchemy.exc import DataError, DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from espalier.app.executors import TaskFailed, WorkerLost
+from espalier.search.errors import SpecError
+from espalier.storage.errors import IdempotencyClash, NotFound, StorageError, TooManyQueued, WrongState
 
 log = logging.getLogger("espalier.api")
 

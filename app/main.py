@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, cast
 
+from fastapi import Depends, FastAPI, Query
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.staticfiles import StaticFiles
+
 from espalier.app import errors
 from espalier.app.auth import COOKIE, STATIC, RequireToken, is_token
 from espalier.app.deps import BEARER, ServiceDep
@@ -11,10 +16,6 @@ from espalier.app.errors import FieldProblem, LimitBody, Problem, problems
 from espalier.app.routes import catalog, health, jobs, results
 from espalier.app.service import Service
 from espalier.search.version import VERSION
-from fastapi import Depends, FastAPI, Query
-from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
-from starlette.staticfiles import StaticFiles
 
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Espalier</title>

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import sqlalchemy as sa
-from espalier.storage.jobs import JobState
-from espalier.storage.tables import CandidateRow, JobRow
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy.orm import Session
+
+from espalier.storage.jobs import JobState
+from espalier.storage.tables import CandidateRow, JobRow
 
 CANDIDATE_STATES = ("queued", "running", "succeeded", "failed")
 

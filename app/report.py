@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-from espalier.app import show
-from espalier.app.client import Client, Json
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
+
+from espalier.app import show
+from espalier.app.client import Client, Json
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Okabe and Ito's, which colour-blind readers can tell apart."""

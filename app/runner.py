@@ -17,6 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
 from espalier.app.executors import Executor, TaskFailed, WorkerLost
 from espalier.app.tasks import evaluate_candidate, prepare_job
 from espalier.search.data import Places
@@ -29,8 +32,6 @@ from espalier.storage.database import Database
 from espalier.storage.errors import LeaseLost
 from espalier.storage.studies import Studies, Study
 from espalier.storage.tables import JobRow
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session
 
 log = logging.getLogger("espalier.runner")
 

@@ -12,6 +12,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from filelock import FileLock, Timeout
+
 from espalier.app.errors import Busy
 from espalier.app.executors import Executor, Limits
 from espalier.app.executors.local import LocalExecutor
@@ -23,7 +25,6 @@ from espalier.storage import jobs, results, runners
 from espalier.storage.artifacts import Artifacts
 from espalier.storage.database import Database
 from espalier.storage.studies import Studies
-from filelock import FileLock, Timeout
 
 T = TypeVar("T")
 

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 
 import uvicorn
+
 from espalier.app.main import create_app
 from espalier.app.runner import running
 from espalier.app.service import Service, holding, make_inspector, make_runner, token_of

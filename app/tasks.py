@@ -85,10 +85,10 @@ def describe_architecture(
     name: str, classes: int | None, shape: tuple[int, int, int] | None, options: dict[str, Any]
 ) -> dict[str, Any]:
     """One architecture: cost, groups, what can be pruned, and what cannot and why."""
-    from espalier.models.registry import blueprint, dense
+    from espalier.models.network import Network, dense
 
     config = dense(name, classes, shape, options)
-    coupling = blueprint(config).coupling
+    coupling = Network.of(config).coupling
     params, macs = coupling.prunable()
     return {
         "name": name,
@@ -96,11 +96,11 @@ def describe_architecture(
         "shape": config.shape,
         "cost": coupling.cost(config.widths)._asdict(),
         "groups": [
-            {"name": g.name, "width": g.width, "floor": g.floor, "stage": g.stage, "layers": g.layers}
+            {"name": g.name, "width": g.width, "floor": g.minimum_width, "stage": g.stage, "layers": g.layers}
             for g in coupling.groups
         ],
         "prunable": {"params": params, "macs": macs},
-        "frozen": [frozen._asdict() for frozen in coupling.frozen],
+        "frozen": [frozen._asdict() for frozen in coupling.kept],
     }
 
 

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
+from pydantic import BaseModel, Field, JsonValue
+
 from espalier.models.config import ChannelConfig
 from espalier.search.types import Budget, Candidate, Efficiency, Epoch, Init, JobSpec, MadeBy, Sample, Verdict
 from espalier.search.verdict import sample
 from espalier.storage.jobs import JobState
 from espalier.storage.results import Found, Progress
 from espalier.storage.tables import ArchitectureRow, CandidateRow, EventRow, JobRow
-from pydantic import BaseModel, Field, JsonValue
 
 ItemT = TypeVar("ItemT")
 

@@ -9,11 +9,11 @@ from typing import Annotated
 
 import torch
 import typer
-from espalier.app.show import Table
 from rich.console import Console
 
 from benchmarks import demo, memory, operators, overhead, processes, recipes, surgery, training
 from benchmarks.common import Setting
+from espalier.app.show import Table
 
 BENCHMARKS: dict[str, Callable[[Setting], Table]] = {
     "training": training.run,

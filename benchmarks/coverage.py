@@ -17,13 +17,14 @@ from typing import Annotated, NamedTuple
 
 import torch
 import typer
+
 from espalier.app.show import Table, table
 from espalier.models.architectures import TORCHVISION, architecture, names
 from espalier.models.config import ChannelConfig, Cost
-from espalier.models.coupling import Coupling
 from espalier.models.errors import ArchitectureError, ModelError, SurgeryError
-from espalier.models.registry import blueprint, dense, thinned
-from espalier.models.rehearsal import random_mask, rehearse
+from espalier.models.network import Network, dense, thinned
+from espalier.models.self_check import random_mask, self_check
+from espalier.models.tracing.coupling import Coupling
 from espalier.search.errors import SearchError
 from espalier.search.export import export
 
@@ -60,12 +61,12 @@ def cover(name: str, formats: tuple[str, ...] = ("python",)) -> Covered:
         whole = dense(name)
     except ModelError as error:
         return Covered(name, refusal=str(error))
-    coupling = blueprint(whole).coupling
+    coupling = Network.of(whole).coupling
     params, macs = coupling.prunable()
     cost = coupling.cost(whole.widths)
     small = _smaller(name)
-    rehearse(small, MASKS, double=True)
-    cut = thinned(small, random_mask(blueprint(small).coupling.groups, seed=0))
+    self_check(small, MASKS, double=True)
+    cut = thinned(Network.of(small), random_mask(Network.of(small).coupling.groups, seed=0))
     return Covered(
         name, cost, _published(name, cost), len(coupling.groups), params, macs, _convolutions(coupling),
         _reasons(coupling), ", ".join(_rebuilds(cut, formats)), "", time.perf_counter() - started,
@@ -95,15 +96,17 @@ def _published(name: str, cost: Cost) -> str:
 
 
 def _convolutions(coupling: Coupling) -> float | None:
-    weights = [tensor for tensor, shape in coupling.shapes.items() if len(shape) == 4 and tensor in coupling.uses]
+    weights = [
+        tensor for tensor, shape in coupling.shapes.items() if len(shape) == 4 and tensor in coupling.macs_per_weight
+    ]
     total = sum(math.prod(coupling.shapes[tensor]) for tensor in weights)
-    return 1 - sum(map(coupling.frozen_part, weights)) / total if total else None
+    return 1 - sum(map(coupling.kept_part, weights)) / total if total else None
 
 
 def _reasons(coupling: Coupling) -> str:
     """Why layers stay dense, and how many; the classifier's, which always does, is left out."""
     reasons = Counter(
-        re.sub(r"\S+\.\S+|(?<=through )\w+", "…", reason) for _, reason in coupling.frozen if reason != "network output"
+        re.sub(r"\S+\.\S+|(?<=through )\w+", "…", reason) for _, reason in coupling.kept if reason != "network output"
     )
     return "; ".join(f"{reason} ({count})" for reason, count in reasons.most_common())
 

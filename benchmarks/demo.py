@@ -7,9 +7,8 @@ import subprocess
 import sys
 import time
 
-from espalier.app.show import Table, table
-
 from benchmarks.common import Setting
+from espalier.app.show import Table, table
 
 
 def run(_setting: Setting) -> Table:

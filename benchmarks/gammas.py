@@ -9,16 +9,17 @@ import matplotlib as mpl
 import numpy as np
 import safetensors.torch
 import typer
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
 from espalier.app.settings import load as load_settings
 from espalier.models.config import ChannelConfig
-from espalier.models.registry import groups
+from espalier.models.network import Network
 from espalier.search.types import Candidate
 from espalier.storage import results
 from espalier.storage.artifacts import Artifacts
 from espalier.storage.database import Database
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 
 def main(output: Path, jobs: Annotated[list[str], typer.Argument(help="ids of jobs with a slimming parent")]) -> None:
@@ -45,7 +46,7 @@ def _parent(database: Database, artifacts: Artifacts, job: str) -> tuple[int, di
         config = ChannelConfig.model_validate(row.result["config"])
         state = safetensors.torch.load_file(artifacts.path(str(row.weights)))
     stages: dict[int, list[NDArray[np.float32]]] = {}
-    for group in groups(config):
+    for group in Network.of(config).groups:
         # the scale of a batch norm is one-dimensional, has a running mean beside it, and ends in .weight
         for part in group.slices:
             name = part.tensor.removesuffix(".weight")

@@ -6,10 +6,9 @@ import multiprocessing
 import time
 from concurrent.futures import ProcessPoolExecutor
 
+from benchmarks.common import Setting
 from espalier.app.show import Table, table
 from espalier.search.execution import peak_memory
-
-from benchmarks.common import Setting
 
 NET = "torchvision/resnet152"
 
@@ -28,7 +27,7 @@ def run(_setting: Setting) -> Table:
 
 def _weights() -> int:
     from espalier.models.cost import cost
-    from espalier.models.registry import dense
+    from espalier.models.network import dense
 
     return 4 * cost(dense(NET)).params
 
@@ -36,9 +35,10 @@ def _weights() -> int:
 def _measure(verb: str) -> tuple[float, int]:
     """Seconds, and the growth of the peak of resident memory in bytes."""
     import torch
+
     from espalier.models.config import ChannelMask
     from espalier.models.cost import cost
-    from espalier.models.registry import blueprint, build, dense
+    from espalier.models.network import Network, build, dense
     from espalier.models.surgery import prune
     from espalier.search.allocate import allocate, uniform
     from espalier.search.types import Budget
@@ -46,7 +46,7 @@ def _measure(verb: str) -> tuple[float, int]:
     build(dense("vgg11", 10, (3, 32, 32), {"width": 0.1}))  # what torch loads on first use
     before, started = peak_memory(), time.perf_counter()
     whole = dense(NET)
-    coupling = blueprint(whole).coupling
+    coupling = Network.of(whole).coupling
     budget = Budget(metric="channels", keep=0.5)
     widths = allocate(uniform(coupling.groups, 0.1), coupling, budget, 0.1)
     half = whole.model_copy(update={"widths": widths})

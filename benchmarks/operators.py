@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from espalier.app.show import Table, table
-from espalier.models.cost import cost
-from espalier.models.registry import build, dense
-from espalier.search.cores import cores
-from espalier.search.train import autocast, place
-from espalier.search.types import Execution
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.common import Setting
+from espalier.app.show import Table, table
+from espalier.models.cost import cost
+from espalier.models.network import build, dense
+from espalier.search.cores import cores
+from espalier.search.train import autocast, place
+from espalier.search.types import Execution
 
 NETS = ("vgg19", "resnet56")
 BATCH, STEPS = 64, 5

@@ -6,12 +6,11 @@ import tempfile
 from datetime import datetime
 from pathlib import Path
 
+from benchmarks.common import Setting
 from espalier.app.client import Json
 from espalier.app.demo import service
 from espalier.app.show import Table, table
 from espalier.search.cores import cores
-
-from benchmarks.common import Setting
 
 CANDIDATES = 8
 SPEC: Json = {

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 
+from benchmarks.common import Setting
 from espalier.app.executors.local import LocalExecutor
 from espalier.app.show import Table, table
 from espalier.models.config import ChannelConfig
-from espalier.models.registry import dense
+from espalier.models.network import dense
 from espalier.search.cores import cores
 from espalier.search.execution import step_seconds
 from espalier.search.types import Execution
-
-from benchmarks.common import Setting
 
 NET, WIDTH, BATCH, STEPS = "vgg16", 0.25, 128, 120
 

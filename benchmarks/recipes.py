@@ -7,12 +7,11 @@ import tempfile
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from benchmarks.common import Setting
 from espalier.app.client import Client, Json
 from espalier.app.demo import service
 from espalier.app.settings import load as load_settings
 from espalier.app.show import Table, table
-
-from benchmarks.common import Setting
 
 TARGET: Json = {"arch": "vgg16", "options": {"width": 0.5}}
 PASS = (0.80, 0.85, 0.88)

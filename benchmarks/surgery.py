@@ -12,10 +12,9 @@ from concurrent.futures import ProcessPoolExecutor
 from statistics import median
 from typing import Any, NamedTuple
 
+from benchmarks.common import Setting
 from espalier.app.show import Table, table
 from espalier.search.execution import forget_peak, peak_memory
-
-from benchmarks.common import Setting
 
 NETS = ("resnet50", "densenet121", "mobilenet_v3_large", "efficientnet_b0", "convnext_tiny")
 RUNS = 9
@@ -55,10 +54,11 @@ def _apart(way: str, name: str) -> Cut:
 
 def _ours(name: str, check: bool = False) -> Callable[[], Any]:
     import torch
+
     from espalier.models.config import ChannelMask
-    from espalier.models.coupling import trace
-    from espalier.models.registry import build, dense
+    from espalier.models.network import build, dense
     from espalier.models.surgery import prune
+    from espalier.models.tracing.trace import trace
 
     config = dense(f"torchvision/{name}")
     net = build(config).eval()
@@ -74,7 +74,8 @@ def _ours(name: str, check: bool = False) -> Callable[[], Any]:
 def _theirs(name: str) -> Callable[[], Any]:
     import torch
     import torch_pruning
-    from espalier.models.registry import build, dense
+
+    from espalier.models.network import build, dense
 
     config = dense(f"torchvision/{name}")
     net = build(config).eval()

@@ -12,20 +12,20 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from espalier.app.show import Table, table
-from espalier.models.config import ChannelConfig
-from espalier.models.cost import cost
-from espalier.models.registry import build, dense
-from espalier.search.cores import cores
-from espalier.search.data import Data, Images
-from espalier.search.execution import choose_execution
-from espalier.search.train import train
-from espalier.search.types import Execution, Recipe
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from benchmarks.common import Setting
+from espalier.app.show import Table, table
+from espalier.models.config import ChannelConfig
+from espalier.models.cost import cost
+from espalier.models.network import build, dense
+from espalier.search.cores import cores
+from espalier.search.data import Data, Images
+from espalier.search.execution import choose_execution
+from espalier.search.train import train
+from espalier.search.types import Execution, Recipe
 
 NETS = ("vgg19", "resnet56")
 IMAGES, EPOCHS = 2560, 4

@@ -13,10 +13,13 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Any, ClassVar, cast, get_type_hints
 
 import torchvision
-from espalier.models.config import ChannelConfig, Frozen
-from espalier.models.coupling import Shape
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from torch import nn
+
+from espalier.models.config import ChannelConfig, Shape
+from espalier.models.document import Frozen
 from espalier.models.errors import ArchitectureError, UnknownArchitecture
-from espalier.models.initialise import Weights
+from espalier.models.layers.draw import InitScheme
 from espalier.models.zoo.conv import Conv
 from espalier.models.zoo.densenet import DenseNet
 from espalier.models.zoo.lenet import LeNet5, LeNet300
@@ -24,8 +27,6 @@ from espalier.models.zoo.mobilenet import MobileNetV1, MobileNetV2
 from espalier.models.zoo.preresnet import PreResNet
 from espalier.models.zoo.resnet import ResNet
 from espalier.models.zoo.vgg import VGG
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
-from torch import nn
 
 
 class NoOptions(Frozen):
@@ -84,7 +85,7 @@ class Growing(Frozen):
     growth: int = Field(default=12, strict=True, ge=1, le=128, description="channels that each layer appends")
 
 
-AS_PAPERS = Weights()
+AS_PAPERS = InitScheme()
 
 
 @dataclass(frozen=True)
@@ -98,12 +99,12 @@ class Architecture:
     options: type[Frozen] = Scaled
     classes: int = 10
     shape: Shape = (3, 32, 32)
-    weights: Weights = AS_PAPERS
+    init: InitScheme = AS_PAPERS
     """How fresh weights are drawn."""
 
 
 MNIST: Shape = (1, 28, 28)
-GLOROT = Weights(convolution="glorot", linear="glorot")
+GLOROT = InitScheme(convolution="glorot", linear="glorot")
 
 
 def _vgg(depth: int) -> Architecture:
@@ -112,7 +113,7 @@ def _vgg(depth: int) -> Architecture:
         f"VGG-{depth} with batch norm and one linear layer, for images of 16 px and more",
         lambda options, classes, shape: VGG(depth, classes, shape[0], options.width, options.batch_norm),
         options=VGGOptions,
-        weights=Weights(gamma=0.5),
+        init=InitScheme(gamma=0.5),
     )
 
 
@@ -131,7 +132,7 @@ def _preresnet(depth: int) -> Architecture:
         f"PreResNet-{depth} for small images: pre-activation bottlenecks with channel selection",
         lambda options, classes, shape: PreResNet(options.blocks, classes, shape[0], options.width, options.bare),
         options=_residual((depth - 2) // 9, (0, 1, 2)),
-        weights=Weights(gamma=0.5),
+        init=InitScheme(gamma=0.5),
     )
 
 
@@ -140,7 +141,7 @@ def _conv(depth: int) -> Architecture:
         f"conv{depth}",
         f"Conv-{depth} of the lottery-ticket paper: {depth} convolutions, two hidden linear layers, no batch norm",
         lambda options, classes, shape: Conv(depth, classes, shape, options.width),
-        weights=GLOROT,
+        init=GLOROT,
     )
 
 
@@ -150,14 +151,14 @@ _ZOO = (
         "LeNet-300-100: two hidden linear layers",
         lambda options, classes, shape: LeNet300(classes, shape, options.width),
         shape=MNIST,
-        weights=GLOROT,
+        init=GLOROT,
     ),
     Architecture(
         "lenet5",
         "LeNet-5 as in Caffe: two convolutions, one hidden linear layer, no batch norm",
         lambda options, classes, shape: LeNet5(classes, shape, options.width),
         shape=MNIST,
-        weights=GLOROT,
+        init=GLOROT,
     ),
     *map(_conv, (2, 4, 6)),
     *map(_vgg, (11, 13, 16, 19)),
@@ -168,7 +169,7 @@ _ZOO = (
         "DenseNet-40 for small images: 3x3 convolutions that append 12 channels each, with channel selection",
         lambda options, classes, shape: DenseNet(40, classes, shape[0], options.growth),
         options=Growing,
-        weights=Weights(gamma=0.5),
+        init=InitScheme(gamma=0.5),
     ),
     Architecture(
         "densenet_bc100",
@@ -177,7 +178,7 @@ _ZOO = (
             100, classes, shape[0], options.growth, bottleneck=True, compression=0.5
         ),
         options=Growing,
-        weights=Weights(gamma=0.5),
+        init=InitScheme(gamma=0.5),
     ),
     Architecture(
         "mobilenet_v1",
@@ -239,7 +240,7 @@ def _from_plugin(name: str, entry: EntryPoint) -> Architecture:
     if not (isinstance(found.options, type) and issubclass(found.options, Frozen)):
         raise ArchitectureError(f"{where} has options of {found.options!r}; they must be a subclass of {Frozen!r}")
     try:
-        ChannelConfig(arch=name, classes=found.classes, shape=found.shape, widths={})
+        ChannelConfig.of_classifier(name, {}, found.classes, found.shape, {})
     except ValidationError as error:
         problems = "; ".join(f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors())
         raise ArchitectureError(f"{where} cannot have its own input or classes: {problems}") from error
@@ -268,5 +269,5 @@ def _from_torchvision(name: str) -> Architecture:
         options=NoOptions,
         classes=1000,
         shape=(3, size, size),
-        weights=Weights(linear=0.02) if name.startswith(LAYER_NORMED) else AS_PAPERS,
+        init=InitScheme(linear=0.02) if name.startswith(LAYER_NORMED) else AS_PAPERS,
     )

@@ -5,68 +5,114 @@ Only data lives here (no torch import), so that the service can speak of network
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import Field, JsonValue
+
+from espalier.models.document import Document, Frozen, content_hash
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-SCHEMA_VERSION = 1
-"""Version of the channel-config document. A change in meaning raises it; other versions are refused."""
+SCHEMA_VERSION = 2
+"""Version of the channel-config document. A change in meaning raises it, and adds an entry to its `UPGRADES`."""
 
 Width = Annotated[int, Field(strict=True, ge=1)]
-Pick = Annotated[int, Field(strict=True, ge=0)]
-Extent = Annotated[int, Field(strict=True, ge=1, le=4096)]
+ChannelIndex = Annotated[int, Field(strict=True, ge=0)]
+Extent = Annotated[int, Field(strict=True, ge=1, le=100_000)]
+Shape = tuple[int, ...]
 
 
-class Frozen(BaseModel):
-    """Base of every value that is stored, sent and passed on: immutable, and closed to unknown fields."""
+class TensorSpec(Frozen):
+    """One tensor that goes into a network or comes out of it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-def content_hash(value: BaseModel | Mapping[str, Any], length: int = 32) -> str:
-    """Hash of a value's canonical JSON (sorted keys, every field written, defaults too), as `length` hex digits."""
-    data = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-    canonical = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:length]
+    shape: tuple[Extent, ...] = Field(max_length=8, description="of one example, without the batch")
 
 
-class ChannelConfig(Frozen):
+def _from_version_1(raw: dict[str, Any]) -> dict[str, Any]:
+    """Version 1 knew one input, of images, and one output, of classes."""
+    classes, shape = raw.pop("classes"), raw.pop("shape")
+    return {**raw, "inputs": [{"shape": shape}], "outputs": [{"shape": [classes]}]}
+
+
+class ChannelConfig(Document):
     """A network as data: all that is needed to build it again, and nothing about its weights."""
+
+    UPGRADES: ClassVar = {1: _from_version_1}
 
     schema_version: int = Field(default=SCHEMA_VERSION, description="version of this document's meaning")
     arch: str = Field(min_length=1, max_length=200, description="'vgg16', 'resnet56', 'torchvision/resnet18', …")
     options: dict[str, JsonValue] = Field(
         default_factory=dict, description="factory options that change the dense network, e.g. {'width': 0.5}"
     )
-    classes: int = Field(ge=1, le=100_000)
-    shape: tuple[Extent, Extent, Extent] = Field(description="one input: channels, height, width")
+    inputs: tuple[TensorSpec, ...] = Field(min_length=1, description="of images: channels, height, width")
+    outputs: tuple[TensorSpec, ...] = Field(min_length=1, description="of a classifier: one number for each class")
     widths: dict[str, Width] = Field(description="channel group -> channels kept")
-    picks: dict[str, tuple[Pick, ...]] = Field(
+    picks: dict[str, tuple[ChannelIndex, ...]] = Field(
         default_factory=dict, description="for groups that select from a shared stream: which channels"
     )
+    mask: str | None = Field(default=None, description="hash of a mask over single weights, where there is one")
+
+    @classmethod
+    def of_classifier(
+        cls, arch: str, options: Mapping[str, JsonValue], classes: int, shape: Shape, widths: Mapping[str, int]
+    ) -> ChannelConfig:
+        """The config of a network that gives one number for each class."""
+        return cls(
+            arch=arch,
+            options=dict(options),
+            inputs=(TensorSpec(shape=shape),),
+            outputs=(TensorSpec(shape=(classes,)),),
+            widths=dict(widths),
+        )
+
+    @cached_property
+    def id(self) -> str:
+        """The architecture's identity: the hash of this document.
+
+        What version 1 could say is hashed as version 1 said it, so that a network keeps its id over releases. A later
+        version does the same for what it adds.
+        """
+        return content_hash(_as_version_1(self) or self)
 
     @property
-    def id(self) -> str:
-        """The architecture's identity: the hash of this document."""
-        return content_hash(self)
+    def shape(self) -> Shape:
+        """Of one example of the first input."""
+        return self.inputs[0].shape
+
+    @property
+    def classes(self) -> int:
+        """Numbers in the first output."""
+        return self.outputs[0].shape[0]
+
+
+def _as_version_1(config: ChannelConfig) -> dict[str, Any] | None:
+    """The document as version 1 wrote it; None where it has no words for it."""
+    shapes = [[len(spec.shape) for spec in specs] for specs in (config.inputs, config.outputs)]
+    if shapes != [[3], [1]] or config.mask is not None:
+        return None
+    document = config.model_dump(mode="json", include={"arch", "options", "widths", "picks"})
+    return {**document, "schema_version": 1, "classes": config.classes, "shape": list(config.shape)}
+
+
+Role = Literal["out", "in", "scale", "shift", "statistic", "index", "other"]
+"""What a dimension of a tensor is to its layer: its output or input channels; or, for each channel, a
+normalisation's scale or running statistic, a shift (biases, too), its index in a stream, or another number."""
 
 
 class Slice(NamedTuple):
     """Where one group's channels lie in one tensor of the state dict.
 
-    Channel `c` owns the indices `start + c * repeat … start + (c + 1) * repeat - 1` of dimension `dim`.
+    Channel `c` has the indices `start + c * repeat … start + (c + 1) * repeat - 1` of dimension `dim`.
     """
 
     tensor: str
     dim: int
+    role: Role
     start: int = 0
     repeat: int = 1
 
@@ -85,13 +131,13 @@ class Selection(NamedTuple):
     """The scale of the batch norm that the stream passes before it is read, by channels of the stream."""
 
 
-FLOOR = 0.1
+MINIMUM_KEEP = 0.1
 """Least share of a group's channels that stays, unless asked otherwise."""
 
 
-def floor_of(width: int, share: float = FLOOR) -> int:
+def minimum_width(width: int, keep: float = MINIMUM_KEEP) -> int:
     """Channels of a group that always stay: a share of its width, rounded up, at least one."""
-    return min(width, max(1, math.ceil(share * width)))
+    return min(width, max(1, math.ceil(keep * width)))
 
 
 @dataclass(frozen=True)
@@ -100,7 +146,7 @@ class ChannelGroup:
 
     name: str
     width: int
-    floor: int
+    minimum_width: int
     stage: int
     slices: tuple[Slice, ...]
     selection: Selection | None = None

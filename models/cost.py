@@ -1,4 +1,4 @@
-"""What a network costs, from its config alone; and the receipt, layer by layer."""
+"""The receipt: what a network costs, layer by layer."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
-from espalier.models.config import ChannelConfig, Cost
-from espalier.models.registry import blueprint, skeleton, validate
 from torch import nn
+
+from espalier.models.config import ChannelConfig, Cost
+from espalier.models.network import Network
 
 
 def cost(config: ChannelConfig) -> Cost:
     """Parameters and multiply-adds for one input. Allocates nothing. Raises ConfigError."""
-    validate(config)
-    return blueprint(config).coupling.cost(config.widths)
+    return Network.of(config).cost
 
 
 class LayerCost(NamedTuple):
@@ -36,17 +36,17 @@ def receipt(config: ChannelConfig) -> list[LayerCost]:
 
     Multiply-adds of no single layer, such as attention's, are a row of their own at the end.
     """
-    net, uses = skeleton(config), blueprint(config).coupling.uses
+    network = Network.of(config)
     rows = [
-        _row(name, module, uses)
-        for name, module in net.named_modules()
+        _row(name, module, network.coupling.macs_per_weight)
+        for name, module in network.on_meta().named_modules()
         if any(True for _ in module.parameters(recurse=False))
     ]
-    other = blueprint(config).coupling.other_macs
+    other = network.coupling.activation_macs
     return [*rows, LayerCost("", "products of activations", 0, 0, (), (), 1, 0, other)] if other else rows
 
 
-def _row(name: str, module: nn.Module, uses: Mapping[str, int]) -> LayerCost:
+def _row(name: str, module: nn.Module, macs_per_weight: Mapping[str, int]) -> LayerCost:
     own = dict(module.named_parameters(prefix=name, recurse=False))
     weight = getattr(module, "weight", None)
     shape = tuple(weight.shape) if isinstance(weight, torch.Tensor) else (0,)
@@ -59,5 +59,5 @@ def _row(name: str, module: nn.Module, uses: Mapping[str, int]) -> LayerCost:
         stride=tuple(module.stride) if isinstance(module, nn.Conv2d) else (),
         groups=module.groups if isinstance(module, nn.Conv2d) else 1,
         params=sum(parameter.numel() for parameter in own.values()),
-        macs=sum(parameter.numel() * uses.get(tensor, 0) for tensor, parameter in own.items()),
+        macs=sum(parameter.numel() * macs_per_weight.get(tensor, 0) for tensor, parameter in own.items()),
     )

@@ -17,6 +17,9 @@ from collections.abc import Iterable
 class ModelError(ValueError):
     """Base of everything this package raises about a network."""
 
+    is_users = True
+    """Whether what was asked for was wrong, rather than the code or the machine."""
+
 
 class ConfigError(ModelError):
     """A channel config that no network answers to."""
@@ -43,3 +46,8 @@ class WeightsError(ModelError):
 
 class SurgeryError(ModelError):
     """A cut that does not fit the network, or changes what it computes."""
+
+
+def first_line(error: Exception) -> str:
+    """What was wrong; torch appends where in its own code it was noticed."""
+    return str(error).strip().partition("\n")[0]

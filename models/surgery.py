@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
-from espalier.models.config import ChannelGroup, ChannelMask, Slice
-from espalier.models.coupling import Coupling
-from espalier.models.errors import SurgeryError
-from espalier.models.tensors import named_tensors, picked, precision_of, with_tensors
 from torch import Tensor, nn
+
+from espalier.models.config import ChannelGroup, ChannelMask, Slice
+from espalier.models.copies import with_tensors
+from espalier.models.errors import SurgeryError
+from espalier.models.tensors import named_tensors, picked, precision_of
+from espalier.models.tracing.coupling import Coupling
 
 
 def prune(net: nn.Module, coupling: Coupling, mask: ChannelMask, check: bool = True) -> nn.Module:

@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from espalier.models.errors import WeightsError
-from espalier.models.tensors import fill, state_of
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
+
+from espalier.models.errors import WeightsError
+from espalier.models.tensors import fill, state_of
 
 NAMED = 5
 """Tensors that an error names before it only counts them."""

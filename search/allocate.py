@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from espalier.models.config import ChannelGroup, ChannelMask, floor_of
-from espalier.models.coupling import Coupling
+from numpy.typing import NDArray
+
+from espalier.models.config import ChannelGroup, ChannelMask, minimum_width
+from espalier.models.tracing.coupling import Coupling
 from espalier.search.errors import SpecError
 from espalier.search.methods.base import Scores
 from espalier.search.types import Budget
-from numpy.typing import NDArray
 
 Order = NDArray[np.int64]
 """Group index of each channel outside the floors, the most important channel first."""
@@ -25,7 +26,7 @@ Order = NDArray[np.int64]
 
 def floors(groups: Sequence[ChannelGroup], share: float) -> NDArray[np.int64]:
     """Channels of each group that always stay."""
-    return np.array([floor_of(group.width, share) for group in groups], dtype=np.int64)
+    return np.array([minimum_width(group.width, share) for group in groups], dtype=np.int64)
 
 
 def by_scores(groups: Sequence[ChannelGroup], scores: Scores, floor: float) -> Order:

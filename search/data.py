@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from espalier.search.errors import DataUnavailable, UnknownName
-from espalier.search.types import Folder, Recipe
 from filelock import FileLock
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
+
+from espalier.search.errors import DataUnavailable, UnknownName
+from espalier.search.types import Folder, Recipe
 
 HOLDOUT = 0.1
 HOLDOUT_MOST = 5000

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from torch import nn
+
 from espalier.models.config import ChannelConfig
-from espalier.models.registry import blueprint, build, dense, thinned
+from espalier.models.network import Network, build, dense, thinned
 from espalier.models.surgery import prune
 from espalier.models.weights import load_weights
 from espalier.search import allocate
@@ -14,7 +16,6 @@ from espalier.search.data import Data
 from espalier.search.methods import create
 from espalier.search.methods.base import PruningMethod
 from espalier.search.types import Candidate, Dense, Pruned, Target, Uniform
-from torch import nn
 
 
 class Start(NamedTuple):
@@ -36,7 +37,7 @@ def derive(candidate: Candidate, parent: Path | None, data: Data) -> Start:
     `parent` is the safetensors file of the candidate whose key is `candidate.parent`.
     """
     whole = dense_config(candidate.target, data)
-    origin, coupling = candidate.origin, blueprint(whole).coupling
+    origin, coupling = candidate.origin, Network.of(whole).coupling
     match origin:
         case Dense():
             method = create(origin.method) if origin.method else None
@@ -48,19 +49,19 @@ def derive(candidate: Candidate, parent: Path | None, data: Data) -> Start:
         case _:
             order, draw = allocate.random(coupling.groups, candidate.floor, origin.draw), origin.draw
     widths = allocate.allocate(order, coupling, origin.budget, candidate.floor)
-    config = thinned(whole, allocate.drawn(coupling.groups, widths, draw))
+    config = thinned(Network.of(whole), allocate.drawn(coupling.groups, widths, draw))
     return Start(config, build(config, candidate.seed), None)
 
 
 def _pruned(candidate: Candidate, origin: Pruned, whole: ChannelConfig, parent: Path | None) -> Start:
     if parent is None:
         raise ValueError(f"candidate {candidate.label!r} needs its parent's weights")
-    net, coupling = build(whole), blueprint(whole).coupling
+    net, coupling = build(whole), Network.of(whole).coupling
     load_weights(net, parent)
     scores = create(origin.method).score(net, coupling.groups)
     order = allocate.by_scores(coupling.groups, scores, candidate.floor)
     mask = allocate.top(coupling.groups, scores, allocate.allocate(order, coupling, origin.budget, candidate.floor))
-    config = thinned(whole, mask)
+    config = thinned(Network.of(whole), mask)
     if candidate.init == "scratch":
         return Start(config, build(config, candidate.seed), None)
     return Start(config, prune(net, coupling, mask), None)

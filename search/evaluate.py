@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from torch import nn
+
 from espalier.models.config import ChannelConfig, Cost
 from espalier.models.cost import cost
-from espalier.models.registry import blueprint, skeleton
-from espalier.models.rehearsal import rehearse
+from espalier.models.network import Network
+from espalier.models.self_check import self_check
 from espalier.models.tensors import state_of
 from espalier.models.weights import packed
 from espalier.search import allocate
@@ -24,7 +26,6 @@ from espalier.search.plan import plan, recipe_of
 from espalier.search.train import Report, accuracy, steps_per_epoch, train
 from espalier.search.types import Budget, Candidate, Execution, JobSpec, MadeBy, Preprocessing, Recipe, Result
 from espalier.search.version import VERSION
-from torch import nn
 
 
 class Evaluated(NamedTuple):
@@ -87,7 +88,7 @@ def matched(recipe: Recipe, whole: Cost, small: Cost) -> Recipe:
     return recipe.model_copy(update={"epochs": int(recipe.epochs * factor)})
 
 
-def latency(net: nn.Module, shape: tuple[int, int, int], execution: Execution, runs: int = 10) -> float:
+def latency(net: nn.Module, shape: tuple[int, ...], execution: Execution, runs: int = 10) -> float:
     """Milliseconds for one input in evaluation mode, on one thread; the fastest of `runs`, to shut out other load."""
     net.eval()
     torch.set_num_threads(1)
@@ -121,15 +122,15 @@ def examine(spec: JobSpec, places: Places) -> Examination:
     data = load(spec.target.dataset, places)
     whole = dense_config(spec.target, data)
     planned = plan(_plain(spec, whole), data.fingerprint)
-    coupling = blueprint(whole).coupling
+    coupling = Network.of(whole).coupling
     if not coupling.groups and spec.budgets:
-        reasons = "; ".join(f"{layer}: {reason}" for layer, reason in coupling.frozen[:3])
+        reasons = "; ".join(f"{layer}: {reason}" for layer, reason in coupling.kept[:3])
         raise SpecError(f"{spec.target.arch} has no channels that can be pruned ({reasons})")
-    _check_batch(skeleton(whole), min(recipe_of(spec).batch_size, len(data.train)), whole.shape)
+    _check_batch(Network.of(whole).on_meta(), min(recipe_of(spec).batch_size, len(data.train)), whole.shape)
     if coupling.groups and spec.budgets:
-        rehearse(whole)  # before hours of training
+        self_check(whole)  # before hours of training
     for method in spec.methods:
-        create(method).ranked(skeleton(whole), coupling.groups)
+        create(method).ranked(Network.of(whole).on_meta(), coupling.groups)
     epochs = macs = 0
     dense = coupling.cost(whole.widths)
     sizes: dict[Budget | None, Cost] = {None: dense}
@@ -154,7 +155,7 @@ def _plain(spec: JobSpec, whole: ChannelConfig) -> JobSpec:
     return spec.model_copy(update={"target": target, "methods": methods})
 
 
-def _check_batch(net: nn.Module, batch: int, shape: tuple[int, int, int]) -> None:
+def _check_batch(net: nn.Module, batch: int, shape: tuple[int, ...]) -> None:
     """Raise SpecError if a training step of this batch size is impossible (batch norm needs two values a channel)."""
     try:
         net.train()(torch.empty((batch, *shape), device="meta"))

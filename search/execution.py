@@ -15,12 +15,14 @@ import numpy as np
 import psutil
 import torch
 import torch.nn.functional as F
-from espalier.models.config import ChannelConfig, content_hash
-from espalier.models.registry import build
-from espalier.search.train import autocast, place
-from espalier.search.types import Execution
 from filelock import FileLock
 from pydantic import ValidationError
+
+from espalier.models.config import ChannelConfig
+from espalier.models.document import content_hash
+from espalier.models.network import build
+from espalier.search.train import autocast, place
+from espalier.search.types import Execution
 
 STEPS = 5
 ENOUGH = 0.95

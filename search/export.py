@@ -13,16 +13,17 @@ from typing import Any, NamedTuple
 
 import torch
 import yaml
+from torch import Tensor, nn
+
 from espalier.models.config import ChannelConfig
 from espalier.models.cost import LayerCost, cost, receipt
-from espalier.models.registry import bare, build
+from espalier.models.network import Network, build
 from espalier.models.tensors import precision_of
 from espalier.models.weights import load_weights, notes_of, packed, read_weights
 from espalier.search.errors import SpecError, UnknownName
 from espalier.search.python_file import CLOSE, python_file
 from espalier.search.types import Preprocessing
 from espalier.search.version import VERSION
-from torch import Tensor, nn
 
 OPSET = 20
 """Version of ONNX's operators that exported files ask for."""
@@ -117,7 +118,7 @@ def _safetensors(source: Source) -> File:
         raise SpecError(
             "no weights of this architecture were kept; submit the job with keep_weights, or export another format"
         )
-    state = read_weights(bare(source.config), source.weights)
+    state = read_weights(Network.of(source.config).module, source.weights)
     return File(packed(state, source.notes), "application/octet-stream", "safetensors")
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from pydantic import ValidationError
+
 from espalier.search.data import recipes
 from espalier.search.errors import SpecError, UnknownName
 from espalier.search.types import Candidate, Dense, Init, JobSpec, Origin, Plan, Pruned, Random, Recipe, Uniform
-from pydantic import ValidationError
 
 MOST_CANDIDATES = 5000
 

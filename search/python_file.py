@@ -11,14 +11,15 @@ from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 import torch
+from torch import Tensor, fx, nn
+
 from espalier.models.architectures import architecture
 from espalier.models.config import ChannelConfig
 from espalier.models.cost import cost
-from espalier.models.registry import bare, build
+from espalier.models.network import Network, build
 from espalier.models.tensors import named_tensors, precision_of, state_of
 from espalier.search.errors import SpecError
 from espalier.search.types import Preprocessing
-from torch import Tensor, fx, nn
 
 CLOSE = 1e-3
 """Largest difference between a network and its export, as a share of the largest output."""
@@ -154,12 +155,12 @@ def python_file(config: ChannelConfig, seen: Preprocessing | None = None) -> str
 
     Raises SpecError if this network cannot be written down.
     """
-    net = bare(config).eval()
+    net = Network.of(config).module.eval()
     forward, layers, tensors = _traced(net)
     imports = list(_imports(forward))
     params, macs = cost(config)
     channels, height, width = config.shape
-    weights = architecture(config.arch).weights
+    weights = architecture(config.arch).init
     lines = forward.src[forward.src.index("def forward") :].strip("\n").splitlines()  # before it: words to the tracer
     text = _FILE.format(
         arch=config.arch,

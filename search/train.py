@@ -14,12 +14,13 @@ import numpy as np
 import safetensors.torch
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
 from espalier.models.tensors import fill, state_of
 from espalier.search.data import Data, Images, batches
 from espalier.search.errors import Diverged
 from espalier.search.types import Epoch, Execution, Recipe
-from safetensors import SafetensorError, safe_open
-from torch import Tensor, nn
 
 EVALUATION_BATCH = 500
 CHECKPOINT_SHARE = 0.02

@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from espalier.models.config import ChannelConfig, Cost, Frozen, content_hash
 from pydantic import ConfigDict, Field, JsonValue, StringConstraints, model_validator
+
+from espalier.models.config import ChannelConfig, Cost
+from espalier.models.document import Frozen, content_hash
 
 KEY_VERSION = 1
 """Part of every candidate's key. Raise it when the same candidate would give other numbers."""

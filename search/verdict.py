@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
-from espalier.search.types import Budget, Candidate, Efficiency, Init, Result, Sample, Verdict
 from scipy import special
+
+from espalier.search.types import Budget, Candidate, Efficiency, Init, Result, Sample, Verdict
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000

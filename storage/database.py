@@ -14,9 +14,10 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from espalier.storage.errors import DatabaseUnusable
 from filelock import FileLock
 from sqlalchemy.orm import Session, sessionmaker
+
+from espalier.storage.errors import DatabaseUnusable
 
 VERSION_TABLE = "espalier_version"
 """Optuna keeps its own `alembic_version` in the same database, and refuses to open it if there is a stranger in it."""

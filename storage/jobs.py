@@ -9,11 +9,12 @@ from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
-from espalier.models.config import content_hash
+from sqlalchemy.orm import Session
+
+from espalier.models.document import content_hash
 from espalier.search.types import Candidate, Execution, JobSpec
 from espalier.storage.errors import IdempotencyClash, LeaseLost, NotFound, TooManyQueued, WrongState
 from espalier.storage.tables import CandidateRow, EventRow, JobRow
-from sqlalchemy.orm import Session
 
 LEASE = timedelta(seconds=30)
 

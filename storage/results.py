@@ -6,12 +6,13 @@ from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
 from espalier.models.config import ChannelConfig, Cost
 from espalier.search.types import Candidate, Outcome, Result
 from espalier.storage.errors import NotFound
 from espalier.storage.jobs import record
 from espalier.storage.tables import ArchitectureRow, CandidateRow, JobRow
-from sqlalchemy.orm import Session
 
 SHORTEST = 6
 """Characters of an architecture's id that may stand for all of it."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
 from espalier.storage.jobs import now
 from espalier.storage.tables import RunnerRow
-from sqlalchemy.orm import Session
 
 SILENCE = timedelta(seconds=30)
 """After so long without a word a runner counts as dead."""

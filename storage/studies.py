@@ -7,10 +7,11 @@ from typing import Any
 
 import optuna
 import sqlalchemy as sa
-from espalier.search.types import Failure, Outcome, Result
-from espalier.storage.database import Database, prepare_sqlite
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState, create_trial
+
+from espalier.search.types import Failure, Outcome, Result
+from espalier.storage.database import Database, prepare_sqlite
 
 OUTCOME = "outcome"
 """The one attribute of each trial: the outcome as JSON."""

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
+
 from espalier.search.data import Data, Places, load
 from espalier.search.types import Recipe
-from hypothesis import settings
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=15)
 settings.load_profile("repeatable")

@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Literal, NamedTuple
 
 import psutil
+
 from espalier.app.executors import NO_LIMITS, Limits, TaskFailed, WorkerLost
 
 POLL_SECONDS = 0.2

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
+from fastapi import APIRouter, Depends, Query
+from pydantic import JsonValue, TypeAdapter, ValidationError
+from starlette.exceptions import HTTPException
+
 from espalier.app.deps import ServiceDep
 from espalier.app.errors import problems
 from espalier.app.tasks import describe_architecture, describe_catalog
 from espalier.app.views import CatalogArchitecture, CatalogEntry
-from fastapi import APIRouter, Depends, Query
-from pydantic import JsonValue, TypeAdapter, ValidationError
-from starlette.exceptions import HTTPException
 
 router = APIRouter(prefix="/v1/catalog", tags=["catalog"])
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from espalier.app.deps import BEARER, ServiceDep, SessionDep
-from espalier.app.errors import problem, problems
-from espalier.app.metrics import registry
 from fastapi import APIRouter, Depends, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
+
+from espalier.app.deps import BEARER, ServiceDep, SessionDep
+from espalier.app.errors import problem, problems
+from espalier.app.metrics import registry
 
 router = APIRouter(tags=["operations"])
 

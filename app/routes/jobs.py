@@ -7,6 +7,11 @@ import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
+from fastapi import APIRouter, Header, Response
+from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
+from sqlalchemy.exc import IntegrityError
+from starlette.concurrency import run_in_threadpool
+
 from espalier.app.body import DOCUMENTED, SpecDep
 from espalier.app.deps import Limit, Position, ServiceDep, SessionDep
 from espalier.app.errors import problems
@@ -29,10 +34,6 @@ from espalier.search.types import JobSpec
 from espalier.storage import jobs, results
 from espalier.storage.errors import NotFound
 from espalier.storage.jobs import FINISHED, JobState
-from fastapi import APIRouter, Header, Response
-from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
-from sqlalchemy.exc import IntegrityError
-from starlette.concurrency import run_in_threadpool
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+from fastapi import APIRouter, Header, Query, Response
+
 from espalier.app.deps import Limit, Position, ServiceDep, SessionDep
 from espalier.app.errors import problems
 from espalier.app.tasks import export_config, receipt_of
 from espalier.app.views import ArchitectureView, FoundView, Page, VerdictView, architecture_view, found_view, page
-from espalier.models.config import content_hash
+from espalier.models.document import content_hash
 from espalier.search.front import pareto as pareto_of
 from espalier.search.types import CostName, Pareto
 from espalier.search.verdict import compare, efficiency, summary
 from espalier.storage import jobs, results
-from fastapi import APIRouter, Header, Query, Response
 
 router = APIRouter(prefix="/v1", tags=["results"])
 

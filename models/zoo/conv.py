@@ -11,7 +11,7 @@ HIDDEN = 256
 class Conv(nn.Module):
     """`depth` convolutions: images [batch, channels, height, width] to logits [batch, classes]."""
 
-    def __init__(self, depth: int, classes: int, shape: tuple[int, int, int], width: float = 1.0) -> None:
+    def __init__(self, depth: int, classes: int, shape: tuple[int, ...], width: float = 1.0) -> None:
         super().__init__()
         before, height, rest = shape
         layers: list[nn.Module] = []

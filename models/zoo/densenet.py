@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from espalier.models.zoo.selection import ChannelSelection
 from torch import Tensor, nn
+
+from espalier.models.zoo.selection import ChannelSelection
 
 BOTTLENECK = 4
 """Channels between the two convolutions of a bottleneck layer, in units of the growth."""

@@ -6,7 +6,7 @@ import math
 
 from torch import Tensor, nn
 
-Shape = tuple[int, int, int]
+Shape = tuple[int, ...]
 
 
 class LeNet300(nn.Module):

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 import torch.nn.functional as F
+from torch import Tensor, nn
+
 from espalier.models.zoo.selection import ChannelSelection
 from espalier.models.zoo.stages import layout
-from torch import Tensor, nn
 
 CHANNELS = (16, 32, 64)
 EXPANSION = 4

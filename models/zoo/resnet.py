@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 import torch.nn.functional as F
-from espalier.models.zoo.stages import layout
 from torch import Tensor, nn
+
+from espalier.models.zoo.stages import layout
 
 CHANNELS = (16, 32, 64)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import ValidationError
+
 from espalier.search.errors import SpecError, UnknownName
 from espalier.search.methods.base import PruningMethod
 from espalier.search.methods.slimming import Slimming
 from espalier.search.types import MethodSpec
-from pydantic import ValidationError
 
 METHODS: dict[str, type[PruningMethod[Any]]] = {
     "slimming": Slimming,

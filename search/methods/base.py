@@ -6,9 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Generic, TypeVar
 
-from espalier.models.config import ChannelGroup, Frozen
-from espalier.search.types import Recipe
 from torch import Tensor, nn
+
+from espalier.models.config import ChannelGroup
+from espalier.models.document import Frozen
+from espalier.search.types import Recipe
 
 Scores = Mapping[str, Tensor]
 """Group name -> importance of each channel [width], finite, larger is more important, comparable across groups.

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 import torch
-from espalier.models.config import ChannelGroup, Frozen
+from pydantic import Field
+from torch import nn
+
+from espalier.models.config import ChannelGroup
+from espalier.models.document import Frozen
 from espalier.search.errors import SpecError
 from espalier.search.methods.base import PruningMethod, Scores
 from espalier.search.train import learning_rate
 from espalier.search.types import Recipe
-from pydantic import Field
-from torch import nn
 
 PULL = 0.75
 """How far strength 1 moves a scale that nothing else holds, over the whole training (scales start at 0.5)."""

@@ -1,9 +1,10 @@
 """Alembic's entry: our tables only, our own version table, on the connection it is given."""
 
 from alembic import context
+from sqlalchemy.engine import Connection
+
 from espalier.storage.database import VERSION_TABLE
 from espalier.storage.tables import Base
-from sqlalchemy.engine import Connection
 
 
 def _ours(name: str | None, kind: str, _parents: object) -> bool:

@@ -13,7 +13,6 @@ from espalier.models.config import Cost
 from espalier.search.plan import plan
 from espalier.search.types import Candidate, Epoch, Execution, JobSpec, MadeBy
 from espalier.search.version import VERSION
-
 from tests.search.helpers import result
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
+
 from espalier.app import body
 from espalier.app.body import parse_spec
 from espalier.app.main import create_app
@@ -23,8 +25,6 @@ from espalier.search.types import JobSpec
 from espalier.storage.artifacts import Artifacts
 from espalier.storage.database import Database
 from espalier.storage.tables import ArchitectureRow
-from fastapi.testclient import TestClient
-
 from tests.app.fakes import FakeExecutor
 
 SPEC: dict[str, Any] = {
@@ -568,7 +568,6 @@ def test_an_architecture_shows_its_layers_and_leaves_as_a_file(world: World, rea
     with world.service.database.session() as session:
         from espalier.search.types import Candidate
         from espalier.storage import results
-
         from tests.search.helpers import result
 
         row = results.rows(session, job_id)[1]
@@ -608,7 +607,7 @@ def test_an_id_that_is_too_short_for_one_architecture_says_so(world: World) -> N
 @pytest.fixture
 def real() -> Any:
     from espalier.models.cost import cost
-    from espalier.models.registry import dense
+    from espalier.models.network import dense
 
     config = dense("vgg11", 10, (1, 32, 32), {"width": 0.1})
     return config, cost(config)

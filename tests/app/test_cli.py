@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
+
 from espalier.app import cli
 from espalier.app.client import ClientError
-from typer.testing import CliRunner
 
 RUNNER = CliRunner()
 

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from espalier.models.registry import build
+
+from espalier.models.network import build
 from espalier.search.export import read_document
 
 

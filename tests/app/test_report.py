@@ -10,9 +10,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+
 from espalier.app.client import Client
 from espalier.app.report import picture, write
-
 from tests.app.test_api import SPEC, World
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+
 from espalier.app.runner import Runner, _Run
 from espalier.search.data import Places
 from espalier.search.front import pareto
@@ -23,7 +24,6 @@ from espalier.storage.artifacts import Artifacts
 from espalier.storage.database import Database
 from espalier.storage.errors import LeaseLost, NotFound
 from espalier.storage.tables import CandidateRow, JobRow
-
 from tests.app.fakes import FakeExecutor
 
 SPEC = JobSpec.model_validate(

@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
+
 from espalier.app.client import Client, ClientError
 
 ROOT = Path(__file__).parents[2]

@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 
 import pytest
+
 from espalier.app.service import holding, token_of
 from espalier.app.serving import serve
 from espalier.app.settings import Settings, SettingsError, load

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from espalier.models.architectures import ARCHITECTURES
-from espalier.models.config import ChannelConfig
-from espalier.models.coupling import Coupling
-from espalier.models.registry import blueprint, build, dense
-from espalier.models.rehearsal import disturb
 from pydantic import JsonValue
 from torch import Tensor, nn
+
+from espalier.models.architectures import ARCHITECTURES
+from espalier.models.config import ChannelConfig
+from espalier.models.network import Network, build, dense
+from espalier.models.self_check import randomise
+from espalier.models.tracing.coupling import Coupling
 
 THIN: dict[str, JsonValue] = {"width": 0.125, "growth": 4}
 FEW: dict[str, JsonValue] = {"blocks": [2, 0, 2], "bare": [2]}
@@ -46,9 +47,9 @@ def case(name: str, config: ChannelConfig | None = None) -> Case:
     config = config or SMALL[name]
     net = build(config, seed=1).double().eval()
     generator = torch.Generator().manual_seed(2)
-    disturb(net, generator)
+    randomise(net, generator)
     inputs = torch.randn(2, *config.shape, dtype=torch.float64, generator=generator)
-    return Case(config, net, blueprint(config).coupling, inputs)
+    return Case(config, net, Network.of(config).coupling, inputs)
 
 
 def close(one: Tensor, other: Tensor) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from espalier.models.config import ChannelConfig, ChannelMask, content_hash
 from pydantic import ValidationError
 
-CONFIG = ChannelConfig(arch="vgg11", classes=10, shape=(3, 32, 32), widths={"a": 3, "b": 4})
+from espalier.models.config import ChannelConfig, ChannelMask
+from espalier.models.document import content_hash
+
+CONFIG = ChannelConfig.of_classifier("vgg11", {}, 10, (3, 32, 32), {"a": 3, "b": 4})
 
 
 def test_the_order_of_keys_does_not_matter_to_the_hash() -> None:
@@ -15,7 +17,8 @@ def test_the_order_of_keys_does_not_matter_to_the_hash() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"arch": "vgg13"}, {"classes": 9}, {"widths": {"a": 3, "b": 5}}, {"options": {"width": 1.0}}]
+    "change",
+    [{"arch": "vgg13"}, {"outputs": ({"shape": (9,)},)}, {"widths": {"a": 3, "b": 5}}, {"options": {"width": 1.0}}],
 )
 def test_every_field_counts_in_the_hash(change: dict[str, object]) -> None:
     assert CONFIG.id != CONFIG.model_copy(update=change).id
@@ -28,7 +31,15 @@ def test_a_hash_stands_for_ever() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"extra": 1}, {"shape": (3, 32)}, {"shape": (3, 0, 32)}, {"classes": 0}, {"arch": ""}]
+    "change",
+    [
+        {"extra": 1},
+        {"inputs": ()},
+        {"inputs": ({"shape": (3, 0, 32)},)},
+        {"outputs": ({"shape": (0,)},)},
+        {"arch": ""},
+        {"schema_version": 3},
+    ],
 )
 def test_what_is_not_a_config_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValidationError):

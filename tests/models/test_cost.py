@@ -7,14 +7,14 @@ import math
 import pytest
 import torch
 import torchvision
-from espalier.models.config import ChannelMask, Cost
-from espalier.models.cost import cost, receipt
-from espalier.models.registry import blueprint, build, dense, groups, thinned
-from espalier.models.rehearsal import random_mask
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
+from espalier.models.config import ChannelMask, Cost
+from espalier.models.cost import cost, receipt
+from espalier.models.network import Network, build, dense, thinned
+from espalier.models.self_check import random_mask
 from tests.models.helpers import SMALL
 
 names = pytest.mark.parametrize("name", SMALL)
@@ -25,7 +25,7 @@ names = pytest.mark.parametrize("name", SMALL)
 @given(seed=st.integers(0, 2**31))
 def test_cost_is_what_is_really_there(name: str, seed: int) -> None:
     config = SMALL[name]
-    config = thinned(config, random_mask(groups(config), seed))
+    config = thinned(Network.of(config), random_mask(Network.of(config).groups, seed))
     net = build(config).eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         net(torch.zeros(1, *config.shape))
@@ -36,10 +36,10 @@ def test_cost_is_what_is_really_there(name: str, seed: int) -> None:
 def test_cost_grows_with_every_width(name: str) -> None:
     config = SMALL[name]
     whole = cost(config)
-    everything = {group.name: torch.ones(group.width, dtype=torch.bool) for group in groups(config)}
-    for group in groups(config):
+    everything = {group.name: torch.ones(group.width, dtype=torch.bool) for group in Network.of(config).groups}
+    for group in Network.of(config).groups:
         all_but_one = torch.arange(group.width) > 0
-        thinner = cost(thinned(config, ChannelMask(everything | {group.name: all_but_one})))
+        thinner = cost(thinned(Network.of(config), ChannelMask(everything | {group.name: all_but_one})))
         assert thinner.params < whole.params
         assert thinner.macs < whole.macs
 
@@ -85,7 +85,7 @@ def test_the_papers_networks_have_the_papers_costs(name: str, params: float, mac
 )
 def test_the_lottery_papers_networks_have_its_number_of_weights(name: str, weights: int) -> None:
     """Biases are not counted there."""
-    shapes = blueprint(dense(name)).coupling.shapes
+    shapes = Network.of(dense(name)).coupling.shapes
     assert sum(math.prod(shape) for shape in shapes.values() if len(shape) > 1) == weights
 
 

@@ -9,13 +9,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 import torch.nn.utils.prune
-from espalier.models import operations
-from espalier.models.config import ChannelMask, Selection, Slice
-from espalier.models.coupling import trace
-from espalier.models.errors import ArchitectureError, TraceError
-from espalier.models.surgery import prune
 from torch import Tensor, nn
 
+from espalier.models.channels.rules import elementwise
+from espalier.models.config import ChannelMask, Selection, Slice
+from espalier.models.errors import ArchitectureError, TraceError
+from espalier.models.surgery import prune
+from espalier.models.tracing import operations
+from espalier.models.tracing.trace import trace
 from tests.models.helpers import SMALL, case
 
 
@@ -44,8 +45,8 @@ def test_a_chain_couples_producer_norm_and_consumer() -> None:
     (group,) = trace(net, (3, 8, 8)).groups
     assert (group.name, group.width, group.layers) == ("0", 8, ("0", "1", "3"))
     assert set(group.slices) == {
-        Slice("0.weight", 0), Slice("0.bias", 0), Slice("1.weight", 0), Slice("1.bias", 0),
-        Slice("1.running_mean", 0), Slice("1.running_var", 0), Slice("3.weight", 1),
+        Slice("0.weight", 0, "out"), Slice("0.bias", 0, "shift"), Slice("1.weight", 0, "scale"), Slice("1.bias", 0, "shift"),
+        Slice("1.running_mean", 0, "statistic"), Slice("1.running_var", 0, "statistic"), Slice("3.weight", 1, "in"),
     }  # fmt: skip
 
 
@@ -58,8 +59,8 @@ def test_a_sum_couples_its_terms() -> None:
 def test_a_concatenation_keeps_its_parts_apart() -> None:
     net = Net(lambda m, x: m.c(torch.cat([m.a(x), m.b(x)], 1)), a=conv(3, 8), b=conv(3, 5), c=conv(13, 2))
     first, second = trace(net, (3, 8, 8)).groups
-    assert Slice("c.weight", 1, 0) in first.slices
-    assert Slice("c.weight", 1, 8) in second.slices
+    assert Slice("c.weight", 1, "in", 0) in first.slices
+    assert Slice("c.weight", 1, "in", 8) in second.slices
 
 
 def test_the_same_tensor_joined_twice_is_one_group_in_two_places() -> None:
@@ -71,7 +72,7 @@ def test_the_same_tensor_joined_twice_is_one_group_in_two_places() -> None:
 def test_a_flatten_gives_each_channel_a_block_of_columns() -> None:
     net = nn.Sequential(conv(3, 6), nn.Flatten(), nn.Linear(6 * 16, 10))
     (group,) = trace(net, (3, 4, 4)).groups
-    assert Slice("2.weight", 1, 0, 16) in group.slices
+    assert Slice("2.weight", 1, "in", 0, 16) in group.slices
 
 
 @pytest.mark.parametrize("flatten", [lambda x: x.view(x.size(0), -1), lambda x: torch.flatten(x, 1)])
@@ -107,7 +108,7 @@ def test_a_parameter_of_the_networks_own_is_cut_with_the_channels_it_scales() ->
     net = Net(lambda m, x: m.b(m.a(x) * m.scale), a=conv(3, 8), b=conv(8, 2))
     coupling = trace(net, (3, 8, 8))
     (group,) = coupling.groups
-    assert Slice("scale", 0) in group.slices
+    assert Slice("scale", 0, "other") in group.slices
     cut = prune(net, coupling, ChannelMask({group.name: torch.arange(8) % 2 == 0}))
     assert torch.equal(cut.scale, net.scale[::2])
 
@@ -125,7 +126,7 @@ def test_channels_are_followed_where_they_lie_last() -> None:
     )
     coupling = trace(net, (3, 4, 4))
     assert [group.layers for group in coupling.groups] == [("up", "down"), ("down", "out")]
-    assert ("stem", "norm normalises over channels") in coupling.frozen
+    assert ("stem", "norm normalises over channels") in coupling.kept
     prune(net, coupling, ChannelMask({"up": torch.arange(32) < 9, "down": torch.arange(6) > 1}))
 
 
@@ -135,9 +136,9 @@ def test_a_selection_frees_what_reads_a_stream_and_keeps_the_stream() -> None:
     )
     coupling = trace(net, (3, 8, 8))
     (group,) = coupling.groups
-    assert set(group.slices) == {Slice("all", 0), Slice("b.weight", 1)}
-    assert group.selection == Selection(Slice("all", 0), "bn.weight")
-    assert coupling.frozen[0] == ("a", "read through all, which selects from it")
+    assert set(group.slices) == {Slice("all", 0, "index"), Slice("b.weight", 1, "in")}
+    assert group.selection == Selection(Slice("all", 0, "index"), "bn.weight")
+    assert coupling.kept[0] == ("a", "read through all, which selects from it")
     cut = prune(net, coupling, ChannelMask({group.name: torch.tensor([0, 1, 0, 0, 1, 1, 0, 0]).bool()}))
     assert cut.get_buffer("all").tolist() == [1, 4, 5]
 
@@ -225,7 +226,7 @@ def test_channels_that_live_or_die_together_are_named_as_such() -> None:
     net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 2, 1, groups=2), nn.Conv2d(2, 2, 1, groups=2), conv(2, 3))
     coupling = trace(net, (3, 8, 8))
     assert [group.name for group in coupling.groups] == ["0"]
-    assert ("1", "its channels can only be kept or cut all together") in coupling.frozen
+    assert ("1", "its channels can only be kept or cut all together") in coupling.kept
 
 
 def test_option_a_shortcuts_couple_the_first_channels_of_the_next_stage() -> None:
@@ -264,7 +265,7 @@ def test_option_a_shortcuts_couple_the_first_channels_of_the_next_stage() -> Non
 def test_what_is_not_understood_is_frozen_with_a_reason(forward: object, reason: str) -> None:
     coupling = trace(Net(forward, a=conv(3, 8), b=conv(8, 2), one=conv(3, 1)), (3, 8, 8))
     assert not coupling.groups
-    assert any(layer == "a" and reason in why for layer, why in coupling.frozen), coupling.frozen
+    assert any(layer == "a" and reason in why for layer, why in coupling.kept), coupling.kept
 
 
 @pytest.mark.parametrize(
@@ -368,7 +369,7 @@ def test_somebodys_own_batch_norm_freezes_what_reaches_it_and_no_more() -> None:
         """Tracing enters it as little as torch's."""
 
     coupling = trace(nn.Sequential(conv(3, 8), Own(8), conv(8, 8), conv(8, 2)), (3, 8, 8))
-    assert coupling.frozen[0] == ("0", "Own 1 is not understood")
+    assert coupling.kept[0] == ("0", "Own 1 is not understood")
     assert coupling.widths == {"2": 8}
 
 
@@ -413,7 +414,7 @@ def test_control_flow_that_depends_on_data_is_refused() -> None:
 
 
 def test_a_rule_that_is_wrong_is_caught_by_the_probe(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(operations.METHODS, "expand", operations._elementwise)
+    monkeypatch.setitem(operations.METHODS, "expand", elementwise)
     net = Net(lambda m, x: m.b(m.a(x).expand(-1, 8, -1, -1)), a=conv(3, 8), b=conv(8, 2))
     with pytest.raises(TraceError, match="with other widths than its own"):
         trace(net, (3, 8, 8))

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from espalier.models.config import ChannelGroup
-from espalier.models.registry import blueprint, build, dense
 from torch import nn
+
+from espalier.models.config import ChannelGroup
+from espalier.models.network import Network, build, dense
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of what it imports
@@ -41,7 +42,7 @@ def test_the_same_channels_are_coupled(name: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         graph = tp.DependencyGraph().build_dependency(net, torch.zeros(1, *config.shape))
-    for group in blueprint(config).coupling.groups:
+    for group in Network.of(config).coupling.groups:
         for channel in {0, group.width // 2, group.width - 1}:
             ours = set(_ours(group, channel))
             root = min(place for place in ours if place[1] == "out")

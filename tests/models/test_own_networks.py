@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from espalier.models import registry
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
 from espalier.models.architectures import ARCHITECTURES, Architecture, NoOptions
 from espalier.models.config import ChannelConfig, ChannelMask
 from espalier.models.errors import ArchitectureError, TraceError
-from espalier.models.registry import blueprint, build, dense, groups, thinned
-from espalier.models.rehearsal import rehearse
+from espalier.models.network import Network, build, dense, forget_traced, thinned
+from espalier.models.self_check import self_check
 from espalier.models.surgery import prune
 from espalier.models.tensors import state_of
 from espalier.search.export import export
-from safetensors.torch import save_file
-from torch import Tensor, nn
 
 Forward = Callable[[Any, Tensor], Any]
 
@@ -47,11 +47,11 @@ def register(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[],
     def enter(make: Callable[[], Any]) -> ChannelConfig:
         entry = Architecture("own", "", lambda *_: make(), options=NoOptions, classes=2, shape=(3, 8, 8))
         monkeypatch.setitem(ARCHITECTURES, "own", entry)
-        registry._blueprint.cache_clear()
+        forget_traced()
         return dense("own")
 
     yield enter
-    registry._blueprint.cache_clear()
+    forget_traced()
 
 
 def conv(inputs: int, outputs: int, **options: Any) -> nn.Conv2d:
@@ -82,7 +82,7 @@ def test_layers_that_share_a_weight_share_it_when_built(register: Register) -> N
     config = register(make)
     net = build(config)
     assert net.c.weight is net.b.weight  # type: ignore[union-attr]
-    rehearse(config, masks=3, double=True)
+    self_check(config, masks=3, double=True)
 
 
 def test_layers_that_share_a_weight_share_it_in_the_python_file(register: Register, tmp_path: Path) -> None:
@@ -146,10 +146,14 @@ def test_a_selection_may_begin_in_any_order(register: Register) -> None:
         lambda m, x: logits(m, torch.index_select(m.a(x), 1, m.order)), order=lambda: torch.arange(8).flip(0), **HEAD
     )
     whole = register(shuffled)
-    (group,) = groups(whole)
+    (group,) = Network.of(whole).groups
     mask = ChannelMask({group.name: torch.tensor([1, 1, 0, 1, 0, 0, 0, 1]).bool()})
-    cut = prune(build(whole), blueprint(whole).coupling, mask)
-    assert cut.get_buffer("order").tolist() == build(thinned(whole, mask)).get_buffer("order").tolist() == [7, 6, 4, 0]
+    cut = prune(build(whole), Network.of(whole).coupling, mask)
+    assert (
+        cut.get_buffer("order").tolist()
+        == build(thinned(Network.of(whole), mask)).get_buffer("order").tolist()
+        == [7, 6, 4, 0]
+    )
 
 
 def test_a_selection_read_by_a_grouped_convolution_keeps_its_picks(register: Register) -> None:
@@ -158,9 +162,15 @@ def test_a_selection_read_by_a_grouped_convolution_keeps_its_picks(register: Reg
         order=lambda: torch.arange(8), b=lambda: conv(8, 8, groups=2), **HEAD,
     )  # fmt: skip
     whole = register(grouped)
-    mask = ChannelMask({g.name: torch.arange(g.width) < (1 if g.selection else g.width) for g in groups(whole)})
-    cut = prune(build(whole), blueprint(whole).coupling, mask)
-    assert cut.get_buffer("order").tolist() == build(thinned(whole, mask)).get_buffer("order").tolist() == [0, 4]
+    mask = ChannelMask(
+        {g.name: torch.arange(g.width) < (1 if g.selection else g.width) for g in Network.of(whole).groups}
+    )
+    cut = prune(build(whole), Network.of(whole).coupling, mask)
+    assert (
+        cut.get_buffer("order").tolist()
+        == build(thinned(Network.of(whole), mask)).get_buffer("order").tolist()
+        == [0, 4]
+    )
 
 
 def test_multiply_adds_are_for_one_image_wherever_the_batch_lies(register: Register) -> None:
@@ -170,8 +180,8 @@ def test_multiply_adds_are_for_one_image_wherever_the_batch_lies(register: Regis
 
     layers = {"up": lambda: nn.Linear(8, 32), "down": lambda: nn.Linear(32, 8)}
     config = register(own(forward, **layers, **HEAD))
-    coupling = blueprint(config).coupling
-    assert (coupling.uses["up.weight"], coupling.uses["down.weight"]) == (64, 64)
+    coupling = Network.of(config).coupling
+    assert (coupling.macs_per_weight["up.weight"], coupling.macs_per_weight["down.weight"]) == (64, 64)
     assert coupling.cost(config.widths).macs == 64 * (8 * 27 + 2 * 8 * 32) + 16
 
 
@@ -189,15 +199,15 @@ def test_what_is_done_besides_freezes(register: Register, forward: Forward, reas
         return layer
 
     config = register(own(forward, b=hooked, **HEAD))
-    coupling = blueprint(config).coupling
+    coupling = Network.of(config).coupling
     assert "a" not in coupling.widths
-    assert any(reason in frozen.reason for frozen in coupling.frozen), coupling.frozen
+    assert any(reason in frozen.reason for frozen in coupling.kept), coupling.kept
 
 
 def test_a_single_number_of_the_networks_own_freezes_nothing(register: Register) -> None:
     config = register(own(lambda m, x: logits(m, m.a(x) * m.s), s=lambda: nn.Parameter(torch.ones(1)), **HEAD))
     assert config.widths == {"a": 8}
-    rehearse(config)
+    self_check(config)
 
 
 def test_a_group_that_begins_with_a_parameter_has_its_name(register: Register) -> None:

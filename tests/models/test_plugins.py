@@ -42,17 +42,17 @@ def test_an_installed_package_adds_architectures(installed: Path) -> None:
     code = """
 import json, torch
 from espalier.models.architectures import names
-from espalier.models.registry import build, dense, groups, thinned
+from espalier.models.network import Network, build, dense, thinned
 from espalier.models.config import ChannelMask
 from espalier.search.export import export
 assert "example-nets/tiny" in names()
 whole = dense("example-nets/tiny", 4, (3, 16, 16), {"channels": 6})
-mask = ChannelMask({g.name: torch.arange(g.width) % 2 == 0 for g in groups(whole)})
-config = thinned(whole, mask)
+mask = ChannelMask({g.name: torch.arange(g.width) % 2 == 0 for g in Network.of(whole).groups})
+config = thinned(Network.of(whole), mask)
 net = build(config)
 assert net(torch.zeros(2, 3, 16, 16)).shape == (2, 4)
 assert net.scale.tolist() == [[[0.5]]] * 3
-print(json.dumps([config.widths, [g.layers for g in groups(whole)], len(export("python", config, None).content)]))
+print(json.dumps([config.widths, [g.layers for g in Network.of(whole).groups], len(export("python", config, None).content)]))
 """
     widths, layers, size = json.loads(ask(installed, code))
     assert widths == {"stem": 3, "conv": 6}
@@ -65,7 +65,7 @@ def test_a_broken_package_is_named_and_sinks_nothing_else(installed: Path) -> No
 import json
 from espalier.app.tasks import describe_catalog
 from espalier.models.errors import ModelError
-from espalier.models.registry import dense
+from espalier.models.network import dense
 def error(name):
     try: dense(name)
     except ModelError as problem: return str(problem)
@@ -88,7 +88,7 @@ print(json.dumps([words, *(error(f"example-nets/{name}") for name in
 
 def test_a_request_cannot_name_code() -> None:
     from espalier.models.errors import UnknownArchitecture
-    from espalier.models.registry import dense
+    from espalier.models.network import dense
 
     for name in ("example_nets:TINY", "os:system", "torchvision/../os", "example-nets/tiny"):
         with pytest.raises(UnknownArchitecture):

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from espalier.models.registry import skeleton
-from espalier.models.shapes import OnlyShapes
 from torch import Tensor, nn
 
+from espalier.models.network import Network
+from espalier.models.tracing.shapes import OnlyShapes
 from tests.models.helpers import SMALL
 
 
@@ -32,7 +32,7 @@ class Shapes(nn.Module):
 
 @pytest.mark.parametrize("name", SMALL)
 def test_every_layer_has_the_shape_that_torch_gives_it(name: str) -> None:
-    net = Shapes(skeleton(SMALL[name]).eval())
+    net = Shapes(Network.of(SMALL[name]).on_meta().eval())
     x = torch.empty((2, *SMALL[name].shape), device="meta")
     with torch.no_grad():
         expected = net(x)

@@ -10,17 +10,18 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.utils.parametrizations
-from espalier.models.config import ChannelMask
-from espalier.models.coupling import Coupling, trace
-from espalier.models.errors import SurgeryError
-from espalier.models.registry import build, thinned
-from espalier.models.rehearsal import random_mask
-from espalier.models.surgery import permute, prune, silence
-from espalier.models.tensors import on_meta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from espalier.models.config import ChannelMask
+from espalier.models.copies import on_meta
+from espalier.models.errors import SurgeryError
+from espalier.models.network import Network, build, thinned
+from espalier.models.self_check import random_mask
+from espalier.models.surgery import permute, prune, silence
+from espalier.models.tracing.coupling import Coupling
+from espalier.models.tracing.trace import trace
 from tests.models.helpers import SMALL, case, close
 
 CASES = {name: case(name) for name in SMALL}
@@ -47,7 +48,7 @@ def test_build_has_the_shapes_of_prune(name: str, seed: int) -> None:
     config, net, coupling, _ = CASES[name]
     mask = random_mask(coupling.groups, seed)
     cut = prune(net, coupling, mask, check=False)
-    built = build(thinned(config, mask))
+    built = build(thinned(Network.of(config), mask))
     assert {k: v.shape for k, v in built.state_dict().items()} == {k: v.shape for k, v in cut.state_dict().items()}
     for ours, theirs in zip(built.modules(), cut.modules(), strict=True):
         assert ours.extra_repr() == theirs.extra_repr()

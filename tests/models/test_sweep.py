@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from espalier.models.architectures import TORCHVISION, names
 
 from benchmarks.coverage import sweep
+from espalier.models.architectures import TORCHVISION, names
 
 CONVOLUTIONAL = (
     "alexnet", "densenet", "efficientnet", "googlenet", "inception", "mnasnet", "mobilenet", "regnet", "resnet",

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from espalier.models.config import ChannelMask
-from espalier.models.errors import WeightsError
-from espalier.models.registry import build, groups, thinned
-from espalier.models.weights import load_weights
 from safetensors.torch import save_file
 
+from espalier.models.config import ChannelMask
+from espalier.models.errors import WeightsError
+from espalier.models.network import Network, build, thinned
+from espalier.models.weights import load_weights
 from tests.models.helpers import SMALL
 
 CONFIG = SMALL["preresnet20"]
@@ -55,8 +55,8 @@ def test_what_is_not_safetensors_is_refused(tmp_path: Path) -> None:
 
 def test_weights_that_read_other_channels_are_another_networks(tmp_path: Path) -> None:
     whole = SMALL["preresnet20"]
-    half = [ChannelMask({g.name: torch.arange(g.width) % 2 == odd for g in groups(whole)}) for odd in (0, 1)]
-    even, odd = (thinned(whole, mask) for mask in half)
+    half = [ChannelMask({g.name: torch.arange(g.width) % 2 == odd for g in Network.of(whole).groups}) for odd in (0, 1)]
+    even, odd = (thinned(Network.of(whole), mask) for mask in half)
     assert even.widths == odd.widths
     save_file(build(even, 1).state_dict(), tmp_path / "w")
     net = build(odd, 2)

@@ -44,7 +44,7 @@ def result(of: Candidate, accuracy: float = 0.5, params: int = 100, macs: int | 
     """What training it would have shown."""
     values: dict[str, Any] = {
         "key": of.key,
-        "config": ChannelConfig(arch="vgg11", classes=10, shape=(1, 32, 32), widths={of.origin.kind: params}),
+        "config": ChannelConfig.of_classifier("vgg11", {}, 10, (1, 32, 32), {of.origin.kind: params}),
         "cost": Cost(params, macs or 10 * params),
         "holdout": accuracy,
         "accuracy": accuracy,

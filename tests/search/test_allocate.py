@@ -8,16 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from espalier.models.config import ChannelGroup
-from espalier.models.registry import blueprint, dense
-from espalier.search import allocate
-from espalier.search.errors import SpecError
-from espalier.search.types import Budget, Metric
 from hypothesis import given
 from hypothesis import strategies as st
 
+from espalier.models.config import ChannelGroup
+from espalier.models.network import Network, dense
+from espalier.search import allocate
+from espalier.search.errors import SpecError
+from espalier.search.types import Budget, Metric
+
 FLOOR = 0.1
-NETS = {name: blueprint(dense(name, 4, (3, 32, 32), {"width": 0.25})).coupling for name in ("vgg11", "resnet20")}
+NETS = {name: Network.of(dense(name, 4, (3, 32, 32), {"width": 0.25})).coupling for name in ("vgg11", "resnet20")}
 KINDS = ("scores", "tied", "uniform", "random")
 
 everywhere = given(

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from espalier.search import data as datasets
 from espalier.search.data import DATASETS, Data, Places, load, recipes
 from espalier.search.errors import DataUnavailable, UnknownName
 from espalier.search.types import Folder
-from PIL import Image
 
 
 def write_images(

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+
 from espalier.models.config import ChannelConfig, Cost
 from espalier.models.cost import cost
 from espalier.models.errors import ArchitectureError, ModelError, UnknownArchitecture
-from espalier.models.registry import blueprint, build, dense
+from espalier.models.network import Network, build, dense
 from espalier.models.weights import notes_of
 from espalier.search import allocate
 from espalier.search.data import Data, Places, load
@@ -97,7 +98,7 @@ def test_pruned_widths_are_the_parents_highest_scores(
     candidate = candidates["slimming params=0.3 seed 0"]
     start = derive(candidate, parent, load("digits", places))
     whole = plan_dense(places)
-    net, coupling = build(whole), blueprint(whole).coupling
+    net, coupling = build(whole), Network.of(whole).coupling
     net.load_state_dict(safetensors.torch.load_file(parent))
     scores = create(candidate.origin.method).score(net, coupling.groups)  # type: ignore[union-attr, arg-type]
     order = allocate.by_scores(coupling.groups, scores, candidate.floor)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from espalier.models.config import ChannelConfig
-from espalier.models.registry import dense
+from espalier.models.network import dense
 from espalier.search import execution
 from espalier.search.execution import choose_execution, step_seconds, throughput
 from espalier.search.types import Execution

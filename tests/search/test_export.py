@@ -15,16 +15,16 @@ import pytest
 import safetensors.torch
 import torch
 import yaml
+
 from espalier.models.config import ChannelConfig
 from espalier.models.cost import cost
 from espalier.models.errors import WeightsError
-from espalier.models.registry import build, dense, groups, thinned
-from espalier.models.rehearsal import random_mask
+from espalier.models.network import Network, build, dense, thinned
+from espalier.models.self_check import random_mask
 from espalier.models.weights import notes_of, packed
 from espalier.search.errors import SpecError, UnknownName
 from espalier.search.export import EXPORTS, OPSET, export, read_document
 from espalier.search.types import Preprocessing
-
 from tests.models.helpers import SMALL
 
 FAMILIES = (
@@ -38,7 +38,7 @@ ONLY_FITS = {"torchvision/maxvit_t": 224}  # its windows tile no smaller image
 def pruned(name: str) -> ChannelConfig:
     edge = ONLY_FITS.get(name, 64)
     config = SMALL.get(name) or dense(name, 4, (3, edge, edge))
-    return thinned(config, random_mask(groups(config), 4))
+    return thinned(Network.of(config), random_mask(Network.of(config).groups, 4))
 
 
 @pytest.mark.parametrize("name", FAMILIES)

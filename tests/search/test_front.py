@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from espalier.search.front import hypervolume, pareto, undominated
 from hypothesis import given
 from hypothesis import strategies as st
 
+from espalier.search.front import hypervolume, pareto, undominated
 from tests.search.helpers import candidate, outcome, result
 
 points = st.lists(st.tuples(st.integers(1, 8), st.integers(0, 8).map(lambda i: i / 8)), max_size=30)

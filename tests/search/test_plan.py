@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
+
 from espalier.search.errors import SpecError, UnknownName
 from espalier.search.plan import fine_tuning, hopeless, orphans, plan, ready, recipe_of
 from espalier.search.types import JobSpec, Plan
-from pydantic import ValidationError
 
 LEAST = {"target": {"arch": "vgg11", "dataset": "digits"}}
 

@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from espalier.models.registry import build, dense
+from torch import nn
+
+from espalier.models.network import build, dense
 from espalier.search import train as training
 from espalier.search.data import Data, Images
 from espalier.search.errors import Diverged
 from espalier.search.train import accuracy, augment, learning_rate, normalise, steps_per_epoch, train
 from espalier.search.types import Epoch, Execution, Recipe
-from torch import nn
 
 CONFIG = dense("vgg11", 10, (1, 32, 32), {"width": 0.1})
 BFLOAT16 = Execution(precision="bfloat16", channels_last=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from espalier.search.verdict import compare, difference_interval, efficiency, sample, summary
 from hypothesis import given
 from hypothesis import strategies as st
 
+from espalier.search.verdict import compare, difference_interval, efficiency, sample, summary
 from tests.search.helpers import outcome
 
 accuracies = st.lists(st.floats(0, 1), min_size=2, max_size=6)

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+
 from espalier.storage.artifacts import Artifacts
 from espalier.storage.errors import NotFound
 

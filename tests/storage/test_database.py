@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+
 from espalier.storage.database import VERSION_TABLE, Database, _config, normalised, without_password
 from espalier.storage.errors import DatabaseUnusable
 from espalier.storage.studies import Studies

@@ -7,6 +7,9 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from espalier.search.plan import plan
 from espalier.search.types import JobSpec
 from espalier.storage import jobs
@@ -14,8 +17,6 @@ from espalier.storage.database import Database
 from espalier.storage.errors import IdempotencyClash, LeaseLost, NotFound, TooManyQueued, WrongState
 from espalier.storage.jobs import FINISHED, TRANSITIONS, JobState
 from espalier.storage.tables import CandidateRow, JobRow
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 SPEC = JobSpec.model_validate({"target": {"arch": "vgg11", "dataset": "digits"}, "seeds": [0]})
 

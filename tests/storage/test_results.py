@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+
 from espalier.search.types import Candidate, Failure, JobSpec, Result
 from espalier.storage import jobs, results
 from espalier.storage.database import Database
 from espalier.storage.errors import NotFound
 from espalier.storage.results import Filter
-
 from tests.search.helpers import candidate, result
 
 SPEC = JobSpec.model_validate({"target": {"arch": "vgg11", "dataset": "digits"}})

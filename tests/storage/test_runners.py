@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
+
 from espalier.storage import runners
 from espalier.storage.database import Database
 from espalier.storage.jobs import now

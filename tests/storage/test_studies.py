@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import optuna
 import pytest
+
 from espalier.search.types import Failure
 from espalier.storage.database import Database
 from espalier.storage.studies import Studies
-
 from tests.search.helpers import candidate, result
 
 ONE, TWO = candidate("dense"), candidate("uniform")

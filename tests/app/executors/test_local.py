@@ -11,9 +11,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from espalier.app.executors import Limits, TaskFailed, WorkerLost
 from espalier.app.executors.local import LocalExecutor
-
 from tests.app.executors import work
 
 

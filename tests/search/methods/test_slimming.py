@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 import torch
-from espalier.models.coupling import trace
-from espalier.models.registry import blueprint, build, dense, groups, skeleton
+from torch import nn
+
+from espalier.models.network import Network, build, dense
+from espalier.models.tracing.trace import trace
 from espalier.search import allocate
 from espalier.search.errors import SpecError
 from espalier.search.methods.slimming import INITIAL_SCALE, PULL, Slimming, SlimmingOptions
 from espalier.search.train import learning_rate
 from espalier.search.types import Budget, Recipe
-from torch import nn
 
 
 def chain() -> nn.Sequential:
@@ -55,12 +56,12 @@ def test_the_penalty_is_the_subgradient_of_the_absolute_value() -> None:
 def test_a_channel_scores_the_mean_of_the_scales_it_passes() -> None:
     config = dense("resnet20", 10, (1, 32, 32), {"width": 0.25})
     net = build(config)
-    trunk = groups(config)[0]
+    trunk = Network.of(config).groups[0]
     norms = [s.tensor for s in trunk.slices if "bn" in s.tensor and s.tensor.endswith("weight")]
     state = net.state_dict()
     for value, name in enumerate(norms):
         state[name][2] = -float(value)
-    score = Slimming(SlimmingOptions()).score(net, groups(config))[trunk.name]
+    score = Slimming(SlimmingOptions()).score(net, Network.of(config).groups)[trunk.name]
     assert float(score[2]) == pytest.approx(sum(range(len(norms))) / len(norms))
 
 
@@ -70,19 +71,19 @@ def test_a_network_without_batch_norm_is_refused() -> None:
         Slimming(SlimmingOptions()).ranked(net, trace(net, (1, 4, 4)).groups)
     plain = dense("vgg11", options={"batch_norm": False})
     with pytest.raises(SpecError, match="none of the 8 groups passes a batch norm"):
-        Slimming(SlimmingOptions()).ranked(skeleton(plain), groups(plain))
+        Slimming(SlimmingOptions()).ranked(Network.of(plain).on_meta(), Network.of(plain).groups)
 
 
 def test_groups_that_pass_no_batch_norm_are_not_ranked() -> None:
     """Squeezes have none; they are cut last."""
     config = dense("torchvision/mobilenet_v3_small", 10, (3, 32, 32))
     method, net = Slimming(SlimmingOptions()), build(config)
-    ranked = {group.name for group in method.ranked(skeleton(config), groups(config))}
-    squeezes = {group.name for group in groups(config) if group.name.endswith("fc1")}
+    ranked = {group.name for group in method.ranked(Network.of(config).on_meta(), Network.of(config).groups)}
+    squeezes = {group.name for group in Network.of(config).groups if group.name.endswith("fc1")}
     assert len(squeezes) == 9
-    scores = method.score(net, groups(config))
-    assert set(scores) == ranked == {group.name for group in groups(config)} - squeezes - {"classifier.0"}
-    coupling, budget = blueprint(config).coupling, Budget(metric="params", keep=0.7)
+    scores = method.score(net, Network.of(config).groups)
+    assert set(scores) == ranked == {group.name for group in Network.of(config).groups} - squeezes - {"classifier.0"}
+    coupling, budget = Network.of(config).coupling, Budget(metric="params", keep=0.7)
     widths = allocate.allocate(allocate.by_scores(coupling.groups, scores, 0.1), coupling, budget, 0.1)
     assert all(widths[name] == coupling.widths[name] for name in squeezes)
     assert coupling.cost(widths).params <= 0.7 * coupling.cost(coupling.widths).params
@@ -93,5 +94,5 @@ def test_a_selection_is_scored_by_the_scale_of_what_it_selects() -> None:
     net = build(config)
     net.get_parameter("blocks.1.bn1.weight").data.copy_(torch.arange(16))
     net.get_buffer("blocks.1.select.index").copy_(torch.arange(16).flip(0))
-    score = Slimming(SlimmingOptions()).score(net, groups(config))["blocks.1.select"]
+    score = Slimming(SlimmingOptions()).score(net, Network.of(config).groups)["blocks.1.select"]
     assert score.tolist() == list(range(15, -1, -1))

@@ -1,10 +1,11 @@
 """A network of one's own, by name in Espalier: `example-nets/tiny`."""
 
 import torch
-from espalier.models.architectures import Architecture
-from espalier.models.config import Frozen
 from pydantic import Field
 from torch import Tensor, nn
+
+from espalier.models.architectures import Architecture
+from espalier.models.document import Frozen
 
 
 class TinyNet(nn.Module):

@@ -3,7 +3,6 @@
 from typing import Any, cast
 
 from espalier.models.architectures import Architecture
-
 from example_nets import TINY
 
 SHAPELESS = Architecture("shapeless", "", TINY.make, shape=cast(Any, (3, 8)))

@@ -6,8 +6,9 @@ import operator
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from espalier.models.labels import Channels
 from torch import fx
+
+from espalier.models.channels.labels import Channels
 
 RANK = "rank"
 """Where a node of the graph notes how many dimensions its activation has."""

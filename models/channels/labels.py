@@ -1,0 +1,95 @@
+"""Labels of channels: which must live or die together, and which must stay."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+BATCH = 127
+"""Inputs of the symbolic run: a prime, so that numbers which it divides are numbers of something for every input."""
+
+
+class NotUnderstood(Exception):
+    """An operation, or its use here, that is not on the list."""
+
+
+class Labels:
+    """Union-find over channel labels; a label may be kept dense, with the reason."""
+
+    def __init__(self) -> None:
+        self._parent: list[int] = []
+        self._reason: dict[int, str] = {}
+
+    def new(self, count: int) -> list[int]:
+        """So many labels that nothing has in common yet."""
+        start = len(self._parent)
+        self._parent.extend(range(start, start + count))
+        return list(range(start, start + count))
+
+    def find(self, label: int) -> int:
+        """The one label that stands for all it was merged with."""
+        root = label
+        while self._parent[root] != root:
+            root = self._parent[root]
+        while self._parent[label] != root:
+            self._parent[label], label = root, self._parent[label]
+        return root
+
+    def merge(self, one: list[int], other: list[int]) -> None:
+        """Couple labels pairwise."""
+        parent = self._parent
+        for a, b in zip(one, other, strict=True):
+            low = a if parent[a] == a else self.find(a)  # most stand for themselves
+            high = b if parent[b] == b else self.find(b)
+            if low == high:
+                continue
+            if low > high:
+                low, high = high, low
+            parent[high] = low
+            if high in self._reason:
+                self._reason.setdefault(low, self._reason.pop(high))
+
+    def roots(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """For every label, the one that stands for it, and whether that one is kept dense."""
+        roots = np.asarray(self._parent, dtype=np.int64)
+        while not np.array_equal(further := roots[roots], roots):
+            roots = further
+        kept = np.zeros(len(roots), dtype=bool)
+        kept[list(self._reason)] = True
+        return roots, kept[roots]
+
+    def keep(self, labels: list[int], reason: str) -> None:
+        """Keep these channels dense; the first reason counts."""
+        for label in labels:
+            self._reason.setdefault(self.find(label), reason)
+
+    def reason(self, label: int) -> str | None:
+        """Why a channel stays dense, if it must."""
+        return self._reason.get(self.find(label))
+
+
+class Channels(NamedTuple):
+    """The channels of one activation: the dimension they lie in, and the label of each.
+
+    An activation behind something that is not understood is opaque: one label, kept dense, stands for all of it,
+    whatever its dimensions are.
+    """
+
+    dim: int | None
+    labels: list[int]
+
+    @property
+    def opaque(self) -> bool:
+        """Whether nothing is known but that all of it stays."""
+        return self.dim is None
+
+    def along(self, dim: int, value: Tensor, use: str) -> list[int]:
+        """The labels along a dimension. Raises NotUnderstood, saying which use, if the channels lie in another one."""
+        if self.dim is None:
+            return self.labels * value.shape[dim]
+        if self.dim != dim % value.dim():
+            raise NotUnderstood(f"{use} works along a dimension that is not the channels")
+        return self.labels

@@ -1,0 +1,1 @@
+"""Tracing: which channels of a plain network are coupled."""

@@ -1,0 +1,75 @@
+"""What tracing finds: the channel groups of a network, and what every width of them costs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from espalier.models.config import ChannelGroup, Cost, Role, Shape
+
+
+class KeptLayer(NamedTuple):
+    """A layer whose output channels stay dense, and why."""
+
+    layer: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Coupling:
+    """What tracing found: the groups, and enough about the tensors to know every width's cost."""
+
+    input: Shape
+    """What the network was traced with: channels, height, width."""
+    output: tuple[int, ...]
+    """The shape of what it gives for one input."""
+    groups: tuple[ChannelGroup, ...]
+    kept: tuple[KeptLayer, ...]
+    shapes: Mapping[str, tuple[int, ...]]
+    """Parameter -> dense shape."""
+    roles: Mapping[tuple[str, int], Role]
+    """(tensor, dimension) -> what it is to its layer, for all that tracing understood, whether it can be cut or not."""
+    macs_per_weight: Mapping[str, int]
+    """Weight of a convolution or linear layer -> multiply-adds per element, for one input."""
+    activation_macs: int
+    """Multiply-adds for one input that belong to no such weight: products of activations, as in attention, and whatever
+    else is not understood. No width changes them."""
+    _parts: Mapping[str, tuple[tuple[int, tuple[tuple[str, int], ...]], ...]] = field(repr=False)
+    """Parameter -> for each dimension: indices in no group, and (group, repeat) of those that are."""
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """The dense width of every group."""
+        return {group.name: group.width for group in self.groups}
+
+    def shape(self, tensor: str, widths: Mapping[str, int]) -> tuple[int, ...]:
+        """The shape of a parameter when groups have these widths."""
+        return tuple(
+            rest + sum(repeat * widths[group] for group, repeat in parts) for rest, parts in self._parts[tensor]
+        )
+
+    def cost(self, widths: Mapping[str, int]) -> Cost:
+        """Parameters and multiply-adds of the network with these widths. Allocates nothing."""
+        params, macs = 0, self.activation_macs
+        for tensor in self.shapes:
+            size = math.prod(self.shape(tensor, widths))
+            params += size
+            macs += size * self.macs_per_weight.get(tensor, 0)
+        return Cost(params, macs)
+
+    def prunable(self) -> tuple[float, float]:
+        """Shares of parameters and of multiply-adds that lie on at least one prunable channel, each in [0, 1]."""
+        dense = self.cost(self.widths)
+        kept = {tensor: self.kept_part(tensor) for tensor in self.shapes}
+        macs = self.activation_macs + sum(size * self.macs_per_weight.get(tensor, 0) for tensor, size in kept.items())
+        return 1 - sum(kept.values()) / max(dense.params, 1), 1 - macs / max(dense.macs, 1)
+
+    def with_role(self, role: Role) -> tuple[str, ...]:
+        """The tensors that are this to their layers."""
+        return tuple(tensor for (tensor, _), found in self.roles.items() if found == role)
+
+    def kept_part(self, tensor: str) -> int:
+        """Elements of a parameter that no group touches."""
+        return math.prod(rest for rest, _ in self._parts[tensor])

@@ -1,0 +1,147 @@
+"""From labels to channel groups."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import NamedTuple, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, fx, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from espalier.models.channels.graph import BATCH, ChannelGraph
+from espalier.models.config import ChannelGroup, Selection, Shape, Slice, minimum_width
+from espalier.models.errors import TraceError, first_line
+from espalier.models.tracing.coupling import Coupling, KeptLayer
+from espalier.models.tracing.interpreter import Interpreter
+from espalier.models.tracing.probe import images
+
+
+def assemble(run: Interpreter, net: nn.Module, shape: Shape, output: Tensor) -> Coupling:
+    graph = run.channel_graph
+    stages = graph.stages()
+    groups: list[ChannelGroup] = []
+    taken: dict[str, int] = {}  # layer -> groups named after it
+    for width, first in _intervals(graph):
+        layer = first[0].layer or first[0].tensor
+        count = taken[layer] = taken.get(layer, 0) + 1
+        name = f"{layer}:{count - 1}" if count > 1 else layer
+        stage = next((stages[part.layer] for part in first if part.layer in stages), 0)
+        groups.append(ChannelGroup(name, width, minimum_width(width), stage, first, _selection(graph, first)))
+    shapes = {name: tuple(tensor.shape) for name, tensor in net.named_parameters()}
+    owned = sum(math.prod(shapes[name]) * uses for name, uses in graph.macs_per_weight.items())
+    other = 0 if run.understood else _multiply_adds(net, run.graph, shape) - owned
+    parts = _parts(shapes, groups)
+    return Coupling(
+        input=shape,
+        output=tuple(output.shape[1:]),
+        groups=tuple(groups),
+        kept=_kept_layers(graph, groups),
+        shapes=shapes,
+        roles=graph.roles,
+        macs_per_weight=graph.macs_per_weight,
+        activation_macs=other,
+        _parts=parts,
+    )
+
+
+def _selection(graph: ChannelGraph, slices: tuple[Slice, ...]) -> Selection | None:
+    for part in slices:
+        if part.tensor in graph.selections:
+            return Selection(part, graph.selections[part.tensor])
+    return None
+
+
+def _multiply_adds(net: nn.Module, graph: fx.Graph, shape: Shape) -> int:
+    """All of a network's multiply-adds for one input, as torch counts them operation by operation."""
+    for batch in (1, BATCH):
+        try:
+            grad = torch.enable_grad()  # without it, attention is one unknown
+            with torch.device("meta"), FlopCounterMode(display=False) as counter, grad:
+                fx.Interpreter(net, graph=graph).run(images(net, shape, batch))
+            return int(counter.get_total_flops()) // (2 * batch)
+        except Exception as error:  # some networks do not take a single image
+            problem = error
+    raise TraceError(f"multiply-adds of {type(net).__name__} cannot be counted: {first_line(problem)}")
+
+
+class _Segment(NamedTuple):
+    """Labels in a row that own indices in a row: label `start + i` owns `repeat` of them at `at + i * repeat`."""
+
+    start: int
+    width: int
+    at: int
+    repeat: int
+
+
+def _intervals(graph: ChannelGraph) -> Iterator[tuple[int, tuple[Slice, ...]]]:
+    """The groups, in the order of the forward pass: their widths, and the slices of their channels.
+
+    Labels belong to one group where they lie in a row in every tensor, so segments are cut wherever any of them begins
+    or ends. A single channel cannot be thinned and is left out.
+    """
+    roots, kept = graph.labels.roots()
+    lists = {id(labels): labels for labels in graph.labels_of.values()}  # tensors of one layer share theirs
+    segments = {key: [*_segments(roots[np.asarray(labels)], kept)] for key, labels in lists.items()}
+    edges = {edge for found in segments.values() for start, width, *_ in found for edge in (start, start + width)}
+    cuts = sorted(edges)
+    slices: dict[int, list[Slice]] = {}
+    for (tensor, dim), labels in graph.labels_of.items():
+        for start, width, at, repeat in segments[id(labels)]:
+            for cut in cuts[bisect_left(cuts, start) : bisect_left(cuts, start + width)]:
+                slices.setdefault(cut, []).append(
+                    Slice(tensor, dim, graph.roles[tensor, dim], at + (cut - start) * repeat, repeat)
+                )
+    following = dict(pairwise(cuts))
+    for cut, parts in slices.items():
+        if following[cut] - cut > 1:
+            yield following[cut] - cut, tuple(parts)
+
+
+def _segments(labels: NDArray[np.int64], kept: NDArray[np.bool_]) -> Iterator[_Segment]:
+    """The segments of one dimension of a tensor, without labels that are kept dense."""
+    at = np.concatenate([[0], (labels[1:] != labels[:-1]).nonzero()[0] + 1])  # where another label begins
+    values, repeats, stays = labels[at], np.concatenate([at[1:], [len(labels)]]) - at, kept[labels[at]]
+    broken = (values[1:] - values[:-1] != 1) | (repeats[1:] != repeats[:-1]) | (stays[1:] != stays[:-1])
+    for first, last in pairwise([0, *(broken.nonzero()[0] + 1).tolist(), len(values)]):
+        if not stays[first]:
+            yield _Segment(int(values[first]), last - first, int(at[first]), int(repeats[first]))
+
+
+def _kept_layers(graph: ChannelGraph, groups: list[ChannelGroup]) -> tuple[KeptLayer, ...]:
+    """Layers none of whose output channels can be cut."""
+    grouped = {part.tensor for group in groups for part in group.slices if part.dim == 0}
+    found: dict[str, str] = {}
+    for (tensor, dim), labels in graph.labels_of.items():
+        if dim == 0 and tensor in graph.macs_per_weight and tensor not in grouped:
+            reasons = {graph.labels.reason(label) for label in labels} - {None}
+            alone = "its channels can only be kept or cut all together"
+            found[tensor.rpartition(".")[0]] = ", ".join(sorted(cast(set[str], reasons))) or alone
+    return tuple(KeptLayer(layer, reason) for layer, reason in found.items())
+
+
+def _parts(
+    shapes: Mapping[str, tuple[int, ...]], groups: list[ChannelGroup]
+) -> dict[str, tuple[tuple[int, tuple[tuple[str, int], ...]], ...]]:
+    """For every dimension of every parameter: how many indices belong to no group, and which groups own the rest."""
+    owners: dict[tuple[str, int], dict[str, int]] = {}
+    for group in groups:
+        for part in group.slices:
+            repeats = owners.setdefault((part.tensor, part.dim), {})
+            repeats[group.name] = repeats.get(group.name, 0) + part.repeat
+    widths = {group.name: group.width for group in groups}
+    return {
+        tensor: tuple(
+            (
+                size - sum(repeat * widths[name] for name, repeat in owners.get((tensor, dim), {}).items()),
+                tuple(owners.get((tensor, dim), {}).items()),
+            )
+            for dim, size in enumerate(shape)
+        )
+        for tensor, shape in shapes.items()
+    }
