@@ -14,16 +14,16 @@ from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
-from espalier.app.errors import Busy
-from espalier.app.executors import Executor, Limits
-from espalier.app.executors.local import LocalExecutor
-from espalier.app.runner import Runner
 from espalier.app.settings import Settings, SettingsError
-from espalier.search.cores import cores
-from espalier.search.data import Places
-from espalier.storage import jobs, results, runners
-from espalier.storage.artifacts import Artifacts
+from espalier.app.work.executors import EXECUTORS
+from espalier.app.work.executors.base import Executor, Limits, Task
+from espalier.app.work.executors.local import LocalExecutor
+from espalier.app.work.runner import Runner
+from espalier.search.datasets import Places
+from espalier.search.machine import cores
+from espalier.storage import architectures, candidates, jobs, runners
 from espalier.storage.database import Database
+from espalier.storage.store import Store
 from espalier.storage.studies import Studies
 
 T = TypeVar("T")
@@ -35,6 +35,10 @@ EXAMINATION = Limits(seconds=300, bytes=8 * 2**30)
 """What looking at a request may take: reading a data set for the first time is part of it."""
 
 
+class Busy(Exception):
+    """More requests of this kind wait than the service takes."""
+
+
 class Service:
     """What the routes work with. Tracing and exports run in a child process, under limits."""
 
@@ -43,7 +47,7 @@ class Service:
         self.token = token
         """None: no token is asked for."""
         self.database = Database(settings.url)
-        self.artifacts = Artifacts(settings.artifacts)
+        self.store = Store(settings.artifacts)
         self.places = places_of(settings)
         self.stopping = False
         """Set when the server is told to stop, so that open streams end."""
@@ -56,7 +60,7 @@ class Service:
         if not self._places_in_line.acquire(blocking=False):
             raise Busy(f"{LONGEST_LINE} requests already wait to be looked at; try again in a moment")
         try:
-            future: Future[T] = self._inspector.submit(function, *args, limits=EXAMINATION)
+            future: Future[T] = self._inspector.submit(Task(function, args, limits=EXAMINATION))
             return future.result()
         finally:
             self._places_in_line.release()
@@ -74,16 +78,16 @@ class Service:
     def delete_job(self, job_id: str) -> None:
         """Forget a finished job with its study and everything nobody else refers to."""
         with self.database.session() as session:
-            weights = results.weights_of(session, job_id)
+            hashes = candidates.artifacts_of(session, job_id)
             jobs.delete(session, job_id)
             session.flush()
-            results.forget_unused_architectures(session)
+            architectures.forget_unused(session)
         with closing(Studies(self.database)) as studies:
             studies.delete(job_id)
         with self.database.session() as session:  # another job may have taken a result over meanwhile
-            weights -= results.referenced_weights(session, weights)
-        for name in weights:
-            self.artifacts.delete(name)
+            hashes -= candidates.referenced(session, hashes)
+        for unused in hashes:
+            self.store.delete(unused)
         shutil.rmtree(self.settings.work / job_id, ignore_errors=True)
 
     def missing(self) -> list[str]:
@@ -124,7 +128,7 @@ def token_of(settings: Settings) -> tuple[str, bool]:
 
 
 @contextmanager
-def holding(data_dir: Path) -> Iterator[None]:
+def single_runner(data_dir: Path) -> Iterator[None]:
     """Be the one runner of a data directory, or of the directory of an SQLite file. Raises SettingsError if another
     process is."""
     try:
@@ -144,15 +148,10 @@ def holding(data_dir: Path) -> Iterator[None]:
         lock.release()
 
 
-EXECUTORS: dict[str, Callable[[int], Executor]] = {"local": LocalExecutor}
-"""By the name that `ESPALIER_EXECUTOR` gives, from the number of cores to train on."""
-
-
 def make_runner(settings: Settings) -> Runner:
     """A runner with the executor that is set; it shares no database connection with the API."""
     executor = EXECUTORS[settings.executor](settings.workers or cores())
-    artifacts, places = Artifacts(settings.artifacts), places_of(settings)
-    return Runner(Database(settings.url), artifacts, executor, places, settings.work)
+    return Runner(Database(settings.url), Store(settings.artifacts), executor, places_of(settings), settings.work)
 
 
 def places_of(settings: Settings) -> Places:

@@ -6,9 +6,11 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from espalier.app.work.executors import EXECUTORS
 
 PREFIX = "ESPALIER_"
 CLIENT_ONLY = frozenset({"URL"})
@@ -30,11 +32,18 @@ class Settings(BaseSettings):
     )
     database_url: str = Field(default="", description="SQLite in the data directory if not set")
     token: str = Field(default="", max_length=500, description="made at the first start if not set", repr=False)
-    executor: Literal["local"] = Field(default="local")
+    executor: str = Field(default="local", description="where networks are trained")
     workers: int | None = Field(default=None, ge=1, le=1024, description="cores to train on; all if not set")
     max_queued_jobs: int = Field(default=100, ge=1)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
+
+    @field_validator("executor")
+    @classmethod
+    def _is_there(cls, value: str) -> str:
+        if value not in EXECUTORS:
+            raise ValueError(f"no executor of that name; there are: {', '.join(EXECUTORS)}")
+        return value
 
     @property
     def datasets(self) -> Path:

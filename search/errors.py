@@ -15,9 +15,14 @@ from collections.abc import Iterable
 class SearchError(Exception):
     """Base of everything this package raises."""
 
+    is_users = False
+    """Whether what was asked for was wrong, rather than the code or the machine."""
+
 
 class SpecError(SearchError, ValueError):
     """A job that cannot work."""
+
+    is_users = True
 
 
 class UnknownName(SpecError):

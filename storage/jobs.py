@@ -1,32 +1,29 @@
-"""Jobs: one state machine in one table of transitions, and the lease by which a runner holds a job."""
+"""Jobs: one state machine in one table of transitions, and the lease under which a runner has a job."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from enum import StrEnum
-from typing import Any
+from datetime import timedelta
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from espalier.models.document import content_hash
-from espalier.search.types import Candidate, Execution, JobSpec
+from espalier.search.candidates import Candidate
+from espalier.search.events import StateEvent
+from espalier.search.planners import Question
+from espalier.search.results import Execution
+from espalier.search.spec import JobSpec
+from espalier.search.states import FINISHED, JobState
+from espalier.storage import candidates
+from espalier.storage.clock import now
 from espalier.storage.errors import IdempotencyClash, LeaseLost, NotFound, TooManyQueued, WrongState
-from espalier.storage.tables import CandidateRow, EventRow, JobRow
+from espalier.storage.events import record
+from espalier.storage.tables import JobRow
 
 LEASE = timedelta(seconds=30)
-
-
-class JobState(StrEnum):
-    """Where a job stands."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
 
 
 TRANSITIONS: Mapping[str, tuple[frozenset[JobState], JobState]] = {
@@ -39,18 +36,20 @@ TRANSITIONS: Mapping[str, tuple[frozenset[JobState], JobState]] = {
 }
 """Verb -> (states it may be said in, the state it leads to). Wanting a running job cancelled is a flag, not a state."""
 
-FINISHED = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
 
+class Lease(NamedTuple):
+    """A job as its runner has it, until the lease runs out or another attempt begins."""
 
-def now() -> datetime:
-    """This moment in UTC."""
-    return datetime.now(UTC)
+    job_id: str
+    owner: str
+    attempt: int
 
 
 def submit(
     session: Session,
     spec: JobSpec,
-    candidates: Sequence[Candidate],
+    question: Question,
+    wanted: Sequence[Candidate],
     idempotency_key: str | None = None,
     most_queued: int | None = None,
 ) -> JobRow:
@@ -64,41 +63,23 @@ def submit(
         name=spec.name or f"{spec.target.arch} on {spec.target.dataset_name}",
         state=JobState.QUEUED,
         spec=spec.model_dump(mode="json"),
-        total=len(candidates),
+        question=question.model_dump(mode="json"),
+        total=0,
         idempotency_key=idempotency_key,
         request_hash=content_hash(spec),
         created_at=now(),
     )
     session.add(job)
     session.flush()
-    session.add_all(_row(job.id, position, candidate) for position, candidate in enumerate(candidates))
-    record(session, job.id, "state", {"state": job.state})
+    candidates.add(session, job, wanted)
+    record(session, job.id, StateEvent(state=JobState.QUEUED))
     return job
-
-
-def _row(job_id: str, position: int, candidate: Candidate) -> CandidateRow:
-    budget = candidate.budget
-    return CandidateRow(
-        job_id=job_id,
-        key=candidate.key,
-        position=position,
-        candidate=candidate.model_dump(mode="json"),
-        dataset=candidate.target.dataset_name,
-        origin=candidate.origin.kind,
-        method=candidate.method,
-        budget_metric=budget.metric if budget else None,
-        budget_keep=budget.keep if budget else None,
-        seed=candidate.seed,
-        init=candidate.init,
-        conditions=content_hash({"recipe": candidate.recipe.model_dump(), "data": candidate.data}),
-        state="queued",
-    )
 
 
 def find_repeated(session: Session, idempotency_key: str, spec: JobSpec) -> JobRow | None:
     """The job an idempotency key already made. Raises IdempotencyClash if it was for another spec."""
     job = session.scalar(sa.select(JobRow).where(JobRow.idempotency_key == idempotency_key))
-    if job is not None and job.request_hash != content_hash(spec):
+    if job is not None and JobSpec.read(job.spec) != spec:
         raise IdempotencyClash(
             f"the idempotency key {idempotency_key!r} was used for another request (job {job.id}); use a new key"
         )
@@ -152,9 +133,8 @@ def claim(session: Session, owner: str) -> JobRow | None:
         .returning(JobRow)
     )
     if job is not None:
-        interrupted = sa.update(CandidateRow).where(CandidateRow.job_id == job.id, CandidateRow.state == "running")
-        session.execute(interrupted.values(state="queued"))
-        record(session, job.id, "state", {"state": job.state, "attempt": job.attempts})
+        candidates.move_all(session, job.id, "interrupt")
+        record(session, job.id, StateEvent(state=JobState.RUNNING, attempt=job.attempts))
     return job
 
 
@@ -163,16 +143,13 @@ def reclaim(session: Session) -> None:
     session.execute(sa.update(JobRow).where(JobRow.state == JobState.RUNNING).values(lease_until=now()))
 
 
-def renew(session: Session, job_id: str, owner: str, attempt: int) -> bool:
-    """Hold the job for another while; says whether its cancellation is wanted. Raises LeaseLost."""
+def renew(session: Session, lease: Lease) -> bool:
+    """Extend the lease; says whether the job's cancellation is wanted. Raises LeaseLost."""
     wanted: bool | None = session.scalar(
-        sa.update(JobRow)
-        .where(*_held(job_id, owner, attempt))
-        .values(lease_until=now() + LEASE)
-        .returning(JobRow.cancel_requested)
+        sa.update(JobRow).where(*_leased(lease)).values(lease_until=now() + LEASE).returning(JobRow.cancel_requested)
     )
     if wanted is None:
-        raise LeaseLost(f"job {job_id} is no longer held by {owner} (attempt {attempt})")
+        raise _lost(lease)
     return wanted
 
 
@@ -181,31 +158,30 @@ def remember_execution(session: Session, job_id: str, execution: Execution) -> N
     session.execute(sa.update(JobRow).where(JobRow.id == job_id).values(execution=execution.model_dump()))
 
 
-def conclude(session: Session, job_id: str, owner: str, attempt: int, verb: str, error: str | None = None) -> None:
-    """Say how a held job ended: succeed, fail, cancel or release. Raises LeaseLost."""
+def conclude(session: Session, lease: Lease, verb: str, error: str | None = None) -> None:
+    """Say how a leased job ended: succeed, fail, cancel or release. Raises LeaseLost."""
     state = TRANSITIONS[verb][1]
     values: dict[str, Any] = {"state": state, "owner": None, "lease_until": None, "error": error}
     if state in FINISHED:
         values |= {"finished_at": now(), "cancel_requested": False}
-    changed = session.execute(sa.update(JobRow).where(*_held(job_id, owner, attempt)).values(**values))
+    changed = session.execute(sa.update(JobRow).where(*_leased(lease)).values(**values))
     if not changed.rowcount:  # type: ignore[attr-defined]
-        raise LeaseLost(f"job {job_id} is no longer held by {owner} (attempt {attempt})")
-    _reset_running(session, job_id)
-    record(session, job_id, "state", {"state": state} | ({"error": error} if error else {}))
+        raise _lost(lease)
+    candidates.move_all(session, lease.job_id, "interrupt")
+    record(session, lease.job_id, StateEvent(state=state, error=error))
 
 
-def _reset_running(session: Session, job_id: str) -> None:
-    running = sa.update(CandidateRow).where(CandidateRow.job_id == job_id, CandidateRow.state == "running")
-    session.execute(running.values(state="queued"))
-
-
-def _held(job_id: str, owner: str, attempt: int) -> tuple[sa.ColumnElement[bool], ...]:
+def _leased(lease: Lease) -> tuple[sa.ColumnElement[bool], ...]:
     return (
-        JobRow.id == job_id,
+        JobRow.id == lease.job_id,
         JobRow.state == JobState.RUNNING,
-        JobRow.owner == owner,
-        JobRow.attempts == attempt,
+        JobRow.owner == lease.owner,
+        JobRow.attempts == lease.attempt,
     )
+
+
+def _lost(lease: Lease) -> LeaseLost:
+    return LeaseLost(f"job {lease.job_id} is no longer leased to {lease.owner} (attempt {lease.attempt})")
 
 
 # --- the user's side ------------------------------------------------------------------------------------------------
@@ -215,7 +191,7 @@ def cancel(session: Session, job_id: str) -> JobRow:
     """Cancel a queued job at once; ask the runner to stop a running one. Raises NotFound, WrongState."""
     job = get(session, job_id)
     if _moved(session, job_id, "cancel", only=JobState.QUEUED, finished_at=now()):
-        record(session, job_id, "state", {"state": JobState.CANCELLED})
+        record(session, job_id, StateEvent(state=JobState.CANCELLED))
     else:
         asked = session.execute(
             sa.update(JobRow).where(JobRow.id == job_id, JobRow.state == JobState.RUNNING).values(cancel_requested=True)
@@ -231,9 +207,8 @@ def retry(session: Session, job_id: str) -> JobRow:
     job = get(session, job_id)
     if not _moved(session, job_id, "retry", finished_at=None, error=None, cancel_requested=False):
         raise WrongState(f"job {job_id} is {job.state}; only failed and cancelled jobs can be retried")
-    failed = sa.update(CandidateRow).where(CandidateRow.job_id == job_id, CandidateRow.state == "failed")
-    session.execute(failed.values(state="queued", error=None))
-    record(session, job_id, "state", {"state": JobState.QUEUED})
+    candidates.move_all(session, job_id, "retry", error=None)
+    record(session, job_id, StateEvent(state=JobState.QUEUED))
     session.refresh(job)
     return job
 
@@ -251,18 +226,3 @@ def _moved(session: Session, job_id: str, verb: str, only: JobState | None = Non
     states = [only] if only else list(sources)
     statement = sa.update(JobRow).where(JobRow.id == job_id, JobRow.state.in_(states))
     return bool(session.execute(statement.values(state=target, **values)).rowcount)  # type: ignore[attr-defined]
-
-
-# --- events ---------------------------------------------------------------------------------------------------------
-
-
-def record(session: Session, job_id: str, kind: str, data: dict[str, Any]) -> None:
-    """Write an event, in the transaction of what it tells of."""
-    session.add(EventRow(job_id=job_id, at=now(), kind=kind, data=data))
-
-
-def events(session: Session, job_id: str, after: int, limit: int) -> Sequence[EventRow]:
-    """Events of a job with ids above `after`, in order."""
-    return session.scalars(
-        sa.select(EventRow).where(EventRow.job_id == job_id, EventRow.id > after).order_by(EventRow.id).limit(limit)
-    ).all()

@@ -7,14 +7,14 @@ from datetime import timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from espalier.storage.jobs import now
+from espalier.storage.clock import now
 from espalier.storage.tables import RunnerRow
 
 SILENCE = timedelta(seconds=30)
 """After so long without a word a runner counts as dead."""
 
 
-def beat(session: Session, owner: str) -> None:
+def heartbeat(session: Session, owner: str) -> None:
     """This runner lives. The dead are forgotten with the first word of another."""
     moment = now()
     known = session.execute(sa.update(RunnerRow).where(RunnerRow.owner == owner).values(seen_at=moment))

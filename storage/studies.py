@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState, create_trial
 
-from espalier.search.types import Failure, Outcome, Result
+from espalier.search.results import Failure, Outcome, Result
 from espalier.storage.database import Database, prepare_sqlite
 
 OUTCOME = "outcome"
@@ -18,7 +18,7 @@ OUTCOME = "outcome"
 
 
 class Studies:
-    """One study per job, named by its id; values are params (down) and hold-out accuracy (up)."""
+    """One study per job, named by its id; values are params (down) and the metric on the hold-out (up)."""
 
     def __init__(self, database: Database) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -74,16 +74,21 @@ class Study:
         self._study.add_trial(
             create_trial(
                 state=TrialState.COMPLETE if succeeded else TrialState.FAIL,
-                values=[outcome.cost.params, outcome.holdout] if isinstance(outcome, Result) else None,
+                values=_values(outcome) if isinstance(outcome, Result) else None,
                 user_attrs={OUTCOME: outcome.model_dump_json()},
             )
         )
         self._outcomes[outcome.key] = outcome
 
 
+def _values(result: Result) -> list[float]:
+    sign = 1 if result.metric.higher_is_better else -1
+    return [result.cost.params, sign * result.chosen_by]
+
+
 def _read(trial: optuna.trial.FrozenTrial) -> Outcome | None:
     text = trial.user_attrs.get(OUTCOME)
     if text is None:
         return None
-    kind = Result if "config" in json.loads(text) else Failure
-    return kind.model_validate_json(text)
+    document = json.loads(text)
+    return Result.read(document) if "config" in document else Failure.model_validate(document)

@@ -51,8 +51,10 @@ class JobRow(Base):
     name: Mapped[str] = mapped_column(sa.String(200))
     state: Mapped[str] = mapped_column(sa.String(16), index=True)
     spec: Mapped[dict[str, Any]]
+    question: Mapped[dict[str, Any] | None]
+    """What its planner works from; None in jobs of the first release, whose plans were complete."""
     total: Mapped[int]
-    """Candidates of the plan."""
+    """Candidates that its planner has asked for."""
     idempotency_key: Mapped[str | None] = mapped_column(sa.String(255), unique=True)
     request_hash: Mapped[str] = mapped_column(sa.String(64))
     created_at: Mapped[datetime]
@@ -100,9 +102,13 @@ class CandidateRow(Base):
     job_id: Mapped[str] = mapped_column(sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     key: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
     position: Mapped[int]
-    """Place in the plan."""
+    """Place in the order in which candidates were asked for."""
     candidate: Mapped[dict[str, Any]]
     dataset: Mapped[str] = mapped_column(sa.String(200))
+    arm: Mapped[str | None] = mapped_column(sa.String(32), index=True)
+    """Candidates of one arm differ in nothing but the seed."""
+    arm_name: Mapped[str | None] = mapped_column(sa.String(500))
+    role: Mapped[str | None] = mapped_column(sa.String(16))
     origin: Mapped[str] = mapped_column(sa.String(16))
     method: Mapped[str | None] = mapped_column(sa.String(200))
     budget_metric: Mapped[str | None] = mapped_column(sa.String(16))
@@ -112,7 +118,7 @@ class CandidateRow(Base):
     conditions: Mapped[str] = mapped_column(sa.String(32))
     """Hash of recipe and data: accuracies under different ones are not averaged."""
     state: Mapped[str] = mapped_column(sa.String(16))
-    """queued, running, succeeded or failed."""
+    """A `CandidateState`."""
     architecture: Mapped[str | None] = mapped_column(sa.ForeignKey("architectures.id"))
     params: Mapped[int | None] = mapped_column(sa.BigInteger)
     macs: Mapped[int | None] = mapped_column(sa.BigInteger)
@@ -120,9 +126,27 @@ class CandidateRow(Base):
     accuracy: Mapped[float | None]
     seconds: Mapped[float | None]
     latency_ms: Mapped[float | None]
-    weights: Mapped[str | None] = mapped_column(sa.String(64), index=True)
     error: Mapped[str | None] = mapped_column(sa.Text)
     result: Mapped[dict[str, Any] | None]
+
+
+class ArtifactRow(Base):
+    """Something that was kept of a candidate's training: its name, and the hash under which the store has it."""
+
+    __tablename__ = "artifacts"
+    __table_args__ = (
+        sa.ForeignKeyConstraint(
+            ["job_id", "key"],
+            ["candidates.job_id", "candidates.key"],
+            name="fk_artifacts_candidate",
+            ondelete="CASCADE",
+        ),
+    )
+
+    job_id: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    key: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(sa.String(100), primary_key=True)
+    hash: Mapped[str] = mapped_column(sa.String(64), index=True)
 
 
 class RunnerRow(Base):
@@ -134,4 +158,4 @@ class RunnerRow(Base):
     seen_at: Mapped[datetime]
 
 
-__all__ = ["ArchitectureRow", "Base", "CandidateRow", "EventRow", "JobRow", "RunnerRow"]
+__all__ = ["ArchitectureRow", "ArtifactRow", "Base", "CandidateRow", "EventRow", "JobRow", "RunnerRow"]

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
-from torch import Tensor, nn
-
-from espalier.models.config import ChannelGroup
+from espalier.models.config import ChannelGroup, ChannelMask
 from espalier.models.document import Frozen
-from espalier.search.types import Recipe
+from espalier.models.network import Network
+from espalier.search.recipe import Recipe
+from espalier.search.regularizer import Regularizer
+from espalier.search.scores import Scores, top
+from espalier.search.tasks.base import Batch, Task
 
-Scores = Mapping[str, Tensor]
-"""Group name -> importance of each channel [width], finite, larger is more important, comparable across groups.
 
-A group that is not named is cut last, when nothing else is left to cut."""
+@dataclass(frozen=True)
+class Parent:
+    """A trained dense network, and what it was trained on."""
+
+    network: Network
+    """With its values, and how its channels are coupled."""
+    task: Task
+    batches: Callable[[int], Iterator[Batch]]
+    """So many training examples at a time, in a fixed order, prepared as for evaluation."""
+
 
 OptionsT = TypeVar("OptionsT", bound=Frozen)
 
 
 class PruningMethod(ABC, Generic[OptionsT]):
-    """Scores the channels of a trained parent. It is also the regularizer under which that parent is trained.
+    """Scores the channels of a trained parent, and says under which regularizer that parent is trained.
 
     A new method is one file with one subclass, and one line in `METHODS`; only `score` must be written.
     """
@@ -32,22 +42,27 @@ class PruningMethod(ABC, Generic[OptionsT]):
     def __init__(self, options: OptionsT) -> None:
         self.options = options
 
-    def ranked(self, net: nn.Module, groups: Sequence[ChannelGroup]) -> Sequence[ChannelGroup]:  # noqa: ARG002
+    def ranked(self, network: Network) -> Sequence[ChannelGroup]:
         """The groups that `score` will name, of a network that may lie on the meta device.
 
         Raises SpecError if the method is of no use for this network.
         """
-        return groups
+        return network.groups
 
-    def prepare(self, net: nn.Module, recipe: Recipe, steps: int) -> None:
-        """Change the fresh network before its sparse training of so many steps, and get ready for it."""
+    def prepare(self, network: Network) -> None:
+        """Change the fresh weights of the parent before its training."""
 
-    def penalty(self, net: nn.Module) -> None:
-        """Add to the gradients, before every step of the sparse training."""
-
-    def project(self, net: nn.Module, lr: float) -> None:
-        """Change the weights, after every step of the sparse training."""
+    def regularizer(self, network: Network, recipe: Recipe, steps: int) -> Regularizer | None:  # noqa: ARG002
+        """What the parent's training of so many steps must respect besides the data."""
+        return None
 
     @abstractmethod
-    def score(self, net: nn.Module, groups: Sequence[ChannelGroup]) -> Scores:
+    def score(self, parent: Parent) -> Scores:
         """How much each channel of the ranked groups matters in the trained network. Leaves the network as it is."""
+
+    def select(self, parent: Parent, scores: Scores, widths: Mapping[str, int]) -> ChannelMask:
+        """Which channels stay, when so many may in each group: those with the highest scores."""
+        return top(parent.network.groups, scores, widths)
+
+    def repair(self, network: Network, parent: Parent, mask: ChannelMask) -> None:
+        """Change the inherited weights of the cut network, to make up for the channels that are gone."""

@@ -6,14 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from pydantic import Field
-from torch import nn
+from torch import Tensor, nn
 
 from espalier.models.config import ChannelGroup
 from espalier.models.document import Frozen
+from espalier.models.network import Network
 from espalier.search.errors import SpecError
-from espalier.search.methods.base import PruningMethod, Scores
-from espalier.search.train import learning_rate
-from espalier.search.types import Recipe
+from espalier.search.methods.base import Parent, PruningMethod
+from espalier.search.recipe import Recipe
+from espalier.search.regularizer import Regularizer
+from espalier.search.schedule import travel
+from espalier.search.scores import Scores
 
 PULL = 0.75
 """How far strength 1 moves a scale that nothing else holds, over the whole training (scales start at 0.5)."""
@@ -39,53 +42,59 @@ class Slimming(PruningMethod[SlimmingOptions]):
 
     Options = SlimmingOptions
 
-    def ranked(self, net: nn.Module, groups: Sequence[ChannelGroup]) -> Sequence[ChannelGroup]:
+    def ranked(self, network: Network) -> Sequence[ChannelGroup]:
         """Those that pass a batch norm."""
-        scales = _scales(net)
-        found = [group for group in groups if any(True for _ in _passed(net, group, scales))]
-        if groups and not found:
+        scales = _scales(network)
+        found = [group for group in network.groups if any(True for _ in _passed(network, group, scales))]
+        if network.groups and not found:
             raise SpecError(
-                f"slimming ranks channels by batch-norm scales, and none of the {len(groups)} groups passes a batch "
-                "norm; use an architecture with batch norms"
+                f"slimming ranks channels by batch-norm scales, and none of the {len(network.groups)} groups passes a "
+                "batch norm; use an architecture with batch norms"
             )
         return found
 
-    def prepare(self, net: nn.Module, recipe: Recipe, steps: int) -> None:
-        self._gammas: list[torch.Tensor] = [*_scales(net).values()]
-        with torch.no_grad():
-            for gamma in self._gammas:
-                gamma.fill_(INITIAL_SCALE)
-        travel = sum(learning_rate(recipe, step, steps) for step in range(steps)) / (1 - recipe.momentum)
-        self._weight = self.options.strength * PULL / travel
+    @torch.no_grad()
+    def prepare(self, network: Network) -> None:
+        """All scales start alike, at one half."""
+        for gamma in _scales(network).values():
+            gamma.fill_(INITIAL_SCALE)
+
+    def regularizer(self, network: Network, recipe: Recipe, steps: int) -> Regularizer:
+        """The penalty."""
+        return _Penalty([*_scales(network).values()], self.options.strength * PULL / travel(recipe, steps))
 
     @torch.no_grad()
-    def penalty(self, net: nn.Module) -> None:  # noqa: ARG002  (`prepare` has looked through it)
-        used = [gamma for gamma in self._gammas if gamma.grad is not None]
-        gradients = [gamma.grad for gamma in used if gamma.grad is not None]
-        torch._foreach_add_(gradients, torch._foreach_sign(used), alpha=self._weight)
-
-    @torch.no_grad()
-    def score(self, net: nn.Module, groups: Sequence[ChannelGroup]) -> Scores:
+    def score(self, parent: Parent) -> Scores:
         """Mean |gamma| over the batch norms a channel passes."""
-        scales = {name: gamma.detach().double().abs() for name, gamma in _scales(net).items()}
-        passed = {group.name: [*_passed(net, group, scales)] for group in groups}
+        network = parent.network
+        scales = {name: gamma.detach().double().abs() for name, gamma in _scales(network).items()}
+        passed = {group.name: [*_passed(network, group, scales)] for group in network.groups}
         return {name: torch.stack(found).mean(0).cpu() for name, found in passed.items() if found}
 
 
-def _passed(net: nn.Module, group: ChannelGroup, scales: Mapping[str, torch.Tensor]) -> Iterator[torch.Tensor]:
+class _Penalty(Regularizer):
+    """Adds lambda * sign(gamma) to the gradients of the scales. It remembers nothing."""
+
+    def __init__(self, gammas: Sequence[Tensor], weight: float) -> None:
+        self.gammas, self.weight = gammas, weight
+
+    @torch.no_grad()
+    def before_step(self, net: nn.Module) -> None:  # noqa: ARG002  (the scales are known)
+        used = [gamma for gamma in self.gammas if gamma.grad is not None]
+        gradients = [gamma.grad for gamma in used if gamma.grad is not None]
+        torch._foreach_add_(gradients, torch._foreach_sign(used), alpha=self.weight)
+
+
+def _passed(network: Network, group: ChannelGroup, scales: Mapping[str, Tensor]) -> Iterator[Tensor]:
     """The scales of a group's channels [width] in each batch norm they pass."""
     for part in group.slices:
-        if part.tensor in scales:
+        if part.role == "scale":
             yield scales[part.tensor][part.start : part.start + group.width * part.repeat].view(group.width, -1).mean(1)
     if group.selection and group.selection.scale:
         buffer = group.selection.buffer
-        yield scales[group.selection.scale][net.get_buffer(buffer.tensor)[buffer.start :][: group.width]]
+        yield scales[group.selection.scale][network.module.get_buffer(buffer.tensor)[buffer.start :][: group.width]]
 
 
-def _scales(net: nn.Module) -> dict[str, nn.Parameter]:
-    """The scale of every batch norm, by its name in the state dict."""
-    return {
-        f"{name}.weight": module.weight
-        for name, module in net.named_modules()
-        if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)) and module.weight is not None
-    }
+def _scales(network: Network) -> dict[str, nn.Parameter]:
+    """The scale of every normalisation, by its name in the state dict."""
+    return {name: network.module.get_parameter(name) for name in network.coupling.with_role("scale")}

@@ -1,0 +1,1 @@
+"""The other end of the HTTP API: client, command line, tables, reports. Knows no storage."""

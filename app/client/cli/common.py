@@ -1,0 +1,81 @@
+"""What commands share: options, the client, and how answers are printed."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import math
+import urllib.parse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from pydantic_core import to_jsonable_python
+from rich.console import Console
+
+from espalier.app.client.client import Client
+
+console = Console()
+
+Url = Annotated[str, typer.Option(envvar="ESPALIER_URL", help="where the service is")]
+Token = Annotated[
+    str, typer.Option(envvar="ESPALIER_TOKEN", help="its token; read from the data directory if not given")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON, for programs")]
+
+LOCAL = "http://127.0.0.1:8000"
+
+
+@contextmanager
+def connected(url: str, token: str) -> Iterator[Client]:
+    """A client of the service."""
+    with Client(url, token or _stored_token(url)) as client:
+        yield client
+
+
+def _stored_token(url: str) -> str | None:
+    """The token that a service on this machine made, if its data directory is the one set here; for it alone."""
+    from espalier.app.settings import load
+
+    if not is_loopback(urllib.parse.urlsplit(url).hostname or ""):
+        return None
+
+    path = load().data_dir / "token"
+    return path.read_text().strip() if path.exists() else None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address reaches this machine alone."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def show(as_json: bool, value: Any, *tables: Any) -> None:
+    """JSON for programs, tables for people."""
+    if as_json:
+        typer.echo(json.dumps(to_jsonable_python(value), indent=2))
+    else:
+        for table in tables:
+            console.print(table)
+
+
+def _refuse(text: str) -> float:
+    raise ValueError(f"{text} is no number")
+
+
+def _finite(text: str) -> float:
+    return float(text) if math.isfinite(float(text)) else _refuse(text)
+
+
+def option_of(text: str) -> tuple[str, Any]:
+    """A factory option: name=value, the value in JSON."""
+    key, _, value = text.partition("=")
+    try:
+        return key, json.loads(value, parse_constant=_refuse, parse_float=_finite)
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"expected name=value with a value in JSON, for example width=0.5 or blocks=[4,0,3], got {text!r}"
+        ) from error

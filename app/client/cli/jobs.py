@@ -1,0 +1,159 @@
+"""Commands that submit jobs, follow and steer them."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from espalier.app.client import tables
+from espalier.app.client.cli.common import LOCAL, AsJson, Token, Url, connected, console, option_of, show
+from espalier.app.client.client import Client, ClientError, dataset_of
+from espalier.app.client.progress import follow
+from espalier.search.states import JobState
+
+app = typer.Typer()
+
+
+@app.command()
+def submit(
+    spec: Annotated[Path, typer.Argument(help="a job spec, JSON or YAML")],
+    wait: Annotated[bool, typer.Option("--wait", help="follow the job, then print front and verdict")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="show what would run, and run nothing")] = False,
+    idempotency_key: Annotated[str | None, typer.Option(help="makes a repeated submission the same job")] = None,
+    url: Url = LOCAL,
+    token: Token = "",
+    as_json: AsJson = False,
+) -> None:
+    """Submit a search."""
+    with connected(url, token) as client:
+        _submit(client, _read_spec(spec), wait, plan, as_json, idempotency_key)
+
+
+@app.command()
+def search(
+    arch: Annotated[str, typer.Option(help="see `espalier catalog`")],
+    dataset: Annotated[str, typer.Option(help="a data set, or folder:NAME for images under the data root")],
+    option: Annotated[
+        list[str] | None, typer.Option(help="factory option, for example width=0.5 or blocks=[4,0,3]")
+    ] = None,
+    budget: Annotated[list[str] | None, typer.Option(help="for example params=0.1; may be repeated")] = None,
+    method: Annotated[list[str] | None, typer.Option(help="pruning method; may be repeated")] = None,
+    baseline: Annotated[list[str] | None, typer.Option(help="uniform or random; may be repeated")] = None,
+    seeds: Annotated[int, typer.Option(min=1, max=64, help="how many seeds")] = 3,
+    epochs: Annotated[int | None, typer.Option(min=1)] = None,
+    preset: Annotated[str | None, typer.Option(help="recipe of the data set")] = None,
+    name: str = "",
+    plan: Annotated[bool, typer.Option("--plan", help="show what would run, and run nothing")] = False,
+    url: Url = LOCAL,
+    token: Token = "",
+    as_json: AsJson = False,
+) -> None:
+    """Submit a search, follow it, and print the Pareto table and the verdict."""
+    options = dict(map(option_of, option or []))
+    spec: dict[str, Any] = {
+        "name": name,
+        "target": {"arch": arch, "options": options, "dataset": dataset_of(dataset)},
+        "seeds": list(range(seeds)),
+        "recipe": {"preset": preset, "epochs": epochs},
+    }
+    if budget:
+        spec["budgets"] = [{"metric": metric, "keep": keep} for metric, keep in map(_pair, budget)]
+    if method:
+        spec["methods"] = [{"name": one} for one in method]
+    if baseline:
+        spec["baselines"] = baseline
+    with connected(url, token) as client:
+        _submit(client, spec, True, plan, as_json)
+
+
+def _read_spec(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        spec = yaml.safe_load(path.read_text())  # JSON is YAML
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(f"{path} cannot be read as JSON or YAML: {error}") from error
+    if not isinstance(spec, dict):
+        raise typer.BadParameter(f"{path} holds no spec; the least is {{'target': {{'arch': …, 'dataset': …}}}}")
+    try:
+        json.dumps(spec, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise typer.BadParameter(f"{path} holds what JSON cannot say: {error}") from error
+    return spec
+
+
+def _pair(text: str) -> tuple[str, float]:
+    key, _, value = text.partition("=")
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise typer.BadParameter(f"expected name=number, for example params=0.1, got {text!r}")
+    return key, number
+
+
+def _submit(
+    client: Client, spec: dict[str, Any], wait: bool, plan: bool, as_json: bool, idempotency_key: str | None = None
+) -> None:
+    if plan:
+        planned = client.plan(spec)
+        show(as_json, planned, tables.candidates(planned.candidates))
+        return
+    job = client.submit(spec, idempotency_key)
+    if wait:
+        _watch(client, job.id, as_json)
+    else:
+        show(as_json, job, tables.jobs([job]))
+
+
+def _watch(client: Client, job_id: str, as_json: bool) -> None:
+    """Follow a job to its end and print what came of it; exit 1 unless it succeeded."""
+    job = follow(client, job_id, Console(stderr=True) if as_json else console)
+    front, answer = client.pareto(job_id), client.verdict(job_id)
+    found = (tables.pareto(front), tables.verdict(answer), tables.efficiency(answer), answer.summary)
+    show(as_json, {"job": job, "pareto": front, "verdict": answer}, *found)
+    if job.state is not JobState.SUCCEEDED:
+        raise ClientError(f"job {job_id} {job.state}" + (f": {job.error}" if job.error else ""))
+
+
+@app.command("jobs")
+def list_jobs(
+    state: Annotated[str | None, typer.Option(help="queued, running, succeeded, failed or cancelled")] = None,
+    most: Annotated[int, typer.Option(min=1)] = 50,
+    url: Url = LOCAL,
+    token: Token = "",
+    as_json: AsJson = False,
+) -> None:
+    """List jobs, newest first."""
+    with connected(url, token) as client:
+        items = client.jobs(most, state)
+        show(as_json, items, tables.jobs(items))
+
+
+@app.command()
+def watch(job: str, url: Url = LOCAL, token: Token = "", as_json: AsJson = False) -> None:
+    """Follow a job to its end."""
+    with connected(url, token) as client:
+        _watch(client, job, as_json)
+
+
+@app.command()
+def cancel(job: str, url: Url = LOCAL, token: Token = "", as_json: AsJson = False) -> None:
+    """Stop a job; its finished results stay."""
+    with connected(url, token) as client:
+        answer = client.cancel(job)
+        show(as_json, answer, tables.jobs([answer]))
+
+
+@app.command()
+def retry(job: str, url: Url = LOCAL, token: Token = "", as_json: AsJson = False) -> None:
+    """Let a failed or cancelled job go on where it was."""
+    with connected(url, token) as client:
+        answer = client.retry(job)
+        show(as_json, answer, tables.jobs([answer]))

@@ -1,0 +1,108 @@
+"""Commands that show what came of jobs, and what there is to ask for."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from espalier.app.client import tables
+from espalier.app.client.cli.common import LOCAL, AsJson, Token, Url, connected, option_of, show
+from espalier.search.answers.values import CostName
+
+app = typer.Typer()
+
+
+@app.command()
+def pareto(
+    job: str,
+    cost: Annotated[CostName, typer.Option(help="what accuracy is held against")] = "params",
+    url: Url = LOCAL,
+    token: Token = "",
+    as_json: AsJson = False,
+) -> None:
+    """Print a job's Pareto front."""
+    with connected(url, token) as client:
+        front = client.pareto(job, cost)
+        show(as_json, front, tables.pareto(front))
+
+
+@app.command()
+def verdict(job: str, url: Url = LOCAL, token: Token = "", as_json: AsJson = False) -> None:
+    """Print whether automatic pruning was better."""
+    with connected(url, token) as client:
+        answer = client.verdict(job)
+        show(as_json, answer, tables.verdict(answer), tables.efficiency(answer), answer.summary)
+
+
+@app.command()
+def report(
+    job: str,
+    output: Annotated[Path, typer.Option("--output", "-o", help="the page; its picture goes beside it")] = Path(
+        "report.md"
+    ),
+    url: Url = LOCAL,
+    token: Token = "",
+    as_json: AsJson = False,
+) -> None:
+    """Write a job down: a Markdown page with front, verdict and versions, a picture, and the spec."""
+    from espalier.app.client.report import write
+
+    with connected(url, token) as client:
+        write(client, job, output)
+    show(as_json, {"file": str(output)}, str(output))
+
+
+@app.command()
+def export(
+    architecture: Annotated[
+        str, typer.Argument(help="id of an architecture, or its first characters, as tables show them")
+    ],
+    format: Annotated[str, typer.Option(help="json, yaml, csv, python, safetensors, onnx, torch_export")] = "json",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="file to write; - for standard output")] = None,
+    url: Url = LOCAL,
+    token: Token = "",
+    as_json: AsJson = False,
+) -> None:
+    """Write an architecture to a file."""
+    with connected(url, token) as client:
+        name, content = client.export(architecture, format)
+    if str(output) == "-":
+        sys.stdout.buffer.write(content)
+        return
+    path = output or Path(name)
+    path.write_bytes(content)
+    show(as_json, {"file": str(path), "bytes": len(content)}, f"{path} ({len(content):,} bytes)")
+
+
+KINDS = ("architectures", "datasets", "methods", "planners", "tasks", "exports")
+
+
+@app.command()
+def catalog(
+    name: Annotated[str | None, typer.Argument(help="an architecture, to see what of it can be pruned")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(help="factory option, for example width=0.5 or blocks=[4,0,3]")
+    ] = None,
+    shape: Annotated[str | None, typer.Option(help="of one input: channels,height,width")] = None,
+    classes: Annotated[int | None, typer.Option(min=1)] = None,
+    url: Url = LOCAL,
+    token: Token = "",
+    as_json: AsJson = False,
+) -> None:
+    """List what there is to ask for, or show one architecture."""
+    with connected(url, token) as client:
+        if name is not None:
+            options = json.dumps(dict(map(option_of, option))) if option else None
+            about = client.describe(name, options=options, shape=shape, classes=classes)
+            show(as_json, about, *tables.architecture(about))
+            return
+        lists = {kind: client.catalog(kind) for kind in KINDS}
+        found = [
+            tables.table(kind.capitalize(), ("name", "description"), ((e.name, e.description) for e in entries))
+            for kind, entries in lists.items()
+        ]
+        show(as_json, lists, *found)

@@ -1,0 +1,68 @@
+"""Commands that run a service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from espalier.app.client.cli.common import console, is_loopback
+
+app = typer.Typer()
+
+Host = Annotated[str, typer.Option(help="address to listen on")]
+Port = Annotated[int, typer.Option(min=0, max=65535)]
+NoAuth = Annotated[bool, typer.Option("--no-auth", help="ask for no token; on loopback addresses only")]
+
+
+@app.command()
+def serve(host: Host = "127.0.0.1", port: Port = 8000, no_auth: NoAuth = False) -> None:
+    """Run everything in one: API, page and runner."""
+    from espalier.app.server import serving
+
+    serving.serve(host, port, with_api=True, with_runner=True, auth=_auth(host, no_auth))
+
+
+@app.command()
+def api(host: Host = "127.0.0.1", port: Port = 8000, no_auth: NoAuth = False) -> None:
+    """Run the API alone; jobs wait for a runner elsewhere."""
+    from espalier.app.server import serving
+
+    serving.serve(host, port, with_api=True, with_runner=False, auth=_auth(host, no_auth))
+
+
+@app.command()
+def runner() -> None:
+    """Run jobs, without an API."""
+    from espalier.app.server import serving
+
+    serving.serve("", 0, with_api=False, with_runner=True, auth=True)
+
+
+@app.command()
+def upgrade() -> None:
+    """Bring the database up to date."""
+    from espalier.app.server import serving
+
+    serving.upgrade()
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="directory for the exported network")] = Path(
+        "espalier-demo"
+    ),
+) -> None:
+    """Show it all on data that ships with a package: a service, a search over HTTP, front, verdict, export."""
+    from espalier.app.client.demo import run
+
+    raise typer.Exit(run(console, output))
+
+
+def _auth(host: str, no_auth: bool) -> bool:
+    if not no_auth:
+        return True
+    if not is_loopback(host):
+        raise typer.BadParameter(f"--no-auth works on loopback addresses only, got {host}; use 127.0.0.1, or a token")
+    return False

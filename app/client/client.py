@@ -1,0 +1,229 @@
+"""A client of the HTTP API, for the command line and for Python programs. It gives values, not dictionaries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx2
+from pydantic import TypeAdapter, ValidationError
+
+from espalier.app.schemas import (
+    ArchitectureView,
+    CandidateView,
+    CatalogArchitecture,
+    CatalogEntry,
+    EventView,
+    FoundView,
+    Health,
+    JobView,
+    Page,
+    PlanView,
+)
+from espalier.search.answers.values import Answer, CostName, Pareto
+from espalier.search.events import EVENT
+from espalier.search.spec import JobSpec
+from espalier.search.states import FINISHED
+
+T = TypeVar("T")
+Spec = JobSpec | Mapping[str, Any]
+"""A search, as a value or as JSON says it."""
+MOST_ON_A_PAGE = 200
+
+
+class ClientError(Exception):
+    """The service refused, or could not be reached."""
+
+
+class Client:
+    """Talks to one service. Use it in a `with`. Every method raises ClientError with what the service said."""
+
+    def __init__(self, url: str, token: str | None = None) -> None:
+        headers = {"Accept": "application/json"}  # events would come as an endless stream
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        self.url = url
+        self._http = httpx2.Client(base_url=url, headers=headers, timeout=httpx2.Timeout(330, connect=5))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    # --- jobs ---------------------------------------------------------------------------------------------------------
+
+    def ready(self) -> Health:
+        """Whether jobs would be taken and run."""
+        return self._get(Health, "/readyz")
+
+    def submit(self, spec: Spec, idempotency_key: str | None = None) -> JobView:
+        """Queue a search."""
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        return self._post(JobView, "/v1/jobs", json=_plain(spec), headers=headers)
+
+    def plan(self, spec: Spec) -> PlanView:
+        """What a search would run, without running it."""
+        return self._post(PlanView, "/v1/jobs/plan", json=_plain(spec))
+
+    def job(self, job: str) -> JobView:
+        """One job."""
+        return self._get(JobView, f"/v1/jobs/{job}")
+
+    def jobs(self, most: int | None = None, state: str | None = None) -> list[JobView]:
+        """Jobs, newest first."""
+        return self._pages(JobView, "/v1/jobs", most, state=state)
+
+    def cancel(self, job: str) -> JobView:
+        """Stop a job; its finished results stay."""
+        return self._post(JobView, f"/v1/jobs/{job}/cancel")
+
+    def retry(self, job: str) -> JobView:
+        """Let a failed or cancelled job go on where it was."""
+        return self._post(JobView, f"/v1/jobs/{job}/retry")
+
+    def delete(self, job: str) -> None:
+        """Forget a finished job."""
+        self._request("DELETE", f"/v1/jobs/{job}")
+
+    def candidates(self, job: str, most: int | None = None) -> list[CandidateView]:
+        """The candidates of a job, in the order in which they were asked for."""
+        return self._pages(CandidateView, f"/v1/jobs/{job}/candidates", most)
+
+    def events(self, job: str, after: int = 0) -> Iterator[EventView]:
+        """What happens to a job, until it ends; takes up a broken connection where it was."""
+        while True:
+            for event in self._stream(job, after):
+                after = event.id
+                yield event
+            if self.job(job).state in FINISHED:
+                yield from self._stream(job, after)
+                return
+
+    # --- results ------------------------------------------------------------------------------------------------------
+
+    def pareto(self, job: str, cost: CostName = "params") -> Pareto:
+        """Cost against accuracy, means over seeds."""
+        return self._get(Pareto, f"/v1/jobs/{job}/pareto", cost=cost)
+
+    def verdict(self, job: str) -> Answer:
+        """Whether automatic pruning was better."""
+        return self._get(Answer, f"/v1/jobs/{job}/verdict")
+
+    def architectures(self, most: int | None = None, **wanted: Any) -> list[FoundView]:
+        """Architectures across all jobs; filters and order as the API has them."""
+        return self._pages(FoundView, "/v1/architectures", most, **wanted)
+
+    def architecture(self, architecture: str) -> ArchitectureView:
+        """One architecture, by its id or the first characters of it."""
+        return self._get(ArchitectureView, f"/v1/architectures/{architecture}")
+
+    def export(self, architecture: str, format: str) -> tuple[str, bytes]:
+        """A file name and the file."""
+        response = self._request("GET", f"/v1/architectures/{architecture}/export", params={"format": format})
+        name = response.headers["content-disposition"].partition('filename="')[2].rstrip('"')
+        return name, response.content
+
+    # --- the catalog --------------------------------------------------------------------------------------------------
+
+    def catalog(self, kind: str) -> list[CatalogEntry]:
+        """What there is to ask for: architectures, datasets, methods, exports, …"""
+        return self._get(list[CatalogEntry], f"/v1/catalog/{kind}")
+
+    def describe(self, name: str, **options: Any) -> CatalogArchitecture:
+        """What of an architecture can be pruned, and what cannot and why."""
+        return self._get(CatalogArchitecture, f"/v1/catalog/architectures/{name}", **options)
+
+    # --- HTTP ---------------------------------------------------------------------------------------------------------
+
+    def _get(self, kind: type[T], path: str, **params: Any) -> T:
+        """A resource; parameters that are None are left out."""
+        given = {name: value for name, value in params.items() if value is not None}
+        return self._read(kind, self._request("GET", path, params=given))
+
+    def _post(self, kind: type[T], path: str, **options: Any) -> T:
+        return self._read(kind, self._request("POST", path, **options))
+
+    def _pages(self, kind: type[T], path: str, most: int | None, **params: Any) -> list[T]:
+        """The items of a listing, over as many pages as it takes."""
+        items: list[T] = []
+        cursor = None
+        while most is None or len(items) < most:
+            limit = MOST_ON_A_PAGE if most is None else min(MOST_ON_A_PAGE, most - len(items))
+            found = self._get(Page[kind], path, cursor=cursor, limit=limit, **params)  # type: ignore[valid-type]
+            items += found.items
+            cursor = found.next_cursor
+            if cursor is None:
+                break
+        return items
+
+    def _stream(self, job: str, after: int) -> Iterator[EventView]:
+        headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
+        try:
+            with self._http.stream("GET", f"/v1/jobs/{job}/events", headers=headers) as response:
+                if response.is_error:
+                    response.read()
+                    raise ClientError(_reason(response))
+                yield from _parse(response.iter_lines())
+        except httpx2.TransportError:
+            return  # the caller asks again
+
+    def _read(self, kind: type[T], response: httpx2.Response) -> T:
+        """An answer as a value. Fields that a newer service adds are passed over."""
+        try:
+            return TypeAdapter(kind).validate_json(response.content, extra="ignore")
+        except ValidationError as error:
+            raise ClientError(
+                f"{self.url} did not answer with what this client knows; is an Espalier service of this release there?"
+            ) from error
+
+    def _request(self, method: str, path: str, **options: Any) -> httpx2.Response:
+        if ".." in path.split("/"):
+            raise ClientError(f"{path} is no address of this service")
+        try:
+            response = self._http.request(method, path, **options)
+        except httpx2.TransportError as error:
+            raise ClientError(f"no answer from {self.url}: {error}; is `espalier serve` running there?") from error
+        if response.is_error:
+            raise ClientError(_reason(response))
+        return response
+
+
+def dataset_of(text: str) -> str | dict[str, str]:
+    """A data set as a job spec names it, from how a command line does: a name, or `folder:NAME`."""
+    folder = text.removeprefix("folder:")
+    return text if folder == text else {"folder": folder}
+
+
+def _plain(spec: Spec) -> Any:
+    return spec.model_dump(mode="json") if isinstance(spec, JobSpec) else dict(spec)
+
+
+def _parse(lines: Iterator[str]) -> Iterator[EventView]:
+    """Server-Sent Events from lines; comments are passed over."""
+    fields: dict[str, str] = {}
+    for line in lines:
+        if line:
+            name, _, value = line.partition(":")
+            fields[name] = value.removeprefix(" ")
+        elif "data" in fields:
+            yield _event(fields)
+            fields = {}
+
+
+def _event(fields: Mapping[str, str]) -> EventView:
+    data: dict[str, Any] = TypeAdapter(dict[str, Any]).validate_json(fields["data"])
+    at = data.pop("at")
+    told = EVENT.validate_python({"kind": fields["event"], **data}, extra="ignore")
+    return EventView(id=int(fields["id"]), at=at, event=fields["event"], data=told)
+
+
+def _reason(response: httpx2.Response) -> str:
+    try:
+        problem = response.json()
+        return f"{problem['title']} ({problem['status']}): {problem['detail']}"
+    except (ValueError, KeyError, TypeError):
+        return f"HTTP {response.status_code} from {response.url}"

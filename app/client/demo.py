@@ -1,0 +1,122 @@
+"""The demonstration: a service of its own on a free loopback port, one search over HTTP, and what comes of it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from espalier.app.client import tables
+from espalier.app.client.client import Client, ClientError
+from espalier.app.client.progress import follow
+from espalier.search.answers.values import Pareto, Point
+from espalier.search.states import JobState
+
+SPEC: dict[str, Any] = {
+    "name": "VGG-11 on digits",
+    "target": {"arch": "vgg11", "options": {"width": 0.25}, "dataset": "digits"},
+    "budgets": [{"metric": "params", "keep": 0.1}, {"metric": "params", "keep": 0.03}],
+    "baselines": ["uniform", "random"],
+    "seeds": [0, 1, 2],
+}
+
+
+def run(console: Console, output: Path) -> int:
+    """Run the demonstration; the exit code. What it exports stays in `output`."""
+    with tempfile.TemporaryDirectory(prefix="espalier-demo-") as folder, service(Path(folder)) as client:
+        console.print(
+            f"A service runs on {client.url}, with SQLite in {folder}. Submitting over HTTP:", highlight=False
+        )
+        console.print_json(data=SPEC)
+        started = time.monotonic()
+        job = follow(client, client.submit(SPEC).id, console)
+        console.print(f"The search took {time.monotonic() - started:.0f} seconds.\n", highlight=False)
+        if job.state is not JobState.SUCCEEDED:
+            console.print(f"The job {job.state}: {job.error}")
+            return 1
+        front, answer = client.pareto(job.id), client.verdict(job.id)
+        for table in (tables.pareto(front), tables.verdict(answer), tables.efficiency(answer)):
+            console.print(table)
+        console.print(answer.summary + "\n", highlight=False)
+        return _export(client, _best(front), console, output)
+
+
+def _best(front: Pareto) -> Point:
+    """The automatic point to take: chosen by the hold-out, never by the test accuracy that is reported."""
+    return max((point for point in front.points if point.arm.role == "automatic"), key=lambda point: point.holdout)
+
+
+REBUILD = {
+    "pruned.json": "from espalier.models import build; from espalier.search import read_document; "
+    "from pathlib import Path; net = build(read_document(Path('pruned.json').read_text()))",
+    "pruned.py": "from pruned import build; net = build('pruned.safetensors')",
+}
+"""How each exported file becomes a network again; the second needs torch alone, and brings the weights along."""
+
+
+def _export(client: Client, point: Point, console: Console, folder: Path) -> int:
+    """Export the config, the network as Python and its weights, and rebuild it from each in a fresh interpreter."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for format, suffix in (("json", "json"), ("python", "py"), ("safetensors", "safetensors")):
+        (folder / f"pruned.{suffix}").write_bytes(client.export(point.architecture, format)[1])
+    for name, code in REBUILD.items():
+        built = subprocess.run(
+            [sys.executable, "-c", f"{code}; print(sum(p.numel() for p in net.parameters()))"],
+            cwd=folder, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if built.returncode or int(built.stdout) != point.params:
+            console.print(f"{name} does not rebuild the network: {built.stderr or built.stdout}")
+            return 1
+        console.print(f"{folder / name} rebuilds it: {int(built.stdout):,} parameters, as measured", highlight=False)
+    return 0
+
+
+@contextmanager
+def service(folder: Path, datasets: Path | None = None) -> Iterator[Client]:
+    """A service in a process of its own, which keeps everything in `folder`; it is gone when the context ends."""
+    port, token = _free_port(), secrets.token_urlsafe(16)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("ESPALIER_")}
+    environment |= {"ESPALIER_DATA_DIR": str(folder / "data"), "ESPALIER_TOKEN": token, "ESPALIER_LOG_LEVEL": "warning"}
+    if datasets is not None:
+        environment["ESPALIER_DATASETS_DIR"] = str(datasets)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "espalier.app.client.cli", "serve", "--port", str(port)], env=environment
+    )
+    try:
+        with Client(f"http://127.0.0.1:{port}", token) as client:
+            _wait_until_ready(client, process)
+            yield client
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _wait_until_ready(client: Client, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            client.ready()
+            return
+        except ClientError as error:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise ClientError(f"the demonstration's service did not start: {error}") from error
+            time.sleep(0.2)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,48 @@
+"""A job's progress on the terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from espalier.app.client.client import Client
+from espalier.app.schemas import JobView
+from espalier.search.events import CandidateFailed, CandidateFinished, CandidateStarted, EpochEvent, Event
+
+
+def follow(client: Client, job_id: str, console: Console) -> JobView:
+    """Show a job's progress until it ends; the job as it ended."""
+    job = client.job(job_id)
+    columns: list[Any] = [
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
+    ]  # fmt: skip
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(job.name or job_id, total=job.progress.total)
+        running: dict[str, str] = {}
+        ended: set[str] = set()
+        for event in client.events(job_id):
+            _show(event.data, running, ended, bar)
+            bar.update(task, completed=len(ended), description="  ".join(running.values()) or job.name)
+    return client.job(job_id)
+
+
+def _show(event: Event, running: dict[str, str], ended: set[str], bar: Progress) -> None:
+    if isinstance(event, EpochEvent):
+        running[event.candidate] = f"{event.label} {event.epoch + 1}/{event.epochs}"
+    elif isinstance(event, CandidateStarted):
+        running[event.candidate] = event.label
+        ended.discard(event.candidate)  # it failed in an earlier attempt
+    elif isinstance(event, (CandidateFinished, CandidateFailed)):
+        running.pop(event.candidate, None)
+        ended.add(event.candidate)
+        bar.console.print(f"  {event.label}: {_words(event)}", highlight=False)
+    else:
+        running.clear()
+
+
+def _words(event: CandidateFinished | CandidateFailed) -> str:
+    if isinstance(event, CandidateFailed):
+        return f"failed: {event.error}"
+    return f"{100 * event.accuracy:.2f} %"

@@ -1,0 +1,82 @@
+"""A job written down as a page: the question, the front as a picture and a table, the verdict, how it was made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from espalier.app.client import tables
+from espalier.app.client.charts import picture
+from espalier.app.client.client import Client
+from espalier.app.schemas import CandidateView, JobView
+from espalier.search.answers.values import Answer, CostName, Pareto
+from espalier.search.results import MadeBy
+
+COSTS: tuple[CostName, ...] = ("params", "macs")
+
+
+def write(client: Client, job_id: str, page: Path) -> None:
+    """Write the page, and its picture and spec into a folder beside it of the same name. Raises ClientError."""
+    job = client.job(job_id)
+    fronts = [client.pareto(job_id, cost) for cost in COSTS]
+    answer, trainings = client.verdict(job_id), client.candidates(job_id)
+    spec = json.dumps(_set(job.spec.model_dump(mode="json")), indent=2)
+    beside = page.with_suffix("")
+    beside.mkdir(parents=True, exist_ok=True)
+    (beside / "front.svg").write_bytes(picture(fronts))
+    (beside / "spec.json").write_text(spec + "\n")
+    page.write_text("\n\n".join(_sections(job, beside.name, spec, fronts, answer, trainings)) + "\n")
+
+
+def _set(value: Any) -> Any:
+    """A spec without what was left to the preset."""
+    if isinstance(value, dict):
+        return {name: _set(inner) for name, inner in value.items() if inner is not None}
+    return [_set(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _made_by(made: MadeBy) -> str:
+    """The versions and machine settings behind a number, in words."""
+    execution = made.execution
+    layout = "channels last" if execution.channels_last else "contiguous"
+    return (
+        f"Espalier {made.espalier}, torch {made.torch}, {execution.device}, {execution.precision}, "
+        f"{layout}, threads for each network: {execution.threads}"
+    )
+
+
+def _sections(
+    job: JobView, beside: str, spec: str, fronts: Sequence[Pareto], answer: Answer, trainings: Sequence[CandidateView]
+) -> Iterator[str]:
+    yield f"# {job.name or job.id}"
+    yield answer.summary
+    yield f"![Accuracy against cost]({beside}/front.svg)"
+    yield "Bars are one standard deviation over seeds; `ms` is the latency of one image on one thread."
+    for found in (tables.pareto(*fronts), tables.verdict(answer), tables.efficiency(answer)):
+        if found.rows:
+            yield f"## {found.title}"
+            yield found.markdown()
+    yield "## How it was made"
+    yield _duration(job, trainings)
+    yield "\n".join(sorted({f"- {_made_by(one.made_by)}" for one in trainings if one.made_by}))
+    notes = sorted({f"- {note}" for one in trainings if one.ran for note in one.ran.notes})
+    if notes:
+        yield "Where the recipe was not followed to the letter:"
+        yield "\n".join(notes)
+    yield f"`espalier submit {beside}/spec.json --wait` runs it again. What was submitted:"
+    yield f"```json\n{spec}\n```"
+
+
+def _duration(job: JobView, trainings: Sequence[CandidateView]) -> str:
+    ended = [one.seconds for one in trainings if one.seconds]
+    words = f"{len(ended)} of {len(trainings)} networks were trained, {_minutes(sum(ended))} of training in all"
+    if not (job.started_at and job.finished_at):
+        return f"{words}; the job has not ended."
+    clock = (job.finished_at - job.started_at).total_seconds()
+    return f"{words}, in {_minutes(clock)} by the clock ({job.started_at:%Y-%m-%d})."
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{seconds:.0f} seconds"

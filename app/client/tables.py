@@ -1,0 +1,158 @@
+"""Tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from rich.table import Table as RichTable
+
+from espalier.app.schemas import CatalogArchitecture, JobView, PlannedCandidate
+from espalier.search.answers.values import Answer, Pareto, Point, Sample
+
+
+class Table(NamedTuple):
+    """A table of words, for the terminal and for Markdown; numbers stand to the right."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def __rich__(self) -> RichTable:
+        """For the terminal."""
+        result = RichTable(
+            title=self.title, title_justify="left", header_style="bold", box=None, padding=(0, 2, 0, 0), pad_edge=False
+        )
+        for index, column in enumerate(self.columns):
+            result.add_column(column, justify="right" if self._is_numeric(index) else "left")
+        for row in self.rows:
+            result.add_row(*row)
+        return result
+
+    def markdown(self) -> str:
+        """For a document; the title is left to it."""
+        rules = tuple("---:" if self._is_numeric(index) else "---" for index in range(len(self.columns)))
+        return "\n".join(f"| {' | '.join(row)} |" for row in (self.columns, rules, *self.rows))
+
+    def _is_numeric(self, index: int) -> bool:
+        cells = [row[index] for row in self.rows]
+        return bool(cells) and all(cell[:1].isdigit() or cell[:1] in "+-" for cell in cells)
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """A table of anything that has words."""
+    return Table(title, tuple(columns), tuple(tuple(map(str, row)) for row in rows))
+
+
+def jobs(items: Iterable[JobView]) -> Table:
+    """A list of jobs."""
+    rows = (
+        (
+            job.id,
+            job.name,
+            job.state,
+            f"{job.progress.done}/{job.progress.total}",
+            f"{job.created_at:%Y-%m-%dT%H:%M:%S}",
+        )
+        for job in items
+    )
+    return table("Jobs", ("id", "name", "state", "done", "submitted"), rows)
+
+
+def count(number: float) -> str:
+    """A large number in four digits: 353.1 k, 37.14 M."""
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= size:
+            return f"{number / size:.4g} {unit}"
+    return f"{number:.0f}"
+
+
+def percent(sample: Sample) -> str:
+    """A mean over seeds with its deviation, in per cent."""
+    spread = f" ± {100 * sample.std:.2f}" if sample.std is not None else ""
+    return f"{100 * sample.mean:.2f}{spread}"
+
+
+def pareto(front: Pareto, *more: Pareto) -> Table:
+    """The Pareto table of a job; of several fronts, the first column names those that a point is on. Narrow enough for
+    80 characters, so that what points are chosen by stands in the title alone."""
+    fronts = (front, *more)
+    rows = (
+        (
+            ", ".join(one.cost for one in fronts if _is_on(one, point)) if more else "●" * point.on_front,
+            point.arm.name,
+            str(point.budget or "-"),
+            count(point.params),
+            count(point.macs),
+            f"{point.latency_ms:.2f}",
+            percent(point.accuracy),
+            point.accuracy.n,
+            point.architecture[:10],
+        )
+        for point in front.points
+    )
+    columns = ("front" if more else "", "widths", "budget", "params", "MACs", "ms", "test %", "n", "architecture")
+    title = "Pareto fronts" if more else f"Pareto front over {front.cost} (●)"
+    return table(f"{title}, chosen by the hold-out", columns, rows)
+
+
+def _is_on(front: Pareto, point: Point) -> bool:
+    return any(other.on_front and other.arm == point.arm for other in front.points)
+
+
+def verdict(answer: Answer) -> Table:
+    """The verdicts at each budget."""
+    rows = (
+        (
+            f"{v.metric}={v.keep:g}" if v.keep is not None else v.arm.label.removeprefix(v.arm.name + " "),
+            f"{v.arm.name} {100 * v.automatic.mean:.2f}",
+            f"{v.against} {100 * v.baseline.mean:.2f}",
+            f"{100 * v.difference:+.2f}",
+            _interval(v.interval, 100, "+.2f"),
+            v.answer,
+        )
+        for v in answer.verdicts
+    )
+    columns = ("budget", "automatic", "baseline", "diff.", "95 % interval", "answer")
+    return table("Verdict: mean test accuracy in per cent at the same measured cost", columns, rows)
+
+
+def efficiency(answer: Answer) -> Table:
+    """How many times cheaper at equal accuracy."""
+    rows = (
+        (
+            f"{e.name} vs {e.against}",
+            e.metric,
+            f"{e.factor:.2f}x" if e.factor is not None else "-",
+            _interval(e.interval, 1, ".2f"),
+            f"{100 * e.at_accuracy:.2f} %" if e.at_accuracy is not None else "curves do not overlap",
+        )
+        for e in answer.efficiency
+    )
+    columns = ("at equal accuracy", "cost", "times cheaper", "95 % interval", "at")
+    return table("Efficiency: how many times cheaper at the same accuracy", columns, rows)
+
+
+def candidates(items: Iterable[PlannedCandidate]) -> Table:
+    """The candidates of a plan."""
+    return table("Plan", ("candidate", "epochs"), ((c.label, c.epochs) for c in items))
+
+
+def architecture(about: CatalogArchitecture) -> tuple[Table | str, ...]:
+    """What can be pruned of one architecture."""
+    share = about.prunable
+    head = (
+        f"{about.name} for {about.classes} classes of {'x'.join(map(str, about.shape))}: "
+        f"{about.cost.params:,} params, {about.cost.macs:,} MACs; "
+        f"{100 * share.params:.1f} % of params and {100 * share.macs:.1f} % of MACs can be pruned"
+    )
+    groups = ((g.name, g.width, g.floor, g.stage, len(g.layers)) for g in about.groups)
+    return (
+        head,
+        table("Channel groups", ("group", "width", "minimum", "stage", "layers"), groups),
+        table("Layers whose outputs stay dense", ("layer", "reason"), ((k.layer, k.reason) for k in about.frozen)),
+    )
+
+
+def _interval(interval: Sequence[float] | None, factor: float, form: str) -> str:
+    return "-" if interval is None else f"[{factor * interval[0]:{form}}, {factor * interval[1]:{form}}]"

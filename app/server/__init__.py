@@ -1,0 +1,1 @@
+"""The HTTP side: routes, errors, authentication, and starting the processes."""

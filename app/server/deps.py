@@ -1,0 +1,46 @@
+"""What routes depend on: the service, a database session, a place in a listing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, cast
+
+from fastapi import Depends, Query, Request
+from fastapi.security import HTTPBearer
+from sqlalchemy.orm import Session
+from starlette.exceptions import HTTPException
+
+from espalier.app.server.views import BadCursor, position
+from espalier.app.service import Service
+
+BEARER = HTTPBearer(auto_error=False, description="the service's token")
+"""Tells the API's description that a token is wanted; `app.auth` asks for it, before a body is read."""
+
+
+def get_service(request: Request) -> Service:
+    """The one service of this process."""
+    return cast(Service, request.app.state.service)
+
+
+ServiceDep = Annotated[Service, Depends(get_service)]
+
+
+def get_session(service: ServiceDep) -> Iterator[Session]:
+    """A session that commits once, when the route is through."""
+    with service.database.session() as session:
+        yield session
+
+
+SessionDep = Annotated[Session, Depends(get_session, scope="function")]
+
+
+def get_position(cursor: Annotated[str | None, Query(max_length=200)] = None) -> int | None:
+    """The position a cursor names."""
+    try:
+        return position(cursor)
+    except BadCursor as error:
+        raise HTTPException(422, str(error)) from error
+
+
+Position = Annotated[int | None, Depends(get_position)]
+Limit = Annotated[int, Query(ge=1, le=200, description="items on a page")]

@@ -1,0 +1,185 @@
+"""Every error as problem+json (RFC 9457): what was wrong, what was got, what instead. Never a stack trace."""
+
+from __future__ import annotations
+
+import http
+import logging
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from sqlalchemy.exc import DataError, DBAPIError
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from espalier.app.service import Busy
+from espalier.app.work.executors.base import TaskFailed, WorkerLost
+from espalier.search.errors import SpecError
+from espalier.storage.errors import IdempotencyClash, NotFound, StorageError, TooManyQueued, WrongState
+
+log = logging.getLogger("espalier.api")
+
+MEDIA_TYPE = "application/problem+json"
+MAX_BODY = 1024 * 1024
+_LONGEST_DETAIL = 2000
+
+
+STATUS: dict[type[Exception], int] = {
+    NotFound: 404,
+    WrongState: 409,
+    IdempotencyClash: 409,
+    TooManyQueued: 429,
+    SpecError: 422,
+    Busy: 503,
+    DataError: 422,  # a value no column can hold
+    DBAPIError: 503,
+    WorkerLost: 422,  # tracing ran into its limits: this request cannot be served
+}
+"""Errors of the domain, and what they are called over HTTP."""
+
+
+class FieldProblem(BaseModel):
+    """One field that is not as it must be."""
+
+    loc: list[str | int]
+    msg: str
+
+
+class Problem(BaseModel):
+    """What was wrong, what was got, and what would work."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldProblem] | None = Field(default=None, description="for validation: where, and what")
+
+
+SCHEMA = {"$ref": "#/components/schemas/Problem"}
+MOST_ERRORS = 20
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI entries for these statuses."""
+    return {
+        status: {"content": {MEDIA_TYPE: {"schema": SCHEMA}}, "description": http.HTTPStatus(status).phrase}
+        for status in statuses
+    }
+
+
+def problem(status: int, detail: str, errors: list[dict[str, Any]] | None = None, **headers: str) -> JSONResponse:
+    """A problem document as a response."""
+    if len(detail) > _LONGEST_DETAIL:
+        detail = detail[:_LONGEST_DETAIL] + " …"
+    body = {"type": "about:blank", "title": http.HTTPStatus(status).phrase, "status": status, "detail": detail}
+    if errors is not None:
+        body["errors"] = errors
+    return JSONResponse(body, status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of the application a problem document."""
+
+    @app.exception_handler(HTTPException)
+    async def _http(request: Request, error: HTTPException) -> JSONResponse:
+        headers = {k: v for k, v in (error.headers or {}).items() if k.lower() != "content-length"}
+        detail = str(error.detail)
+        if (error.status_code, detail) == (404, "Not Found"):
+            detail = f"nothing is at {request.url.path[:200]}; /docs lists what there is"
+        return problem(error.status_code, detail, None, **headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def _validation(request: Request, error: RequestValidationError) -> JSONResponse:
+        wrong = error.errors()
+        explained = _explained(wrong)
+        unexplained = (e for e in wrong if tuple(e["loc"]) not in explained)
+        found = [{"loc": list(e["loc"]), "msg": _message(e)} for e in islice(unexplained, MOST_ERRORS)]
+        if any(e["type"] == "json_invalid" for e in wrong):
+            return problem(400, f"the body is not valid JSON: {found[0]['msg']}", found)
+        media = request.headers.get("content-type", "none")
+        if any(e["type"] == "media_type" for e in wrong):
+            return problem(422, f"the body must be sent as Content-Type: application/json, got {media[:100]}", found)
+        return problem(422, "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in found[:5]), found)
+
+    @app.exception_handler(TaskFailed)
+    async def _task(_request: Request, error: TaskFailed) -> JSONResponse:
+        if error.is_users:
+            return problem(422, str(error))
+        log.error("a task failed: %s: %s", error.kind, error)
+        return problem(500, "the service failed to answer; its log says more")
+
+    for kind, status in STATUS.items():
+        app.add_exception_handler(kind, _handler(status))
+
+    @app.exception_handler(StorageError)
+    async def _storage(_request: Request, error: StorageError) -> JSONResponse:
+        return problem(503, str(error))
+
+    @app.exception_handler(Exception)
+    async def _unexpected(_request: Request, _error: Exception) -> JSONResponse:
+        # The connection is given up after this: say so, or the client's next request on it fails.
+        return problem(500, "the service failed to answer; its log says more", None, Connection="close")
+
+
+def _message(error: dict[str, Any]) -> str:
+    """What was wrong with one field, and what it was."""
+    message, got = str(error["msg"]), error.get("input")
+    if error["type"] in ("missing", "json_invalid", "too_much") or isinstance(got, (dict, list, bytes)):
+        return message
+    return f"{message}, got {repr(got)[:80]}"
+
+
+def _explained(errors: Sequence[dict[str, Any]]) -> set[tuple[str | int, ...]]:
+    """Places whose error has its reason in one deeper inside (a list is 'too short' once its items are refused)."""
+    return {tuple(error["loc"][:depth]) for error in errors for depth in range(len(error["loc"]))}
+
+
+def _handler(status: int) -> Any:
+    async def handle(_request: Request, error: Exception) -> JSONResponse:
+        if isinstance(error, DataError):
+            return problem(status, "a value in this request cannot be stored or looked up, such as a NUL character")
+        if isinstance(error, DBAPIError):
+            log.error("the database failed: %s", error.orig)
+            return problem(status, "the database cannot serve this now (unreachable, locked or full); try later")
+        return problem(status, str(error))
+
+    return handle
+
+
+class LimitBody:
+    """Refuses bodies above `MAX_BODY`, by their declared length or as they arrive."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > MAX_BODY:
+            await _too_large()(scope, receive, send)
+            return
+        body, more = b"", scope["method"] in ("POST", "PUT", "PATCH", "DELETE")
+        pending: list[Message] = []
+        while more:
+            message = await receive()
+            pending.append(message)
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(body) > MAX_BODY:
+                await _too_large()(scope, receive, send)
+                return
+
+        async def replay() -> Message:
+            return pending.pop(0) if pending else await receive()
+
+        await self.app(scope, replay, send)
+
+
+def _too_large() -> JSONResponse:
+    return problem(413, f"the body is larger than {MAX_BODY:,} bytes, which is the most this service reads")

@@ -1,0 +1,192 @@
+"""Submitting jobs and following them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Response
+from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
+from sqlalchemy.exc import IntegrityError
+from starlette.concurrency import run_in_threadpool
+
+from espalier.app.schemas import CandidateView, EventView, JobView, Page, PlanView
+from espalier.app.server.body import DOCUMENTED, SpecDep
+from espalier.app.server.deps import Limit, Position, ServiceDep, SessionDep
+from espalier.app.server.errors import problems
+from espalier.app.server.views import candidate_view, event_data, event_view, job_view, page, plan_view
+from espalier.app.service import Service
+from espalier.app.work.tasks import examine_spec
+from espalier.search.spec import JobSpec
+from espalier.search.states import FINISHED, JobState
+from espalier.storage import candidates as trainings
+from espalier.storage import events as happened
+from espalier.storage import jobs
+from espalier.storage.errors import NotFound
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+EVENT_SECONDS = 0.5
+EVENT_BATCH = 500
+KEEPALIVE_SECONDS = 15.0
+
+
+REPEATED = {"model": JobView, "description": "the job this idempotency key made before"}
+
+
+@router.post(
+    "",
+    status_code=202,
+    operation_id="submit_job",
+    response_model=JobView,
+    responses={200: REPEATED, **problems(400, 409, 413, 422, 429)},
+    openapi_extra=DOCUMENTED,
+)
+def submit(
+    spec: SpecDep,
+    service: ServiceDep,
+    response: Response,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
+) -> JobView:
+    """Queue a search. A spec that cannot work is refused here, not after an hour."""
+    repeated = _repeated(service, idempotency_key, spec)
+    if repeated is None:
+        examined = service.ask(examine_spec, spec, service.places)
+        try:
+            with service.database.session() as session:
+                most = service.settings.max_queued_jobs
+                job = jobs.submit(session, spec, examined.question, examined.candidates, idempotency_key, most)
+                view = job_view(job, trainings.progress(session, [job.id])[job.id])
+        except IntegrityError:  # the same key, twice at once: the other one won
+            repeated = _repeated(service, idempotency_key, spec)
+            if repeated is None:
+                raise
+    if repeated is not None:
+        response.status_code = 200
+        view = repeated
+    response.headers["Location"] = f"/v1/jobs/{view.id}"
+    return view
+
+
+def _repeated(service: Service, idempotency_key: str | None, spec: JobSpec) -> JobView | None:
+    if idempotency_key is None:
+        return None
+    with service.database.session() as session:
+        job = jobs.find_repeated(session, idempotency_key, spec)
+        return job_view(job, trainings.progress(session, [job.id])[job.id]) if job else None
+
+
+@router.post(
+    "/plan",
+    operation_id="plan_job",
+    response_model=PlanView,
+    responses=problems(400, 413, 422),
+    openapi_extra=DOCUMENTED,
+)
+def plan(spec: SpecDep, service: ServiceDep) -> Response:
+    """What a spec would run, without running it."""
+    examined = service.ask(examine_spec, spec, service.places)
+    view = plan_view(examined)
+    return Response(view.model_dump_json(), media_type="application/json")  # thousands of lines: not on the event loop
+
+
+@router.get("", operation_id="list_jobs", responses=problems(422))
+def listing(
+    session: SessionDep, position: Position = None, limit: Limit = 50, state: JobState | None = None
+) -> Page[JobView]:
+    """Jobs, newest first."""
+    rows = jobs.page(session, state, position, limit + 1)
+    progress = trainings.progress(session, [row.id for row in rows])
+    views = [job_view(row, progress[row.id]) for row in rows]
+    return page(views, limit, rows[limit - 1].number if len(rows) > limit else 0)
+
+
+@router.get("/{job_id}", operation_id="get_job", responses=problems(404))
+def get(job_id: str, session: SessionDep) -> JobView:
+    """One job."""
+    return job_view(jobs.get(session, job_id), trainings.progress(session, [job_id])[job_id])
+
+
+@router.post("/{job_id}/cancel", status_code=202, operation_id="cancel_job", responses=problems(404, 409))
+def cancel(job_id: str, session: SessionDep) -> JobView:
+    """Stop a job. Running candidates end within seconds; finished results stay."""
+    return job_view(jobs.cancel(session, job_id), trainings.progress(session, [job_id])[job_id])
+
+
+@router.post("/{job_id}/retry", status_code=202, operation_id="retry_job", responses=problems(404, 409))
+def retry(job_id: str, session: SessionDep) -> JobView:
+    """Let a failed or cancelled job go on where it was."""
+    return job_view(jobs.retry(session, job_id), trainings.progress(session, [job_id])[job_id])
+
+
+@router.delete("/{job_id}", status_code=204, operation_id="delete_job", responses=problems(404, 409))
+def delete(job_id: str, service: ServiceDep) -> None:
+    """Forget a finished job, its study, and the artifacts nobody else uses."""
+    service.delete_job(job_id)
+
+
+@router.get("/{job_id}/candidates", operation_id="list_candidates", responses=problems(404, 422))
+def candidates(job_id: str, session: SessionDep, position: Position = None, limit: Limit = 50) -> Page[CandidateView]:
+    """The candidates of a job, in the order of its plan."""
+    jobs.get(session, job_id)
+    rows = trainings.page(session, job_id, position or 0, limit + 1)
+    return page([candidate_view(row) for row in rows], limit, (position or 0) + limit)
+
+
+@router.get(
+    "/{job_id}/events",
+    operation_id="follow_job",
+    response_model=Page[EventView],
+    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}, **problems(404, 422)},
+)
+def events(
+    job_id: str,
+    service: ServiceDep,
+    session: SessionDep,
+    limit: Limit = 50,
+    position: Position = None,
+    accept: Annotated[str, Header()] = "*/*",
+    last_event_id: Annotated[int | None, Header(ge=0, lt=2**53)] = None,
+) -> Any:
+    """What happens to a job, as it happens: Server-Sent Events that end with the job.
+
+    `Last-Event-ID` resumes behind that event. With `Accept: application/json`, a page of events instead.
+    """
+    after = last_event_id if last_event_id is not None else position or 0
+    jobs.get(session, job_id)
+    if "application/json" in accept.lower() and "text/event-stream" not in accept.lower():
+        views = [event_view(row) for row in happened.after(session, job_id, after, limit + 1)]
+        return page(views, limit, views[limit - 1].id if len(views) > limit else 0)
+    return EventSourceResponse(_follow(service, job_id, after))
+
+
+async def _follow(service: Service, job_id: str, after: int) -> AsyncIterator[bytes]:
+    """The events of a job as a stream, until it is finished or forgotten, or the service stops."""
+    silent = 0.0
+    while not service.stopping:
+        try:
+            batch, finished = await run_in_threadpool(_new_events, service, job_id, after)
+        except NotFound:
+            return
+        for event in batch:
+            data = json.dumps(event_data(event) | {"at": event.at.isoformat()})
+            yield format_sse_event(data_str=data, event=event.event, id=str(event.id))
+            after = event.id
+        if len(batch) == EVENT_BATCH:
+            continue
+        if finished:
+            return
+        await asyncio.sleep(EVENT_SECONDS)
+        silent = 0.0 if batch else silent + EVENT_SECONDS
+        if silent >= KEEPALIVE_SECONDS:
+            silent = 0.0
+            yield KEEPALIVE_COMMENT
+
+
+def _new_events(service: Service, job_id: str, after: int) -> tuple[list[EventView], bool]:
+    """Events after a position, and whether the job was finished before they were read."""
+    with service.database.session() as session:
+        finished = JobState(jobs.get(session, job_id).state) in FINISHED
+        return [event_view(row) for row in happened.after(session, job_id, after, EVENT_BATCH)], finished

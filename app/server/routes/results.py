@@ -1,0 +1,97 @@
+"""What came of jobs: fronts, verdicts, architectures, exports."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Query, Response
+
+from espalier.app.schemas import ArchitectureView, FoundView, Page
+from espalier.app.server.deps import Limit, Position, ServiceDep, SessionDep
+from espalier.app.server.errors import problems
+from espalier.app.server.views import architecture_view, found_view, page
+from espalier.app.work.tasks import export_config, receipt_of
+from espalier.models.document import content_hash
+from espalier.search.answers.front import pareto as pareto_of
+from espalier.search.answers.values import Answer, CostName, Pareto
+from espalier.search.answers.verdict import answer
+from espalier.storage import architectures as found_architectures
+from espalier.storage import candidates, jobs
+
+router = APIRouter(prefix="/v1", tags=["results"])
+
+Text = Annotated[str | None, Query(max_length=500)]
+FILE: dict[str, Any] = {"content": {"application/octet-stream": {}}, "description": "the file"}
+Count = Annotated[int | None, Query(ge=0, lt=2**63)]
+
+
+@router.get("/jobs/{job_id}/pareto", operation_id="get_pareto", responses=problems(404, 422))
+def pareto(job_id: str, session: SessionDep, cost: CostName = "params") -> Pareto:
+    """Cost against accuracy, means over seeds. Works while the job runs, on what there is."""
+    jobs.get(session, job_id)
+    return pareto_of(candidates.outcomes(session, job_id), cost)
+
+
+@router.get("/jobs/{job_id}/verdict", operation_id="get_verdict", responses=problems(404))
+def verdict(job_id: str, session: SessionDep) -> Answer:
+    """Is automatic pruning better than the baselines? Works while the job runs, on what there is."""
+    jobs.get(session, job_id)
+    outcomes = candidates.outcomes(session, job_id)
+    session.close()  # the bootstrap takes a moment
+    return answer(outcomes)
+
+
+@router.get("/architectures", operation_id="list_architectures", responses=problems(422))
+def architectures(
+    session: SessionDep,
+    arch: Text = None,
+    dataset: Text = None,
+    method: Text = None,
+    origin: Text = None,
+    max_params: Count = None,
+    max_macs: Count = None,
+    min_accuracy: Annotated[float | None, Query(ge=0, le=1)] = None,
+    sort: Literal["accuracy", "params", "macs", "latency"] = "accuracy",
+    position: Position = None,
+    limit: Limit = 50,
+) -> Page[FoundView]:
+    """Architectures across all jobs, grouped over seeds."""
+    wanted = found_architectures.Filter(arch, dataset, method, origin, max_params, max_macs, min_accuracy)
+    offset = position or 0
+    found = found_architectures.search(session, wanted, sort, offset, limit + 1)
+    return page([found_view(one) for one in found], limit, offset + limit)
+
+
+@router.get("/architectures/{architecture_id}", operation_id="get_architecture", responses=problems(404))
+def architecture(architecture_id: str, service: ServiceDep) -> ArchitectureView:
+    """One architecture: its config, what each layer costs, and what training it showed."""
+    with service.database.session() as session:
+        row, found = found_architectures.architecture(session, architecture_id)
+    return architecture_view(row, found, service.ask_once(receipt_of, found_architectures.config_of(row)))
+
+
+@router.get(
+    "/architectures/{architecture_id}/export",
+    operation_id="export_architecture",
+    response_class=Response,
+    responses={200: FILE, 304: {"description": "unchanged"}, **problems(404, 422)},
+)
+def export(
+    architecture_id: str,
+    service: ServiceDep,
+    format: Annotated[str, Query(max_length=50)] = "json",
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Response:
+    """The architecture as a file."""
+    with service.database.session() as session:
+        row, found = found_architectures.architecture(session, architecture_id)
+        best = found_architectures.best_weights(session, found)
+    config = found_architectures.config_of(row)
+    file = service.ask(export_config, format, config, service.store.path(best) if best else None)
+    version = {"id": row.id, "format": format, "weights": best}
+    etag = f'"{content_hash(version)}"'
+    name = f"{row.arch.replace('/', '-')}-{row.id[:8]}.{file.suffix}"
+    headers = {"ETag": etag, "Content-Disposition": f'attachment; filename="{name}"'}
+    if if_none_match is not None and ({etag, "*"} & {tag.strip() for tag in if_none_match.split(",")}):
+        return Response(status_code=304, headers=headers)
+    return Response(file.content, media_type=file.media_type, headers=headers)

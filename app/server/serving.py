@@ -1,0 +1,152 @@
+"""Starting the service's processes: settings, logs, database, runner, HTTP server."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+
+import uvicorn
+
+from espalier.app.server.main import create_app
+from espalier.app.service import Service, make_inspector, make_runner, single_runner, token_of
+from espalier.app.settings import Settings, SettingsError, load
+from espalier.app.work.runner import running
+from espalier.storage import jobs
+from espalier.storage.database import Database
+from espalier.storage.errors import StorageError
+
+log = logging.getLogger("espalier")
+
+GRACE_SECONDS = 2
+"""For open streams to end, when the service is told to stop."""
+
+
+def upgrade() -> None:
+    """Bring the database up to date. Raises SettingsError if it cannot be used."""
+    database = Database(load().url)
+    with _told():
+        database.upgrade()
+    database.close()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What is wrong with the database is wrong with the setting that names it."""
+    try:
+        yield
+    except StorageError as error:
+        raise SettingsError(str(error)) from error
+
+
+def serve(host: str, port: int, with_api: bool, with_runner: bool, auth: bool) -> None:
+    """Run the parts until a signal ends them. Raises SettingsError."""
+    settings = load()
+    configure_logs(settings)
+    with ExitStack() as stack, _told():
+        if with_runner and settings.url.startswith("sqlite"):  # PostgreSQL serves as many runners as there are
+            stack.enter_context(single_runner(settings.data_dir))
+        token, made = token_of(settings) if auth and with_api else (None, False)
+        service = Service(settings, make_inspector(), token)
+        stack.callback(service.close)
+        if with_runner and service.database.is_sqlite and service.database.folder != settings.data_dir.resolve():
+            stack.enter_context(single_runner(service.database.folder))
+        service.database.upgrade()
+        if with_runner:
+            runner = make_runner(settings)
+            if service.database.is_sqlite:  # this process alone holds the file, so nobody runs these
+                with service.database.session() as session:
+                    jobs.reclaim(session)
+            stack.enter_context(running(runner))
+        if with_api:
+            _listen(service, host, port, token if made else None)
+        else:
+            _wait_for_signal()
+
+
+def _listen(service: Service, host: str, port: int, new_token: str | None) -> None:
+    config = uvicorn.Config(
+        create_app(service),
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,  # addresses may carry a token
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        server_header=False,
+    )
+    server = _Server(config, service, new_token)
+    # uvicorn repeats the signal that ended it; by default that would kill us before anything is put away
+    signal.signal(signal.SIGTERM, _leave)
+    try:
+        server.run()
+    except SystemExit as stop:
+        if not server.started:  # uvicorn has said why
+            raise SystemExit(1) from stop
+        raise
+    if not server.started:
+        raise SystemExit(1)
+
+
+class _Server(uvicorn.Server):
+    """Says where it listens once it does, and tells open streams when to end."""
+
+    def __init__(self, config: uvicorn.Config, service: Service, new_token: str | None) -> None:
+        super().__init__(config)
+        self._service, self._new_token = service, new_token
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then tell."""
+        await super().startup(sockets)
+        if self.started:
+            port = self.servers[0].sockets[0].getsockname()[1]
+            log.info("listening on http://%s:%d", self.config.host, port)
+            if self._new_token:
+                print(f"open http://{self.config.host}:{port}/?token={self._new_token}", flush=True)  # noqa: T201
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let open streams end, then stop."""
+        self._service.stopping = True
+        await super().shutdown(sockets)
+
+
+def _leave(number: int, _frame: object) -> None:
+    raise SystemExit(0 if number == signal.SIGTERM else 128 + number)
+
+
+def _wait_for_signal() -> None:
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    log.info("runner started")
+    stop.wait()
+
+
+class _JsonLines(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return json.dumps(entry)
+
+
+def configure_logs(settings: Settings) -> None:
+    """Log to standard error, as text or JSON lines."""
+    handler = logging.StreamHandler(sys.stderr)
+    text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler.setFormatter(_JsonLines() if settings.log_format == "json" else text)
+    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
+    for noisy in ("alembic", "uvicorn.error"):
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))

@@ -1,0 +1,280 @@
+"""One job's run: asks its planner, hands out candidates, writes down what comes of them."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sqlalchemy.orm import Session
+
+from espalier.app.work.executors.base import Executor, Task, TaskFailed, WorkerLost
+from espalier.app.work.tasks import evaluate_candidate, prepare_job
+from espalier.search import planners
+from espalier.search.candidates import Candidate, blocked, is_undecidable, ready
+from espalier.search.datasets import Places
+from espalier.search.events import EpochEvent
+from espalier.search.planners import Planner, Question
+from espalier.search.results import Execution, Failure, Outcome, Result
+from espalier.search.spec import JobSpec
+from espalier.search.version import VERSION
+from espalier.storage import candidates, jobs
+from espalier.storage.database import Database
+from espalier.storage.events import record
+from espalier.storage.jobs import Lease
+from espalier.storage.store import Store
+from espalier.storage.studies import Studies, Study
+from espalier.storage.tables import JobRow
+
+log = logging.getLogger("espalier.runner")
+
+WAIT_SECONDS = 0.5
+NEED_FAILED = "its parent failed: "
+
+
+class Stopped(Exception):
+    """The job's run ends here: cancelled, or the runner is shut down."""
+
+    def __init__(self, verb: str) -> None:
+        super().__init__(verb)
+        self.verb = verb
+
+
+class Parts(NamedTuple):
+    """What a run works with."""
+
+    database: Database
+    store: Store
+    executor: Executor
+    places: Places
+    work: Path
+    """Where checkpoints are, a folder for each job."""
+    stopping: threading.Event
+    """Set when the runner is to let go of its job."""
+    heartbeat: Callable[[Session], None]
+    """Says that the runner lives."""
+
+
+class JobRun:
+    """One job on its way: what runs, what is done. Leaving the context stops whatever still runs."""
+
+    def __init__(self, parts: Parts, job: JobRow, lease: Lease) -> None:
+        self.parts, self.job, self.lease = parts, job, lease
+        self.spec = JobSpec.read(job.spec)
+        self.work = parts.work / job.id
+        self.candidates: list[Candidate] = []
+        self.running: dict[Future[Any], Candidate | None] = {}
+        self.reports: queue.SimpleQueue[tuple[Candidate, Any]] = queue.SimpleQueue()
+        self.done: dict[str, Result] = {}
+        self.failed: dict[str, str] = {}
+        self.unwanted = False
+        """Whether the job's cancellation is wanted."""
+
+    def __enter__(self) -> JobRun:
+        self.work.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for future in list(self.running):
+            self.parts.executor.cancel(future)
+
+    def to_its_end(self, studies: Studies) -> tuple[str, str | None]:
+        """Run all that the planner asks for; how the job ended, and why if it failed."""
+        study = studies.open(self.lease.job_id)
+        self._recover(study)
+        planner, execution = self._planner(), self._execution()
+        self._reuse(study, execution)
+        while not is_undecidable(self.candidates, self.failed):
+            self._forget_lost()
+            self._fill(ready(self.candidates, self.done, self.failed), execution)
+            if self.running:
+                for future in self._next():
+                    self._enter_with_blocked(study, self._outcome(future))
+            elif self._ask(planner):
+                self._reuse(study, execution)
+            else:
+                return "succeed", None
+        return "fail", self._reasons()
+
+    def _recover(self, study: Study) -> None:
+        """What was asked for so far, and what is already known of it: the study counts, the table follows."""
+        with self._writing() as session:
+            rows = candidates.rows(session, self.lease.job_id)
+            self.candidates = [candidates.candidate_of(row) for row in rows]
+            self.failed = {row.key: row.error or "it failed" for row in rows if row.state == candidates.FAILED}
+            for outcome in study.outcomes():
+                if isinstance(outcome, Result) and self._is_complete(outcome):
+                    self.done[outcome.key] = outcome
+                    candidates.write(session, self.lease.job_id, outcome)
+
+    def _planner(self) -> Planner[Any] | None:
+        """What decides what is tried next; a job of the first release was planned once and for all."""
+        return None if self.job.question is None else planners.create(Question.read(self.job.question))
+
+    def _ask(self, planner: Planner[Any] | None) -> bool:
+        """Write down what is to be tried next; whether there is anything."""
+        if planner is None:
+            return False
+        known: dict[str, Outcome] = dict(self.done)
+        wanted = planner.next(known | {key: Failure(key=key, error=error) for key, error in self.failed.items()})
+        with self._writing() as session:
+            new = candidates.add(session, jobs.get(session, self.lease.job_id), wanted)
+        self.candidates += new
+        return bool(new)
+
+    def _execution(self) -> Execution:
+        """How the networks are computed: chosen when the job first runs, then kept."""
+        if self.job.execution is not None:
+            return Execution.model_validate(self.job.execution)
+        cores = self.parts.executor.cores
+        arguments = (self.spec, len(self.candidates), cores, self.parts.places)
+        future = self._submit(None, Task(prepare_job, arguments, threads=cores))
+        while not future.done():
+            list(self._next())
+        self.running.pop(future)
+        execution: Execution = future.result()
+        with self._writing() as session:
+            jobs.remember_execution(session, self.lease.job_id, execution)
+        return execution
+
+    def _reuse(self, study: Study, execution: Execution) -> None:
+        """Take over results of other jobs for the same candidates, if they were made by the same code, the same way."""
+        with self.parts.database.session() as session:
+            found = candidates.known(session, self.lease.job_id)
+        for result in found:
+            made_by = result.made_by
+            alike = (made_by.espalier, made_by.execution) == (VERSION, execution)
+            if alike and result.key not in self.done and self._is_complete(result):
+                self._enter(study, result)
+
+    def _is_complete(self, result: Result) -> bool:
+        """Whether the weights that are wanted of it are there."""
+        return not self._is_kept(result.key) or self._has_weights(result)
+
+    def _is_kept(self, key: str) -> bool:
+        """Whether a candidate's weights are wanted."""
+        return self.spec.keep_weights or any(key in one.needs.values() for one in self.candidates)
+
+    def _has_weights(self, result: Result) -> bool:
+        weights = result.artifacts.get("weights")
+        return weights is not None and self.parts.store.has(weights)
+
+    def _forget_lost(self) -> None:
+        """What others need, and whose weights were deleted with the job that made them, is trained again."""
+        needed = {key for one in self.candidates if one.key not in self.done for key in one.needs.values()}
+        for key in needed & self.done.keys():
+            if not self._has_weights(self.done[key]):
+                del self.done[key]
+
+    def _fill(self, waiting: list[Candidate], execution: Execution) -> None:
+        """Hand out candidates while there are cores for them."""
+        under_way = {candidate.key for candidate in self.running.values() if candidate}
+        slots = max(1, self.parts.executor.cores // execution.threads) - len(under_way)
+        for candidate in [c for c in waiting if c.key not in under_way][: max(0, slots)]:
+            with self._writing() as session:
+                candidates.start(session, self.lease.job_id, candidate)
+            self._submit(candidate, self._training(candidate, execution))
+
+    def _training(self, candidate: Candidate, execution: Execution) -> Task:
+        needs = {role: self.done[key].artifacts["weights"] for role, key in candidate.needs.items()}
+        return Task(
+            evaluate_candidate,
+            (candidate, {role: self.parts.store.path(hash) for role, hash in needs.items()}, execution),
+            {
+                "places": self.parts.places,
+                "keep_weights": self._is_kept(candidate.key),
+                "checkpoint": self._checkpoint(candidate),
+            },
+            threads=execution.threads,
+            report=lambda value: self.reports.put((candidate, value)),
+        )
+
+    def _checkpoint(self, candidate: Candidate) -> Path:
+        return self.work / f"{candidate.key}.safetensors"
+
+    def _submit(self, candidate: Candidate | None, task: Task) -> Future[Any]:
+        future = self.parts.executor.submit(task)
+        self.running[future] = candidate
+        return future
+
+    def _next(self) -> Iterator[Future[Any]]:
+        """The futures that are done, after waiting a moment for one; the lease is extended meanwhile."""
+        done, _ = wait(self.running, timeout=WAIT_SECONDS, return_when=FIRST_COMPLETED)
+        if self.parts.stopping.is_set():
+            raise Stopped("release")
+        with self._writing() as session:
+            while not self.reports.empty():
+                record(session, self.lease.job_id, _told(*self.reports.get()))
+        if self.unwanted:
+            raise Stopped("cancel")
+        yield from done
+
+    @contextmanager
+    def _writing(self) -> Iterator[Session]:
+        """A session in which this runner still has the job, and keeps it for another while.
+
+        Raises LeaseLost before anything is written. Nothing else may write to the database meanwhile.
+        """
+        with self.parts.database.session() as session:
+            self.unwanted = jobs.renew(session, self.lease)
+            self.parts.heartbeat(session)
+            yield session
+
+    def _outcome(self, future: Future[Any]) -> Outcome:
+        """What came of a candidate; what is wanted of it is kept, its checkpoint is not."""
+        candidate = self.running.pop(future)
+        assert candidate is not None
+        try:
+            evaluated = future.result()
+        except (TaskFailed, WorkerLost, CancelledError) as error:
+            log.warning("job %s: %s failed: %s", self.lease.job_id, candidate.label, error)
+            return Failure(key=candidate.key, error=str(error) or type(error).__name__)
+        finally:
+            self._checkpoint(candidate).unlink(missing_ok=True)
+        result: Result = evaluated.result
+        kept = {name: self.parts.store.put(content) for name, content in evaluated.artifacts.items()}
+        return result.model_copy(update={"artifacts": kept})
+
+    def _enter_with_blocked(self, study: Study, outcome: Outcome) -> None:
+        """Write an outcome down, and that of everything which can never run because of it."""
+        self._enter(study, outcome)
+        while stuck := blocked(self.candidates, self.failed):
+            for one in stuck:
+                reason = next(self.failed[key] for key in one.needs.values() if key in self.failed)
+                self._enter(study, Failure(key=one.key, error=f"{NEED_FAILED}{reason.removeprefix(NEED_FAILED)}"))
+
+    def _enter(self, study: Study, outcome: Outcome) -> None:
+        """Write an outcome down: first in the study, which counts, then in the table."""
+        if isinstance(outcome, Result):
+            self.done[outcome.key] = outcome
+        else:
+            self.failed[outcome.key] = outcome.error
+        with self._writing():
+            pass  # the job is still ours
+        study.record(outcome)
+        with self._writing() as session:
+            candidates.write(session, self.lease.job_id, outcome)
+
+    def _reasons(self) -> str:
+        reasons = list(dict.fromkeys(reason.removeprefix(NEED_FAILED) for reason in self.failed.values()))
+        return "no verdict is left to give: " + "; ".join(reasons[:3])
+
+
+def _told(candidate: Candidate, reported: Any) -> EpochEvent:
+    """An epoch of a candidate, as its job tells it."""
+    point = reported.point
+    return EpochEvent(
+        candidate=candidate.key,
+        label=candidate.label,
+        epoch=point.epoch,
+        epochs=reported.epochs,
+        step=point.step,
+        loss=point.metrics["loss"],
+        accuracy=point.metrics[reported.metric],
+        metrics=point.metrics,
+    )

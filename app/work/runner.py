@@ -1,0 +1,130 @@
+"""The runner: claims a job, runs it, says how it ended. Holds the lease; obeys cancellation."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import secrets
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from espalier.app.work.executors.base import Executor, TaskFailed, WorkerLost
+from espalier.app.work.job import JobRun, Parts, Stopped
+from espalier.search.datasets import Places
+from espalier.search.errors import SpecError
+from espalier.storage import jobs, runners
+from espalier.storage.database import Database
+from espalier.storage.errors import LeaseLost
+from espalier.storage.jobs import Lease
+from espalier.storage.store import Store
+from espalier.storage.studies import Studies
+from espalier.storage.tables import JobRow
+
+log = logging.getLogger("espalier.runner")
+
+IDLE_SECONDS = 0.5
+HEARTBEAT_SECONDS = 5.0
+
+
+class Runner:
+    """Runs one job at a time, its candidates side by side. Everything it knows is in the database and the study."""
+
+    def __init__(self, database: Database, store: Store, executor: Executor, places: Places, work: Path) -> None:
+        self.database = database
+        self.executor = executor
+        self.owner = f"{socket.gethostname()[:30]}-{os.getpid()}-{secrets.token_hex(4)}"
+        self.stopping = threading.Event()
+        self.parts = Parts(database, store, executor, places, work, self.stopping, self.heartbeat)
+        self._next_heartbeat = 0.0
+        self._studies: Studies | None = None
+
+    @property
+    def studies(self) -> Studies:
+        """Optuna's storage, opened on first use."""
+        if self._studies is None:
+            self._studies = Studies(self.database)
+        return self._studies
+
+    def run_forever(self) -> None:
+        """Claim and run jobs until `stop`."""
+        while not self.stopping.is_set():
+            try:
+                if not self.run_one():
+                    self.stopping.wait(IDLE_SECONDS)
+            except LeaseLost as error:
+                log.warning("%s; left to its new runner", error)
+            except Exception:
+                log.exception("the runner failed; it goes on")
+                self.stopping.wait(5)
+        if self._studies is not None:
+            self._studies.close()
+        with contextlib.suppress(SQLAlchemyError), self.database.session() as session:
+            runners.leave(session, self.owner)
+
+    def heartbeat(self, session: Session) -> None:
+        """Say every few seconds that this runner lives: how `readyz` knows."""
+        if time.monotonic() >= self._next_heartbeat:
+            runners.heartbeat(session, self.owner)
+            self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
+
+    def stop(self) -> None:
+        """Let go of the running job, so that the next runner goes on with it, and end the loop."""
+        self.stopping.set()
+
+    def run_one(self) -> bool:
+        """Claim the oldest free job and run it to its end. False if there is none.
+
+        Raises LeaseLost or a database error; then the job is left to whoever claims it next.
+        """
+        with self.database.session() as session:
+            self.heartbeat(session)
+            job = jobs.claim(session, self.owner)
+        if job is None:
+            return False
+        lease = Lease(job.id, self.owner, job.attempts)
+        log.info("job %s: attempt %d", job.id, job.attempts)
+        verb, error = self._run(job, lease)
+        with self.database.session() as session:
+            jobs.conclude(session, lease, verb, error)
+        if verb in ("succeed", "fail"):  # a cancelled job may go on from its checkpoints
+            shutil.rmtree(self.parts.work / job.id, ignore_errors=True)
+        log.info("job %s: %s", job.id, verb)
+        return True
+
+    def _run(self, job: JobRow, lease: Lease) -> tuple[str, str | None]:
+        try:
+            with JobRun(self.parts, job, lease) as run:
+                return run.to_its_end(self.studies)
+        except Stopped as stopped:
+            return stopped.verb, None
+        except (TaskFailed, WorkerLost) as problem:
+            return "fail", f"the job could not be prepared: {problem}"
+        except SpecError as problem:
+            return "fail", f"the job's planner could not go on: {problem}"
+        except (LeaseLost, SQLAlchemyError):
+            raise
+        except Exception as problem:
+            log.exception("job %s failed", job.id)
+            return "fail", f"internal error: {type(problem).__name__}; the service's log says more"
+
+
+@contextmanager
+def running(runner: Runner) -> Iterator[Runner]:
+    """The runner in a thread of its own, for as long as the context lasts."""
+    thread = threading.Thread(target=runner.run_forever, name="runner", daemon=True)
+    thread.start()
+    try:
+        yield runner
+    finally:
+        runner.stop()
+        thread.join(timeout=10)
+        runner.executor.shutdown()

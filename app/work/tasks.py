@@ -1,0 +1,129 @@
+"""What is run in worker processes. Importing this imports no framework; running it does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from espalier.app.schemas import CatalogArchitecture, CatalogEntry, CostView, GroupView, KeptView, LayerView, Shares
+from espalier.models.config import ChannelConfig, Shape
+from espalier.search.candidates import Candidate
+from espalier.search.datasets import Places
+from espalier.search.examination import Examination
+from espalier.search.file import File
+from espalier.search.results import Execution
+from espalier.search.spec import JobSpec
+
+if TYPE_CHECKING:
+    from espalier.search.evaluate import Evaluated
+
+
+def prepare_job(spec: JobSpec, most: int, cores: int, places: Places) -> Execution:
+    """See `search.examine.prepare`."""
+    from espalier.search.examine import prepare
+
+    return prepare(spec, most, cores, places)
+
+
+def evaluate_candidate(
+    candidate: Candidate, needs: Mapping[str, Path], execution: Execution, **options: Any
+) -> Evaluated:
+    """See `search.evaluate.evaluate`."""
+    from espalier.search.evaluate import evaluate
+
+    return evaluate(candidate, needs, execution, **options)
+
+
+def examine_spec(spec: JobSpec, places: Places) -> Examination:
+    """See `search.examine.examine`."""
+    from espalier.search.examine import examine
+
+    return examine(spec, places)
+
+
+def export_config(format: str, config: ChannelConfig, weights: Path | None) -> File:
+    """See `search.exports.export`."""
+    from espalier.search.exports import export
+
+    return export(format, config, weights)
+
+
+def describe_catalog() -> dict[str, list[CatalogEntry]]:
+    """By kind, everything that can be asked for: names, descriptions, option schemas."""
+    from espalier.app.work.executors import EXECUTORS
+    from espalier.models.architectures import names
+    from espalier.models.layers import LAYERS
+    from espalier.search.arms import ARMS
+    from espalier.search.datasets import DATASETS
+    from espalier.search.exports import EXPORTS
+    from espalier.search.methods import METHODS
+    from espalier.search.planners import PLANNERS
+    from espalier.search.tasks import TASKS
+
+    return {
+        "architectures": [_describe_entry(name) for name in names()],
+        "datasets": [
+            CatalogEntry(
+                name=entry.name,
+                description=entry.description,
+                recipes={name: recipe.model_dump(mode="json") for name, recipe in entry.recipes.items()},
+            )
+            for entry in DATASETS.values()
+        ],
+        "methods": [_entry(name, kind, kind.Options) for name, kind in METHODS.items()],
+        "exports": [_entry(name, kind) for name, kind in EXPORTS.items()],
+        "arms": [_entry(name, kind, kind, role=kind.role) for name, kind in ARMS.items()],
+        "planners": [_entry(name, kind, kind.Options) for name, kind in PLANNERS.items()],
+        "tasks": [_entry(name, kind, metrics=kind.reported()) for name, kind in TASKS.items()],
+        "layers": [_entry(kind.__name__, layer.trace or kind) for kind, layer in LAYERS.items()],
+        "executors": [_entry(name, kind) for name, kind in EXECUTORS.items()],
+    }
+
+
+def _entry(name: str, thing: Any, options: Any = None, **more: Any) -> CatalogEntry:
+    """A name and the first line of what it says of itself."""
+    doc = (thing.__doc__ or "").strip().splitlines()
+    schema = None if options is None else options.model_json_schema()
+    return CatalogEntry(name=name, description=doc[0] if doc else "", options=schema, **more)
+
+
+def _describe_entry(name: str) -> CatalogEntry:
+    """An architecture's entry; of one that a package added and that is broken, what is wrong with it."""
+    from espalier.models.architectures import architecture
+    from espalier.models.errors import ArchitectureError
+
+    try:
+        entry = architecture(name)
+    except ArchitectureError as error:
+        return CatalogEntry(name=name, description=str(error), options={})
+    return CatalogEntry(name=name, description=entry.description, options=entry.options.model_json_schema())
+
+
+def describe_architecture(
+    name: str, classes: int | None, shape: Shape | None, options: dict[str, Any]
+) -> CatalogArchitecture:
+    """One architecture: cost, groups, what can be pruned, and what cannot and why."""
+    from espalier.models.network import Network, dense
+
+    network = Network.of(dense(name, classes, shape, options))
+    params, macs = network.coupling.prunable()
+    return CatalogArchitecture(
+        name=name,
+        classes=network.config.classes,
+        shape=network.config.shape,
+        cost=CostView(**network.cost._asdict()),
+        groups=[
+            GroupView(name=g.name, width=g.width, floor=g.minimum_width, stage=g.stage, layers=list(g.layers))
+            for g in network.groups
+        ],
+        prunable=Shares(params=params, macs=macs),
+        frozen=[KeptView(layer=kept.layer, reason=kept.reason) for kept in network.coupling.kept],
+    )
+
+
+def receipt_of(config: ChannelConfig) -> list[LayerView]:
+    """The cost of a network, layer by layer."""
+    from espalier.models.cost import receipt
+
+    return [LayerView.model_validate(row._asdict()) for row in receipt(config)]

@@ -1,0 +1,1 @@
+"""What the results of a job say: front, verdict, efficiency. Arithmetic on values; no torch."""

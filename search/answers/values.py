@@ -1,0 +1,147 @@
+"""The values that answers are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+from pydantic import Field
+
+from espalier.models.document import Frozen
+from espalier.search.candidates import Arm, Candidate
+from espalier.search.results import Result
+from espalier.search.spec import Budget, CostMetric, Init, Ratios
+
+CostName = Literal["params", "macs", "latency"]
+Outcomes = Sequence[tuple[Candidate, Result]]
+
+
+class Sample(Frozen):
+    """A mean over seeds."""
+
+    mean: float
+    std: float | None = Field(description="sample standard deviation; null for one value")
+    n: int
+
+
+def sample(values: Sequence[float]) -> Sample:
+    """Mean, sample standard deviation (null for one value) and n."""
+    return Sample(
+        mean=float(np.mean(values)), std=float(np.std(values, ddof=1)) if len(values) > 1 else None, n=len(values)
+    )
+
+
+class Group(NamedTuple):
+    """The results of one arm: they differ in nothing but the seed."""
+
+    arm: Arm
+    candidate: Candidate
+    """One of them."""
+    results: list[Result]
+
+    @property
+    def budget(self) -> Budget | Ratios | None:
+        """What their widths met."""
+        return self.candidate.budget
+
+
+def by_arm(outcomes: Outcomes) -> list[Group]:
+    """Results by arm, in the order of their first. Parents are no points of any comparison."""
+    groups: dict[str, Group] = {}
+    for candidate, result in outcomes:
+        if candidate.arm.role != "parent":
+            arm = candidate.arm
+            groups.setdefault(arm.id, Group(arm, candidate, [])).results.append(result)
+    return list(groups.values())
+
+
+def with_role(groups: Iterable[Group], *roles: str) -> dict[str, list[Group]]:
+    """The curves of arms with these roles: by name, the points of each."""
+    curves: dict[str, list[Group]] = {}
+    for group in groups:
+        if group.arm.role in roles:
+            curves.setdefault(group.arm.name, []).append(group)
+    return curves
+
+
+class Verdict(Frozen):
+    """Is automatic pruning better than a baseline at one budget?
+
+    The interval is over seeds of training. A method's widths come from one sparsely trained parent, so it says nothing
+    of how they would differ had that parent been trained again.
+    """
+
+    method: str
+    against: str
+    arm: Arm = Field(description="the automatic one")
+    baseline_arm: Arm
+    metric: CostMetric
+    keep: float | None = Field(description="null for widths given beforehand")
+    init: Init = "scratch"
+    automatic: Sample
+    baseline: Sample
+    difference: float = Field(description="automatic - baseline, as a fraction")
+    interval: tuple[float, float] | None = Field(description="95 % confidence; null without spread to tell it from")
+    answer: Literal["better", "worse", "undecided"]
+
+
+class Efficiency(Frozen):
+    """How many times fewer params or MACs automatic pruning needs for the same accuracy."""
+
+    method: str
+    against: str
+    name: str = Field(description="of the automatic arms that make the curve")
+    metric: Literal["params", "macs"]
+    init: Init = "scratch"
+    factor: float | None
+    interval: tuple[float, float] | None
+    at_accuracy: float | None
+
+
+class Answer(Frozen):
+    """Is automatic pruning better? By budget, by cost at equal accuracy, and in words."""
+
+    verdicts: tuple[Verdict, ...]
+    efficiency: tuple[Efficiency, ...]
+    summary: str
+
+
+class DensePoint(Frozen):
+    """The whole network, for comparison."""
+
+    params: int
+    macs: int
+    latency_ms: float
+    accuracy: Sample
+
+
+class Point(Frozen):
+    """One arm, over seeds."""
+
+    arm: Arm
+    architecture: str = Field(description="id; of the best on the holdout, where seeds have architectures of their own")
+    architectures: tuple[str, ...]
+    origin: str
+    method: str | None
+    budget: Budget | Ratios | None
+    init: Init
+    params: int = Field(description="mean over the architectures")
+    macs: int
+    latency_ms: float
+    holdout: float = Field(description="mean of the task's first metric on the hold-out: what to choose by")
+    accuracy: Sample = Field(description="the same metric on the test data")
+    metrics: dict[str, Sample] = Field(description="every metric of the task on the test data")
+    on_front: bool
+    dominated_by: str | None = Field(
+        description="arm of a point that costs no more and is better on the hold-out; null for points of the front"
+    )
+
+
+class Pareto(Frozen):
+    """What a job found: cost against accuracy."""
+
+    cost: CostName
+    dense: DensePoint | None
+    points: tuple[Point, ...]
+    hypervolume: dict[str, float] = Field(description="by name of an arm; see the documentation of the front")

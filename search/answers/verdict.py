@@ -1,0 +1,105 @@
+"""Does automatic pruning beat a baseline? Means over seeds, a confidence interval, and no more than it supports."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from scipy import special
+
+from espalier.search.answers.efficiency import efficiency
+from espalier.search.answers.values import Answer, Group, Outcomes, Verdict, by_arm, sample, with_role
+from espalier.search.spec import Ratios
+
+CONFIDENCE = 0.95
+ONE_PARENT = "Intervals are over seeds of training; a method's widths come from one sparse training."
+
+
+def answer(outcomes: Outcomes) -> Answer:
+    """Everything there is to say about whether automatic pruning was better."""
+    verdicts = compare(outcomes)
+    return Answer(verdicts=tuple(verdicts), efficiency=tuple(efficiency(outcomes)), summary=summary(verdicts))
+
+
+def compare(outcomes: Outcomes) -> list[Verdict]:
+    """One verdict for every automatic arm and every baseline with the same budget, where both have results."""
+    groups = by_arm(outcomes)
+    automatic, baselines = with_role(groups, "automatic"), with_role(groups, "baseline")
+    pairs = itertools.product(automatic.values(), baselines.values())
+    return [
+        _verdict(ours, theirs)
+        for method, baseline in pairs
+        for ours in method
+        for theirs in baseline
+        if ours.budget is not None and ours.budget == theirs.budget
+    ]
+
+
+def _verdict(ours: Group, theirs: Group) -> Verdict:
+    values, others = ([result.reported for result in group.results] for group in (ours, theirs))
+    interval = difference_interval(values, others)
+    budget, sign = ours.budget, 1 if ours.results[0].metric.higher_is_better else -1
+    assert budget is not None
+    found: Literal["better", "worse", "undecided"] = "undecided"
+    if interval is not None and (interval[0] > 0 or interval[1] < 0):
+        found = "better" if sign * interval[0] > 0 else "worse"
+    return Verdict(
+        method=ours.candidate.method or ours.arm.name,
+        against=theirs.arm.name,
+        arm=ours.arm,
+        baseline_arm=theirs.arm,
+        metric=budget.metric,
+        keep=None if isinstance(budget, Ratios) else budget.keep,
+        init=ours.candidate.init,
+        automatic=sample(values),
+        baseline=sample(others),
+        difference=float(np.mean(values) - np.mean(others)),
+        interval=interval,
+        answer=found,
+    )
+
+
+def difference_interval(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, float] | None:
+    """95 % confidence interval of mean(ours) - mean(theirs) by Welch's t test; None without spread to tell it from."""
+    if min(len(ours), len(theirs)) < 2:
+        return None
+    if np.ptp(ours) == 0 and np.ptp(theirs) == 0:  # few test images, few seeds: equal by chance, not certain
+        return None
+    shares = [np.var(values, ddof=1) / len(values) for values in (ours, theirs)]
+    freedom = sum(shares) ** 2 / sum(s**2 / (len(v) - 1) for s, v in zip(shares, (ours, theirs), strict=True))
+    reach = special.stdtrit(freedom, (1 + CONFIDENCE) / 2) * math.sqrt(sum(shares))
+    difference = np.mean(ours) - np.mean(theirs)
+    return float(difference - reach), float(difference + reach)
+
+
+def summary(verdicts: Sequence[Verdict]) -> str:
+    """One plain sentence for each method and baseline, or why there is none."""
+    if not verdicts:
+        return "There is no verdict: no budget has results of both a method and a baseline."
+    sentences = []
+    for key in dict.fromkeys((v.arm.name, v.against) for v in verdicts):
+        sentences.append(_sentence(*key, [v for v in verdicts if (v.arm.name, v.against) == key]))
+    return " ".join([*sentences, ONE_PARENT])
+
+
+def _sentence(name: str, against: str, verdicts: Sequence[Verdict]) -> str:
+    parts = []
+    for found, words in (
+        ("better", f"is better than {against}"),
+        ("worse", f"is worse than {against}"),
+        ("undecided", f"shows no difference to {against} that the interval supports"),
+    ):
+        chosen = [v for v in verdicts if v.answer == found]
+        if chosen:
+            budgets = ", ".join(f"{_budget(v)} ({100 * v.difference:+.1f} points)" for v in chosen)
+            parts.append(f"{words} at {budgets}")
+    return f"{name} {'; '.join(parts)}."
+
+
+def _budget(verdict: Verdict) -> str:
+    if verdict.keep is None:
+        return verdict.arm.label.removeprefix(verdict.arm.name + " ")
+    return f"{verdict.metric} {verdict.keep:g}"

@@ -1,0 +1,31 @@
+"""The arms of a comparison, by kind. A new one is one file with a subclass of `Origin`, and one line here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Union
+
+from pydantic import Field
+
+from espalier.search.arms.base import Origin
+from espalier.search.arms.dense import Dense
+from espalier.search.arms.pruned import Pruned
+from espalier.search.arms.random import Random
+from espalier.search.arms.sparse import Sparse
+from espalier.search.arms.uniform import Uniform
+
+ARMS: dict[str, type[Origin]] = {
+    "sparse": Sparse,
+    "dense": Dense,
+    "pruned": Pruned,
+    "uniform": Uniform,
+    "random": Random,
+}
+"""In the order in which a job's candidates are planned."""
+
+if TYPE_CHECKING:
+    AnyOrigin = Origin
+else:
+    AnyOrigin = Annotated[Union[tuple(ARMS.values())], Field(discriminator="kind")]  # noqa: UP007  (known at run time)
+
+BASELINES = tuple(kind for kind, origin in ARMS.items() if origin.role == "baseline")
+"""What a job may name as `baselines`."""

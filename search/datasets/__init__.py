@@ -1,0 +1,63 @@
+"""The data sets by name. A new one is one file with a `Dataset` record, and one line here. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import ValidationError
+
+from espalier.search.datasets.base import Data, Dataset, Places
+from espalier.search.datasets.digits import DIGITS
+from espalier.search.datasets.folder import FOLDER_RECIPES, read_folder
+from espalier.search.datasets.from_torchvision import CIFAR10, CIFAR100, FASHION_MNIST, MNIST
+from espalier.search.datasets.store import stored
+from espalier.search.errors import SpecError, UnknownName
+from espalier.search.recipe import Recipe
+from espalier.search.spec import Folder, JobSpec
+
+_ALL = (
+    DIGITS,
+    MNIST,
+    FASHION_MNIST,
+    CIFAR10,
+    CIFAR100,
+)
+
+DATASETS: dict[str, Dataset] = {entry.name: entry for entry in _ALL}
+
+
+def recipes(dataset: str | Folder) -> Mapping[str, Recipe]:
+    """The presets of a data set, the default first. Raises UnknownName."""
+    if isinstance(dataset, Folder):
+        return FOLDER_RECIPES
+    if dataset not in DATASETS:
+        raise UnknownName("data set", dataset, DATASETS)
+    return DATASETS[dataset].recipes
+
+
+def recipe_of(spec: JobSpec) -> Recipe:
+    """The recipe a spec asks for: its preset with its changes. Raises UnknownName or SpecError."""
+    presets = recipes(spec.target.dataset)
+    name = spec.recipe.preset or next(iter(presets))
+    if name not in presets:
+        raise UnknownName("recipe", name, presets)
+    try:
+        return presets[name].model_copy(update=spec.recipe.changes)
+    except ValidationError as error:
+        raise SpecError("recipe: " + "; ".join(e["msg"] for e in error.errors())) from error
+
+
+def load(dataset: str | Folder, places: Places) -> Data:
+    """The data set, split. Reads it on first use; afterwards the arrays are mapped from disk, not copied.
+
+    Raises UnknownName or DataUnavailable, which says what is missing or broken.
+    """
+    recipes(dataset)
+    if isinstance(dataset, Folder):
+        name, read = read_folder(places.datasets, dataset)
+        return stored(name, places.cache, read)
+    entry = DATASETS[dataset]
+    return stored(entry.name, places.cache, lambda: entry.read(places.datasets))
+
+
+__all__ = ["DATASETS", "Data", "Dataset", "Places", "load", "recipe_of", "recipes"]

@@ -1,0 +1,67 @@
+"""What a job tells of itself while it runs. No torch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from espalier.models.document import Frozen
+from espalier.search.results import Metrics
+from espalier.search.states import JobState
+
+
+class StateEvent(Frozen):
+    """The job stands somewhere else now."""
+
+    kind: Literal["state"] = "state"
+    state: JobState
+    attempt: int | None = None
+    error: str | None = None
+
+
+class _CandidateEvent(Frozen):
+    kind: Literal["candidate"] = "candidate"
+    candidate: str = Field(description="its key")
+    label: str
+
+
+class CandidateStarted(_CandidateEvent):
+    """A candidate runs."""
+
+    what: Literal["started"] = "started"
+
+
+class CandidateFinished(_CandidateEvent):
+    """A candidate has a result."""
+
+    what: Literal["finished"] = "finished"
+    accuracy: float = Field(description="the task's first metric on the test data")
+    seconds: float
+
+
+class CandidateFailed(_CandidateEvent):
+    """A candidate has none, and will have none."""
+
+    what: Literal["failed"] = "failed"
+    error: str
+
+
+class EpochEvent(Frozen):
+    """A candidate has gone through the data once more."""
+
+    kind: Literal["epoch"] = "epoch"
+    candidate: str
+    label: str
+    epoch: int = Field(description="from 0")
+    epochs: int = Field(description="of the whole training")
+    step: int | None = None
+    loss: float
+    accuracy: float = Field(description="the task's first metric on the hold-out")
+    metrics: Metrics = Field(default_factory=dict)
+
+
+CandidateEvent = Annotated[CandidateStarted | CandidateFinished | CandidateFailed, Field(discriminator="what")]
+Event = Annotated[StateEvent | CandidateEvent | EpochEvent, Field(discriminator="kind")]
+
+EVENT: TypeAdapter[Event] = TypeAdapter(Event)

@@ -1,0 +1,106 @@
+"""Looking at a job before it runs: everything that can be found wrong without training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from espalier.models.config import ChannelConfig, Cost
+from espalier.models.network import Network
+from espalier.models.self_check import self_check
+from espalier.search import allocate, methods, planners, tasks
+from espalier.search.arms import BASELINES
+from espalier.search.candidates import Candidate
+from espalier.search.datasets import Data, Places, load, recipe_of
+from espalier.search.errors import SpecError, UnknownName
+from espalier.search.evaluate import dense_config
+from espalier.search.examination import Examination
+from espalier.search.options import plain
+from espalier.search.planners import PLANNERS, Question
+from espalier.search.results import Execution
+from espalier.search.schedule import matched
+from espalier.search.spec import Budget, JobSpec, Ratios
+from espalier.search.training.execution import choose_execution
+
+
+def examine(spec: JobSpec, places: Places) -> Examination:
+    """Everything that can be found wrong with a spec without training: names, options, data, shapes, budgets.
+
+    Raises SpecError or ModelError.
+    """
+    _check_names(spec)  # first: they cost nothing
+    data = load(spec.target.dataset, places)
+    network = Network.of(dense_config(spec.target, data))
+    question = _question(spec, network.config, data)
+    candidates = tuple(planners.create(question).next({}))
+    if not network.groups and spec.budgets:
+        reasons = "; ".join(f"{layer}: {reason}" for layer, reason in network.coupling.kept[:3])
+        raise SpecError(f"{spec.target.arch} has no channels that can be pruned ({reasons})")
+    _check_batch(network, min(question.recipe.batch_size, len(data.train)))
+    if network.groups and spec.budgets:
+        self_check(network.config)  # before hours of training
+    for method in spec.methods:
+        methods.create(method).ranked(network)
+    sizes = {budget: _size(network, budget, spec.minimum_keep) for budget in spec.budgets}
+    lengths = list(_lengths(candidates, network.cost, sizes))
+    return Examination(
+        question,
+        candidates,
+        network.cost,
+        sum(epochs for epochs, _ in lengths),
+        sum(3 * epochs * len(data.train) * macs for epochs, macs in lengths),
+    )
+
+
+def prepare(spec: JobSpec, most: int, cores: int, places: Places) -> Execution:
+    """Find by timing how the job's networks, up to `most` at once, are computed fastest on so many cores."""
+    data = load(spec.target.dataset, places)
+    recipe = recipe_of(spec)
+    task, batch = tasks.create(spec.target.task, recipe), min(recipe.batch_size, len(data.train))
+    return choose_execution(dense_config(spec.target, data), task, batch, cores, most, places.cache)
+
+
+def _check_names(spec: JobSpec) -> None:
+    tasks.create(spec.target.task, recipe_of(spec))
+    for baseline in spec.baselines:
+        if baseline not in BASELINES:
+            raise UnknownName("baseline", baseline, BASELINES)
+
+
+def _question(spec: JobSpec, whole: ChannelConfig, data: Data) -> Question:
+    """The spec with options as they are meant, defaults left out: what is the same has the same key."""
+    meant = spec.model_copy(
+        update={
+            "target": spec.target.model_copy(update={"options": whole.options}),
+            "methods": tuple(plain("pruning method", method, methods.METHODS) for method in spec.methods),
+            "planner": plain("planner", spec.planner, PLANNERS),
+        }
+    )
+    return Question(spec=meant, recipe=recipe_of(spec), data=data.fingerprint)
+
+
+def _check_batch(network: Network, batch: int) -> None:
+    """Raise SpecError if a training step of this batch size is impossible (batch norm needs two values a channel)."""
+    try:
+        network.on_meta().train()(torch.empty((batch, *network.config.shape), device="meta"))
+    except ValueError as error:
+        raise SpecError(
+            f"a batch of {batch} images cannot be trained on: {error}; use a larger batch_size or data set"
+        ) from error
+
+
+def _size(network: Network, budget: Budget | Ratios, keep: float) -> Cost:
+    """What a uniform network costs at a budget. Raises SpecError if none meets it."""
+    coupling = network.coupling
+    order = allocate.uniform(coupling.groups, keep)
+    return coupling.cost(allocate.allocate(order, coupling, allocate.as_cost(budget, coupling, keep), keep))
+
+
+def _lengths(
+    candidates: tuple[Candidate, ...], dense: Cost, sizes: dict[Budget | Ratios, Cost]
+) -> Iterator[tuple[int, int]]:
+    """For each candidate its epochs, and the multiply-adds of one forward pass."""
+    for candidate in candidates:
+        small = sizes.get(candidate.budget, dense) if candidate.budget else dense
+        yield matched(candidate.recipe, dense, small).epochs, small.macs

@@ -1,0 +1,79 @@
+"""What exports are made from, and how they are checked before they leave."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from espalier.models.config import ChannelConfig
+from espalier.models.network import Network
+from espalier.models.tensors import precision_of
+from espalier.models.weights import notes_of
+from espalier.search.errors import SpecError
+from espalier.search.results import Preprocessing
+from espalier.search.version import VERSION
+
+CLOSE = 1e-3
+"""Largest difference between a network and its export, as a share of the largest output."""
+
+
+class Source:
+    """A config and, if any were kept, a safetensors file of this architecture's trained weights."""
+
+    def __init__(self, config: ChannelConfig, weights: Path | None) -> None:
+        self.config, self.weights = config, weights
+        self.network = Network.of(config)
+
+    @cached_property
+    def _written(self) -> dict[str, str]:
+        """What evaluation wrote beside the weights."""
+        return {} if self.weights is None else notes_of(self.weights)
+
+    @property
+    def preprocessing(self) -> Preprocessing | None:
+        """What the trained network wants to see, if there is one and it is known."""
+        text = self._written.get("preprocessing")
+        return None if text is None else Preprocessing.model_validate_json(text)
+
+    @property
+    def measured(self) -> dict[str, Any] | None:
+        """How good the trained network is, if there is one and it is known: metrics on hold-out and test data."""
+        text = self._written.get("measured")
+        found: dict[str, Any] | None = None if text is None else json.loads(text)
+        return found
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """What a file that can carry notes says of itself."""
+        about = {name: text for name, text in self._written.items() if name in ("preprocessing", "measured")}
+        return {"config": self.config.model_dump_json(), **about, "made_by": f"espalier {VERSION}"}
+
+    def trained(self) -> nn.Module:
+        """The module with its trained weights, if they were kept, else with fresh ones."""
+        network = self.network.fresh() if self.weights is None else self.network.with_weights(self.weights)
+        return network.module.eval()
+
+
+Export = Callable[[Source], Any]
+"""From a source to a `File`. Raises SpecError if this network cannot be written so."""
+
+
+def example_for(net: nn.Module, config: ChannelConfig) -> Tensor:
+    """Three random images, in the network's own precision."""
+    return torch.randn((3, *config.shape), generator=torch.Generator().manual_seed(0)).to(precision_of(net))
+
+
+def check_alike(format: str, net: nn.Module, example: Tensor, other: Callable[[Tensor], Tensor]) -> None:
+    """Raise SpecError unless the exported program computes what the network does, for another batch size, too."""
+    for x in (example, example[:2]):
+        with torch.no_grad():
+            expected = net(x)
+            difference = float((other(x) - expected).abs().max() / expected.abs().max().clamp(min=1e-6))
+        if not difference <= CLOSE:
+            raise SpecError(f"as {format} this network would differ by {difference:.2g} of its largest output")

@@ -1,0 +1,189 @@
+"""A network as one Python file that builds it without Espalier."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import torch
+from torch import nn
+
+from espalier.models.architectures import architecture
+from espalier.models.config import ChannelConfig
+from espalier.models.layers import layer_of
+from espalier.models.layers.draw import InitScheme, draw_normal, glorot, zero
+from espalier.models.network import build
+from espalier.models.tensors import precision_of, state_of
+from espalier.search.errors import SpecError
+from espalier.search.exports import standalone
+from espalier.search.exports.base import CLOSE, Source
+from espalier.search.exports.symbolic import Symbolic, constructor, imports, symbolic, written
+from espalier.search.file import File
+from espalier.search.results import Preprocessing
+
+_FILE = '''"""{arch} with {params:,} parameters and {macs:,} multiply-adds, found by Espalier.
+
+    from {module} import build
+    net = build()                          # fresh weights, as Espalier trains it from scratch with seed 0
+    net = build("weights.safetensors")     # trained weights
+
+Needs {needs}. Input: [batch, {input}]; output: [batch, {classes}].
+{wanted}"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, device, inf, nan, nn
+{imports}
+CONFIG = json.loads({config!r})
+{preparation}
+
+# --- how it is put together and drawn -------------------------------------------------------------------------------
+
+
+{helpers}
+
+# --- the network ----------------------------------------------------------------------------------------------------
+
+SCHEME = {scheme}
+DRAWS = {{{draws}}}
+LAYERS = {{
+{layers}
+}}
+TENSORS = {{
+{tensors}
+}}
+CONSTANTS = {constants!r}  # buffers that are in no file of weights
+TIES = {ties!r}  # parameters that are others, which stand in their place
+
+
+class Network(Assembled):
+    def __init__(self) -> None:
+        super().__init__(LAYERS, TENSORS, CONSTANTS, TIES)
+
+{forward}
+
+
+def build(weights: str | None = None, seed: int = 0) -> nn.Module:
+    """The network with trained weights from a safetensors file, or with fresh ones."""
+    net = Network()
+    initialise(net, [*LAYERS], DRAWS, SCHEME, seed)
+    if weights is not None:
+        fill(net, load(weights), TIES)
+    return net
+'''
+
+_WANTED = """
+It was trained on {dataset}: pixels in [0, 1], less the mean of each channel, divided by its deviation, which is what
+`prepare(pixels)` gives. CLASSES says what each output stands for.
+"""
+
+_PREPARATION = '''CLASSES = {classes}
+MEAN, STD = {mean}, {std}
+
+
+def prepare(pixels: Tensor) -> Tensor:
+    """Pixels in [0, 1], [batch, channels, height, width], as the network was trained to see them."""
+    mean, std = (torch.tensor(values, device=pixels.device).view(-1, 1, 1) for values in (MEAN, STD))
+    return (pixels - mean) / std
+'''
+
+_HELPERS = (
+    InitScheme, draw_normal, glorot, zero,
+    standalone.values, standalone.place, standalone.Assembled, standalone.initialise, standalone.load, standalone.fill,
+)  # fmt: skip
+
+
+def to_python(source: Source) -> File:
+    """One Python file with a function `build(weights=None)` that needs torch alone, or torch and torchvision."""
+    return File(python_file(source.config, source.preprocessing).encode(), "text/x-python", "py")
+
+
+def python_file(config: ChannelConfig, seen: Preprocessing | None = None) -> str:
+    """The file's text, tried out: the network and, where it is known, what its images went through.
+
+    Raises SpecError if this network cannot be written down.
+    """
+    source = Source(config, None)
+    found = symbolic(source.network.module.eval())
+    needed = list(imports(found.forward))
+    cost = source.network.cost
+    text = _FILE.format(
+        arch=config.arch,
+        module=f"espalier_{config.id[:8]}",
+        needs="torch and torchvision" if any("torchvision" in line for line in needed) else "torch alone",
+        params=cost.params,
+        macs=cost.macs,
+        input=", ".join(map(str, config.shape)),
+        classes=config.classes,
+        wanted="" if seen is None else _WANTED.format(dataset=_plain(seen.dataset)),
+        imports="\n".join([*needed, ""]),
+        config=config.model_dump_json(),
+        preparation="" if seen is None else _preparation(seen),
+        **_code(found, source, architecture(config.arch).init),
+    )
+    _try_out(text, config)
+    return text
+
+
+def _code(found: Symbolic, source: Source, scheme: InitScheme) -> dict[str, Any]:
+    """The parts of the file that are code."""
+    draws = _draws(found)
+    lines = found.forward.src[found.forward.src.index("def forward") :].strip("\n").splitlines()
+    return {
+        "helpers": "\n\n".join(inspect.getsource(one) for one in (*_HELPERS, *dict.fromkeys(draws.values()))),
+        "scheme": repr(scheme),
+        "draws": ", ".join(f"nn.{kind.__name__}: {draw.__name__}" for kind, draw in draws.items()),
+        "layers": "\n".join(f'    "{path}": lambda: nn.{constructor(one)},' for path, one in found.layers.items()),
+        "tensors": "\n".join(f'    "{path}": lambda: {written(one)},' for path, one in found.tensors.items()),
+        "constants": sorted(set(found.tensors) - set(source.network.module.state_dict())),
+        "ties": found.ties,
+        "forward": "\n".join("    " + line if line else "" for line in lines),
+    }
+
+
+def _draws(found: Symbolic) -> dict[type[nn.Module], Any]:
+    """How the weights of each kind of layer in the file are drawn."""
+    known = (layer_of(module) for layer in found.layers.values() for module in layer.modules())
+    return {layer.kind: layer.draw for layer in known if layer is not None and layer.draw is not None}
+
+
+def _preparation(seen: Preprocessing) -> str:
+    return _PREPARATION.format(classes=list(seen.classes), mean=list(seen.mean), std=list(seen.std))
+
+
+def _plain(name: str) -> str:
+    """A name as words of a docstring, which nothing in it ends or escapes from."""
+    return ascii(name)[1:-1].replace("\\", "/").replace('"', "'")
+
+
+def _try_out(text: str, config: ChannelConfig) -> None:
+    """Build the network from the file and compare before the file leaves: fresh weights by seed, and what is computed
+    with given ones."""
+    net, namespace = build(config).eval(), dict[str, Any]()
+    x = torch.randn((2, *config.shape), generator=torch.Generator().manual_seed(0)).to(precision_of(net))
+    try:
+        exec(compile(text, "<export>", "exec", dont_inherit=True), namespace)  # our own code, written just above
+        with torch.random.fork_rng(devices=[]):
+            rebuilt = namespace["build"](seed=0).eval()
+        fresh, drawn = state_of(rebuilt), state_of(net)
+        unlike = [name for name, tensor in drawn.items() if not torch.equal(fresh[name], tensor)]
+        with torch.no_grad():
+            expected = net(x)
+            difference = float((rebuilt(x) - expected).abs().max() / expected.abs().max().clamp(min=1e-6))
+    except Exception as error:  # whatever a layer's constructor makes of what it prints
+        words = " ".join(str(error).split())[:300]
+        raise SpecError(
+            f"this network cannot be written as one Python file: {type(error).__name__}: {words}"
+        ) from error
+    if unlike:
+        raise SpecError(f"as a Python file this network would draw other weights: {', '.join(unlike[:3])}")
+    if not difference <= CLOSE:
+        raise SpecError(f"as a Python file this network would differ by {difference:.2g} of its largest output")

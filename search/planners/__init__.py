@@ -1,0 +1,22 @@
+"""The planners by name. A new one is one file and one line here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from espalier.search.options import chosen
+from espalier.search.planners.base import Planner, Question
+from espalier.search.planners.fixed import Fixed
+
+PLANNERS: dict[str, type[Planner[Any]]] = {
+    "fixed": Fixed,
+}
+
+
+def create(question: Question) -> Planner[Any]:
+    """The planner a job asks for. Raises UnknownName or SpecError."""
+    kind, options = chosen("planner", question.spec.planner, PLANNERS)
+    return kind(question, options)
+
+
+__all__ = ["PLANNERS", "Planner", "Question", "create"]

@@ -1,0 +1,105 @@
+"""How a network is trained: the recipe, and what a job changes in one. No torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import Field, StringConstraints, create_model, model_validator
+
+from espalier.models.document import Frozen
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Whole = Annotated[int, Field(strict=True)]
+Real = Annotated[float, Field(strict=True)]
+Flag = Annotated[bool, Field(strict=True)]
+
+
+class Crop(Frozen):
+    """Pad with black by so many pixels, and crop at random."""
+
+    name: Literal["crop"] = "crop"
+    pad: Whole = Field(ge=1, le=64)
+
+
+class Flip(Frozen):
+    """Mirror images at random."""
+
+    name: Literal["flip"] = "flip"
+
+
+Augmentation = Annotated[Crop | Flip, Field(discriminator="name")]
+
+
+class Recipe(Frozen):
+    """How a network is trained: SGD with momentum; schedules are functions of the step."""
+
+    epochs: Whole = Field(ge=1, le=10_000)
+    batch_size: Whole = Field(ge=1, le=65_536)
+    lr: Real = Field(gt=0, le=100, description="peak learning rate")
+    momentum: Real = Field(default=0.9, ge=0, lt=1)
+    nesterov: Flag = True
+    weight_decay: Real = Field(default=5e-4, ge=0, le=1, description="on all parameters")
+    schedule: Literal["step", "one_cycle", "constant"] = "one_cycle"
+    warmup: Real = Field(default=0.2, ge=0, lt=1, description="one_cycle: share of the steps that raise the lr")
+    label_smoothing: Real = Field(default=0.0, ge=0, lt=1)
+    augment: tuple[Augmentation, ...] = Field(
+        default=(Crop(pad=4), Flip()), max_length=16, description="what is done to training images, in this order"
+    )
+    small_first: Real = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="share of the epochs, from the first, on images at three quarters of their edge "
+        "(progressive resizing); a network that takes one size only sees that size throughout",
+    )
+    match: Literal["epochs", "compute"] = Field(
+        default="epochs",
+        description="epochs: every network trains as long as the dense one (Scratch-E); "
+        "compute: smaller networks train longer, at most twice as long (Scratch-B)",
+    )
+
+    @model_validator(mode="after")
+    def _nesterov_needs_momentum(self) -> Self:
+        if self.nesterov and not self.momentum:
+            raise ValueError("nesterov needs a momentum above 0")
+        return self
+
+
+class _Preset(Frozen):
+    """A preset of the data set, and what to change in it."""
+
+    preset: Name | None = Field(default=None, description="'quick', 'paper'; the data set's first if not given")
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The fields of a recipe that are given."""
+        return {name: value for name in Recipe.model_fields if (value := getattr(self, name)) is not None}
+
+
+def _optional(name: str) -> Any:
+    """A field of a recipe, with its limits, that may be left out."""
+    field = Recipe.model_fields[name]
+    kind: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+    return (kind | None, Field(default=None, description=field.description))
+
+
+if TYPE_CHECKING:
+    RecipeSpec = _Preset
+else:
+    RecipeSpec = create_model(
+        "RecipeSpec",
+        __base__=_Preset,
+        __doc__=_Preset.__doc__,
+        __module__=__name__,
+        **{name: _optional(name) for name in Recipe.model_fields},
+    )
+
+FINE_TUNING = 0.25
+"""Length of training after inheriting weights, as a share of the recipe (40 of 160 epochs in Liu et al. 2019)."""
+
+
+def fine_tuning(recipe: Recipe) -> Recipe:
+    """A quarter of the epochs at a constant hundredth of the learning rate, on whole images (Liu et al. 2019)."""
+    epochs = max(1, round(recipe.epochs * FINE_TUNING))
+    changes = {"epochs": epochs, "lr": recipe.lr / 100, "schedule": "constant", "match": "epochs", "small_first": 0.0}
+    return recipe.model_copy(update=changes)

@@ -1,0 +1,112 @@
+"""What training one candidate showed, and how it was computed. No torch."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from espalier.models.config import ChannelConfig, Cost
+from espalier.models.document import Document, Frozen
+from espalier.search.upgrades import result_from_version_1
+
+
+class Metric(Frozen):
+    """A number that says how good a network is."""
+
+    name: str
+    unit: str = Field(default="fraction", description="'fraction' for numbers in [0, 1]")
+    higher_is_better: bool = True
+
+
+ACCURACY = Metric(name="accuracy")
+
+Metrics = dict[str, float]
+"""Metric name -> value."""
+
+
+class CurvePoint(Frozen):
+    """One point of a learning curve."""
+
+    step: int | None = Field(description="optimiser steps so far; null where an earlier release did not note them")
+    epoch: int = Field(description="from 0")
+    metrics: Metrics = Field(description="the training loss, and the task's metrics on the hold-out")
+
+
+class Execution(Frozen):
+    """How a network is computed on this machine; chosen by timing, and the same for every arm of a job."""
+
+    device: str = "cpu"
+    precision: Literal["float32", "bfloat16"] = "float32"
+    channels_last: bool = False
+    threads: int = Field(default=1, ge=1)
+
+
+class Preprocessing(Frozen):
+    """What images went through before a network was trained on them, and what its outputs stand for."""
+
+    dataset: str
+    classes: tuple[str, ...]
+    mean: tuple[float, ...] = Field(description="taken from each channel of the pixels, which lie in [0, 1]")
+    std: tuple[float, ...] = Field(description="by which each channel is divided then")
+
+
+class MadeBy(Frozen):
+    """The code and the machine settings behind a number."""
+
+    espalier: str
+    torch: str
+    execution: Execution
+
+
+class Ran(Frozen):
+    """What was really done, where it may differ from the recipe. Null where an earlier release did not note it."""
+
+    epochs: int
+    steps: int | None
+    small_epochs: int | None = Field(description="epochs on small images")
+    notes: tuple[str, ...] = Field(default=(), description="where the recipe was not followed to the letter, and why")
+
+
+class Result(Document):
+    """What training one candidate showed, all of it from the last epoch's network."""
+
+    UPGRADES: ClassVar = {1: result_from_version_1}
+
+    schema_version: int = 2
+    key: str
+    config: ChannelConfig
+    cost: Cost
+    metric: Metric = Field(default=ACCURACY, description="the one that networks are compared by")
+    holdout: Metrics = Field(description="what to choose by")
+    test: Metrics = Field(description="what to report")
+    curve: tuple[CurvePoint, ...]
+    ran: Ran
+    seconds: float
+    latency_ms: float = Field(
+        description="of one input on one thread of the machine that trained it, the fastest of some"
+    )
+    artifacts: dict[str, str] = Field(
+        default_factory=dict, description="what was kept: name -> hash; 'weights' is a safetensors file"
+    )
+    made_by: MadeBy
+
+    @property
+    def chosen_by(self) -> float:
+        """The metric on the hold-out: what every choice is made by."""
+        return self.holdout[self.metric.name]
+
+    @property
+    def reported(self) -> float:
+        """The metric on the test data: what is reported."""
+        return self.test[self.metric.name]
+
+
+class Failure(Frozen):
+    """A candidate that gave no result, and why."""
+
+    key: str
+    error: str
+
+
+Outcome = Result | Failure

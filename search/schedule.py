@@ -1,0 +1,43 @@
+"""How long a recipe is, and the learning rate at each of its steps. Arithmetic alone."""
+
+from __future__ import annotations
+
+from espalier.models.config import Cost
+from espalier.search.recipe import Recipe
+
+
+def steps_per_epoch(recipe: Recipe, examples: int) -> int:
+    """Full batches in one pass; a data set smaller than one batch is one step."""
+    return max(1, examples // recipe.batch_size)
+
+
+def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
+    """The learning rate of one step (from 0) out of `steps`.
+
+    step: divided by 10 at half and at three quarters (the papers' schedule, scaled with the length).
+    one_cycle: linear up over `warmup` of the steps, linear down to zero over the rest (Smith & Topin 2018).
+    """
+    if recipe.schedule == "constant":
+        return recipe.lr
+    if recipe.schedule == "step":
+        return recipe.lr * 0.1 ** ((step >= steps // 2) + (step >= steps * 3 // 4))
+    peak = recipe.warmup * steps
+    if step < peak:
+        return recipe.lr * (step + 1) / (peak + 1)
+    return recipe.lr * (steps - step) / (steps - peak + 1)
+
+
+def travel(recipe: Recipe, steps: int) -> float:
+    """How far a constant gradient of 1 moves a weight in so many steps of SGD with momentum."""
+    return sum(learning_rate(recipe, step, steps) for step in range(steps)) / (1 - recipe.momentum)
+
+
+def matched(recipe: Recipe, whole: Cost, small: Cost) -> Recipe:
+    """The recipe at the length it has for this network: Scratch-E as it stands, Scratch-B at equal compute.
+
+    Scratch-B's epochs are E * MACs(dense) / MACs(small), at most 2E (Liu et al. 2019, section 4).
+    """
+    if recipe.match == "epochs":
+        return recipe
+    factor = min(2.0, whole.macs / max(1, small.macs))
+    return recipe.model_copy(update={"epochs": int(recipe.epochs * factor)})

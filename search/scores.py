@@ -1,0 +1,70 @@
+"""How much each channel matters, and which are kept when so many may stay. The ground floor of methods."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from filelock import FileLock
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from espalier.models.config import ChannelGroup, ChannelMask
+from espalier.models.document import content_hash
+from espalier.search.spec import MethodSpec
+from espalier.search.version import VERSION
+
+Scores = Mapping[str, Tensor]
+"""Group name -> importance of each channel [width], finite, larger is more important, comparable across groups.
+
+A group that is not named is cut last, when nothing else is left to cut."""
+
+
+def top(groups: Sequence[ChannelGroup], scores: Scores, widths: Mapping[str, int]) -> ChannelMask:
+    """The mask that keeps, in each group, as many of the highest scores as its width; ties go to the first.
+
+    Where there are no scores, any channels are kept.
+    """
+    kept, anyhow = {}, torch.Generator().manual_seed(0)
+    for group in groups:
+        values = scores[group.name] if group.name in scores else torch.rand(group.width, generator=anyhow)
+        mask = torch.zeros(group.width, dtype=torch.bool)
+        mask[torch.sort(values, descending=True, stable=True).indices[: widths[group.name]]] = True
+        kept[group.name] = mask
+    return ChannelMask(kept)
+
+
+def drawn(groups: Sequence[ChannelGroup], widths: Mapping[str, int], draw: int) -> ChannelMask:
+    """A mask of these widths for networks without scores: any channels, drawn group by group.
+
+    Which ones makes a difference only where groups select from a stream that others read, too. Were it the first ones
+    everywhere, nobody would read the rest, and the baseline would be handicapped.
+    """
+    generator = torch.Generator().manual_seed(draw)
+    return top(groups, {group.name: torch.rand(group.width, generator=generator) for group in groups}, widths)
+
+
+def remembered(cache: Path, method: MethodSpec, parent: Path, compute: Callable[[], Scores]) -> Scores:
+    """A method's scores on a parent's weights, computed once and kept in `cache` for every budget, seed and start."""
+    about = {"method": method.model_dump(), "parent": _content(parent), "espalier": VERSION}
+    path = cache / "scores" / f"{content_hash(about)}.safetensors"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{path}.lock"):
+        if path.exists():
+            try:
+                return load_file(path)
+            except SafetensorError:  # cut short by a kill or a full disk
+                pass
+        scores = {name: values.contiguous().cpu() for name, values in compute().items()}
+        new = path.with_suffix(".new")
+        save_file(scores, new)
+        new.replace(path)
+        return scores
+
+
+def _content(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

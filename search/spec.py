@@ -1,0 +1,141 @@
+"""What a user asks for: target, methods, budgets, baselines, seeds, recipe. No torch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import ConfigDict, Field, JsonValue, StringConstraints, model_validator
+
+from espalier.models.config import MINIMUM_KEEP
+from espalier.models.document import Document, Frozen, content_hash
+from espalier.search.recipe import Flag, Name, RecipeSpec, Whole
+from espalier.search.upgrades import spec_from_version_1
+
+CostMetric = Literal["params", "macs", "channels"]
+Init = Literal["scratch", "inherited"]
+Share = Annotated[float, Field(strict=True, gt=0, le=1)]
+Seed = Annotated[int, Field(strict=True, ge=0, lt=2**31)]
+
+
+class Budget(Frozen):
+    """How much of the dense network may stay."""
+
+    metric: CostMetric
+    keep: Share = Field(description="share of the dense network's cost that may stay, in (0, 1]")
+
+    def __str__(self) -> str:
+        return f"{self.metric}={self.keep:g}"
+
+
+class Ratios(Frozen):
+    """Widths given beforehand: what each channel group, or each stage, keeps. What is not named stays whole.
+
+    Baselines are made as large as the network that the ratios give, in `metric`.
+    """
+
+    by: Literal["group", "stage"]
+    ratios: dict[str, Share] = Field(min_length=1, description="group name, or number of a stage from 0 -> share kept")
+    metric: Literal["params", "macs"] = Field(default="params", description="what baselines match")
+    name: Annotated[str, StringConstraints(max_length=50)] = Field(default="", description="for tables: 'A', 'B'")
+
+    def __str__(self) -> str:
+        return f"ratios {self.name or content_hash(self, 6)}"
+
+
+class Folder(Frozen):
+    """An image folder under the data root: train/<class>/… and test/<class>/…"""
+
+    folder: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+    size: Whole | None = Field(
+        default=None, ge=8, le=1024, description="edge in pixels; needed if images differ in size"
+    )
+
+
+class Target(Frozen):
+    """An architecture on a data set, for a task."""
+
+    arch: Name
+    options: dict[str, JsonValue] = Field(default_factory=dict, description="factory options, e.g. {'width': 0.5}")
+    dataset: Name | Folder
+    task: Name = "classification"
+
+    @property
+    def dataset_name(self) -> str:
+        """The data set in one word."""
+        return self.dataset if isinstance(self.dataset, str) else f"folder:{self.dataset.folder}"
+
+
+class Choice(Frozen):
+    """Something from a registry, by name, and its options."""
+
+    name: Name
+    options: dict[str, JsonValue] = Field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return " ".join([self.name, *(f"{name}={_word(value)}" for name, value in self.options.items())])
+
+
+def _word(value: JsonValue) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+class MethodSpec(Choice):
+    """A pruning method and its options."""
+
+
+class PlannerSpec(Choice):
+    """What decides which candidates are tried, and its options."""
+
+
+_EXAMPLE: dict[str, Any] = {
+    "name": "vgg16 on cifar10",
+    "target": {"arch": "vgg16", "options": {"width": 0.5}, "dataset": "cifar10"},
+    "budgets": [{"metric": "params", "keep": 0.1}, {"metric": "macs", "keep": 0.3}],
+    "baselines": ["uniform", "random"],
+    "seeds": [0, 1, 2],
+    "recipe": {"preset": "quick", "epochs": 6},
+}
+
+
+class JobSpec(Document):
+    """A search as its user asks for it."""
+
+    UPGRADES: ClassVar = {1: spec_from_version_1}
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+
+    schema_version: int = Field(default=2, description="version of this document's meaning")
+    name: Annotated[str, StringConstraints(max_length=200)] = ""
+    target: Target
+    methods: tuple[MethodSpec, ...] = Field(default=(MethodSpec(name="slimming"),), max_length=16)
+    budgets: tuple[Budget | Ratios, ...] = Field(
+        default=tuple(Budget(metric="params", keep=keep) for keep in (0.5, 0.25, 0.1)), max_length=64
+    )
+    baselines: tuple[Name, ...] = Field(default=("uniform",), max_length=16)
+    inits: tuple[Init, ...] = Field(default=("scratch",), min_length=1, max_length=2)
+    seeds: tuple[Seed, ...] = Field(default=(0, 1, 2), min_length=1, max_length=64)
+    recipe: RecipeSpec = Field(default_factory=RecipeSpec)
+    planner: PlannerSpec = PlannerSpec(name="fixed")
+    minimum_keep: Share = Field(default=MINIMUM_KEEP, description="least share of each group's channels that stays")
+    keep_weights: Flag = True
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        for field in ("budgets", "baselines", "inits", "seeds", "methods"):
+            values = getattr(self, field)
+            if any(value in values[:i] for i, value in enumerate(values)):
+                raise ValueError(f"{field} names the same thing twice; each is one arm of the comparison")
+        if not self.budgets and (self.methods or self.baselines):
+            raise ValueError("budgets is empty: methods and baselines need at least one to meet")
+        if self.budgets and not self.methods and not self.baselines:
+            raise ValueError("no candidates: name at least one method or baseline")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_stored(self) -> Self:
+        try:
+            text = self.model_dump_json()
+        except ValueError as error:
+            raise ValueError("a text in it is not Unicode (a lone surrogate)") from error
+        if "\\u0000" in text:
+            raise ValueError("a text in it has a NUL character, which no database keeps")
+        return self

@@ -1,0 +1,52 @@
+"""What a task is: what a network is trained for, and how good it is at that."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from espalier.models.config import ChannelConfig
+from espalier.search.recipe import Recipe
+from espalier.search.results import Metric, Metrics
+
+
+class Batch(NamedTuple):
+    """Some examples: what goes in [batch, …], and what should come out."""
+
+    inputs: Tensor
+    targets: Tensor
+
+    def to(self, device: str) -> Batch:
+        """The same on another device."""
+        return Batch(self.inputs.to(device), self.targets.to(device))
+
+
+class Task(ABC):
+    """Loss and metrics. A new one is one file with one subclass, and one line in `TASKS`."""
+
+    primary: ClassVar[Metric]
+    """What networks are chosen by and compared by."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+
+    @classmethod
+    @abstractmethod
+    def reported(cls) -> tuple[Metric, ...]:
+        """Everything that `metrics` measures, the primary one first."""
+
+    @abstractmethod
+    def loss(self, net: nn.Module, batch: Batch) -> Tensor:
+        """What training makes smaller: one number."""
+
+    @abstractmethod
+    def metrics(self, net: nn.Module, batches: Iterable[Batch]) -> Metrics:
+        """How good the network is, over all batches. It is in evaluation mode, and no gradient is wanted."""
+
+    @abstractmethod
+    def sample(self, config: ChannelConfig, count: int, generator: torch.Generator | None = None) -> Batch:
+        """So many random examples of the right shapes, to time a training step by."""

@@ -1,0 +1,1 @@
+"""Training one network: loop, augmentation, checkpoints, and how it is computed on this machine."""

@@ -1,0 +1,31 @@
+"""From a data set's images to batches that a network takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from espalier.search.datasets.base import Data, Split
+from espalier.search.recipe import Recipe
+from espalier.search.results import Execution
+from espalier.search.tasks.base import Batch
+from espalier.search.training.augment import augment, normalise, shrink
+
+
+def training_batches(
+    data: Data, recipe: Recipe, generator: np.random.Generator, execution: Execution, small: bool
+) -> Iterator[Batch]:
+    """One pass over the training images, augmented; the generator says in which order, and how."""
+    for images in data.batches("train", recipe.batch_size, generator):
+        x = torch.from_numpy(images.x).to(execution.device)
+        x = normalise(augment(x, recipe.augment, generator), data, execution)
+        yield Batch(shrink(x) if small else x, torch.from_numpy(images.y).to(execution.device))
+
+
+def plain_batches(data: Data, split: Split, size: int, execution: Execution) -> Iterator[Batch]:
+    """The images of a split in order, as they are."""
+    for images in data.batches(split, size):
+        x = torch.from_numpy(images.x).to(execution.device)
+        yield Batch(normalise(x, data, execution), torch.from_numpy(images.y).to(execution.device))

@@ -1,0 +1,113 @@
+"""How a network is computed on this machine: precision, memory layout and threads, chosen by timing a few steps."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import median
+
+import psutil
+import torch
+from filelock import FileLock
+from pydantic import ValidationError
+
+from espalier.models.config import ChannelConfig
+from espalier.models.document import content_hash
+from espalier.models.network import build
+from espalier.search.machine import forget_peak, peak_memory, processor
+from espalier.search.results import Execution
+from espalier.search.tasks.base import Batch, Task
+from espalier.search.training.precision import autocast, laid_out, place
+
+STEPS = 5
+ENOUGH = 0.95
+"""Share of the best throughput that is as good: the plainer precision and layout are preferred then, so that noise
+decides less, and fewer threads for more networks. The choice is made for the dense network, and the smaller ones that
+follow make less of threads."""
+MEMORY_SHARE = 0.8
+"""Share of the machine's memory that networks side by side may take."""
+
+
+def choose_execution(
+    config: ChannelConfig, task: Task, batch_size: int, cores: int, most: int, cache: Path
+) -> Execution:
+    """The fastest way to train up to `most` such networks side by side here, timed once and remembered in `cache`.
+
+    Every arm of a job gets the choice made for its dense network, so that all are compared at one precision.
+    """
+    about = {
+        "config": config.id,
+        "batch": batch_size,
+        "torch": torch.__version__,
+        "cpu": processor(),
+        "cores": cores,
+        "side_by_side": min(cores, most),
+        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }
+    path = cache / "execution" / f"{content_hash(about)}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{path}.lock"):
+        with contextlib.suppress(FileNotFoundError, ValidationError):  # missing, or cut short by a kill
+            return Execution.model_validate_json(path.read_text())
+        choice = _measure(config, task, batch_size, cores, most)
+        path.write_text(choice.model_dump_json())
+        return choice
+
+
+def _measure(config: ChannelConfig, task: Task, batch_size: int, cores: int, most: int) -> Execution:
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    options = [
+        Execution(device=device, precision=precision, channels_last=layout, threads=cores)
+        for precision in ("float32", "bfloat16")
+        for layout in (False, True)
+    ]
+    forget_peak()  # of larger networks that this process has seen
+    rates = {option: throughput(config, task, batch_size, option) for option in options}
+    best = _first_that_is_enough(rates)
+    if device != "cpu":  # a GPU serves one network at a time, so that takes all cores
+        return best
+    most = min(most, int(MEMORY_SHARE * psutil.virtual_memory().total / peak_memory()))  # one has now been trained here
+    shares = [
+        best.model_copy(update={"threads": threads})
+        for threads in range(1, cores)
+        if cores % threads == 0 and cores // threads <= most
+    ]
+    together = {option: cores // option.threads * throughput(config, task, batch_size, option) for option in shares}
+    together[best] = rates[best]
+    return _first_that_is_enough(together)
+
+
+def _first_that_is_enough(rates: Mapping[Execution, float]) -> Execution:
+    enough = ENOUGH * max(rates.values())
+    return next(option for option, rate in rates.items() if rate >= enough)
+
+
+def throughput(config: ChannelConfig, task: Task, batch_size: int, execution: Execution, steps: int = STEPS) -> float:
+    """Images per second of the median of some training steps."""
+    return batch_size / median(step_seconds(config, task, batch_size, execution, steps))
+
+
+def step_seconds(config: ChannelConfig, task: Task, batch_size: int, execution: Execution, steps: int) -> list[float]:
+    """How long each of some training steps takes, on random examples."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(execution.threads)
+    try:
+        net = place(build(config), execution).train()
+        optimizer = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9, fused=True)
+        batch = task.sample(config, batch_size).to(execution.device)
+        batch = Batch(laid_out(batch.inputs, execution), batch.targets)
+        seconds = []
+        for _ in range(steps + 1):  # the first warms up
+            started = time.perf_counter()
+            optimizer.zero_grad(set_to_none=True)
+            with autocast(execution):
+                loss = task.loss(net, batch)
+            loss.backward()
+            optimizer.step()
+            float(loss.detach())  # waits for the device
+            seconds.append(time.perf_counter() - started)
+        return seconds[1:]
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,217 @@
+"""Candidates of jobs: one state machine in one table of transitions, and the one way their rows are written."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from espalier.models.document import content_hash
+from espalier.search.candidates import Candidate
+from espalier.search.events import CandidateFailed, CandidateFinished, CandidateStarted
+from espalier.search.results import Outcome, Result
+from espalier.search.spec import Budget
+from espalier.search.states import ENDED, CandidateState
+from espalier.storage import architectures
+from espalier.storage.errors import WrongState
+from espalier.storage.events import record
+from espalier.storage.tables import ArtifactRow, CandidateRow, JobRow
+
+QUEUED, RUNNING, SUCCEEDED, FAILED = CandidateState
+
+TRANSITIONS: Mapping[str, tuple[frozenset[CandidateState], CandidateState]] = {
+    "start": (frozenset({QUEUED, SUCCEEDED}), RUNNING),  # succeeded: what others need of it was lost
+    "succeed": (frozenset({QUEUED, RUNNING}), SUCCEEDED),  # queued: another job had the result
+    "fail": (frozenset({QUEUED, RUNNING}), FAILED),  # queued: what it needs failed
+    "interrupt": (frozenset({RUNNING}), QUEUED),  # its runner is gone
+    "retry": (frozenset({FAILED}), QUEUED),
+}
+"""Verb -> (states it may be said in, the state it leads to)."""
+
+
+def add(session: Session, job: JobRow, candidates: Iterable[Candidate]) -> list[Candidate]:
+    """Write down what a job's planner asks for; those that are new, in order."""
+    known = set(session.scalars(sa.select(CandidateRow.key).where(CandidateRow.job_id == job.id)))
+    new = [candidate for candidate in candidates if candidate.key not in known]
+    session.add_all(_row(job.id, position, one) for position, one in enumerate(new, start=len(known)))
+    job.total = len(known) + len(new)
+    session.flush()
+    return new
+
+
+def _row(job_id: str, position: int, candidate: Candidate) -> CandidateRow:
+    return CandidateRow(
+        job_id=job_id,
+        key=candidate.key,
+        position=position,
+        candidate=candidate.model_dump(mode="json"),
+        state=QUEUED,
+        **columns(candidate),
+    )
+
+
+def columns(candidate: Candidate) -> dict[str, Any]:
+    """What queries ask of a candidate; all of it follows from the candidate itself."""
+    budget = candidate.budget
+    return {
+        "dataset": candidate.target.dataset_name,
+        "arm": candidate.arm.id,
+        "arm_name": candidate.arm.name,
+        "role": candidate.arm.role,
+        "origin": candidate.origin.kind,
+        "method": candidate.method,
+        "budget_metric": budget.metric if budget else None,
+        "budget_keep": budget.keep if isinstance(budget, Budget) else None,
+        "seed": candidate.seed,
+        "init": candidate.init,
+        "conditions": content_hash({"recipe": candidate.recipe.model_dump(mode="json"), "data": candidate.data}),
+    }
+
+
+def candidate_of(row: CandidateRow) -> Candidate:
+    """A candidate as it was written down."""
+    return Candidate.stored(row.candidate, row.key)
+
+
+def result_of(row: CandidateRow) -> Result | None:
+    """What came of a candidate, if it was trained."""
+    return None if row.result is None else Result.read(row.result)
+
+
+# --- changes --------------------------------------------------------------------------------------------------------
+
+
+def start(session: Session, job_id: str, candidate: Candidate) -> None:
+    """Note that a candidate runs. Raises WrongState."""
+    _move(session, job_id, candidate.key, "start", error=None)
+    record(session, job_id, CandidateStarted(candidate=candidate.key, label=candidate.label))
+
+
+def write(session: Session, job_id: str, outcome: Outcome) -> None:
+    """Enter what came of a candidate, with its event. Writing it again changes nothing."""
+    row = session.get(CandidateRow, (job_id, outcome.key))
+    if row is None or row.state in ENDED:
+        return
+    told = {"candidate": row.key, "label": candidate_of(row).label}
+    if isinstance(outcome, Result):
+        architectures.remember(session, outcome)
+        _move(session, job_id, row.key, "succeed", **_measured(outcome))
+        _keep(session, job_id, outcome)
+        record(session, job_id, CandidateFinished(**told, accuracy=outcome.reported, seconds=outcome.seconds))
+    else:
+        _move(session, job_id, row.key, "fail", error=outcome.error)
+        record(session, job_id, CandidateFailed(**told, error=outcome.error))
+    session.refresh(row)
+
+
+def _measured(result: Result) -> dict[str, Any]:
+    return {
+        "architecture": result.config.id,
+        "params": result.cost.params,
+        "macs": result.cost.macs,
+        "holdout": result.chosen_by,
+        "accuracy": result.reported,
+        "seconds": result.seconds,
+        "latency_ms": result.latency_ms,
+        "result": result.model_dump(mode="json"),
+    }
+
+
+def _keep(session: Session, job_id: str, result: Result) -> None:
+    """What the result refers to; anything from before is forgotten."""
+    session.execute(sa.delete(ArtifactRow).where(ArtifactRow.job_id == job_id, ArtifactRow.key == result.key))
+    session.add_all(
+        ArtifactRow(job_id=job_id, key=result.key, name=name, hash=hash) for name, hash in result.artifacts.items()
+    )
+
+
+def _move(session: Session, job_id: str, key: str, verb: str, **values: Any) -> None:
+    """Say a verb of one candidate. Raises WrongState if it is in none of the verb's states."""
+    if not _moved(session, CandidateRow.key == key, job_id, verb, **values):
+        row = session.get(CandidateRow, (job_id, key))
+        state = row.state if row else "not of this job"
+        raise WrongState(f"candidate {key} is {state}, and cannot {verb}")
+
+
+def move_all(session: Session, job_id: str, verb: str, **values: Any) -> None:
+    """Say a verb of every candidate of a job that is in one of its states."""
+    _moved(session, sa.true(), job_id, verb, **values)
+
+
+def _moved(session: Session, which: sa.ColumnElement[bool], job_id: str, verb: str, **values: Any) -> int:
+    sources, target = TRANSITIONS[verb]
+    states = CandidateRow.state.in_(sources)
+    change = sa.update(CandidateRow).where(CandidateRow.job_id == job_id, which, states)
+    return int(session.execute(change.values(state=target, **values)).rowcount)  # type: ignore[attr-defined]
+
+
+# --- queries --------------------------------------------------------------------------------------------------------
+
+
+def rows(session: Session, job_id: str) -> Sequence[CandidateRow]:
+    """All candidates of a job, in the order in which they were asked for."""
+    return session.scalars(
+        sa.select(CandidateRow).where(CandidateRow.job_id == job_id).order_by(CandidateRow.position)
+    ).all()
+
+
+def page(session: Session, job_id: str, offset: int, limit: int) -> Sequence[CandidateRow]:
+    """Candidates of a job from place `offset` on."""
+    query = sa.select(CandidateRow).where(CandidateRow.job_id == job_id, CandidateRow.position >= offset)
+    return session.scalars(query.order_by(CandidateRow.position).limit(limit)).all()
+
+
+def outcomes(session: Session, job_id: str) -> list[tuple[Candidate, Result]]:
+    """The candidates of a job that have a result."""
+    found = ((candidate_of(row), result_of(row)) for row in rows(session, job_id))
+    return [(candidate, result) for candidate, result in found if result is not None]
+
+
+def known(session: Session, job_id: str) -> list[Result]:
+    """Results that other jobs have for what this one has yet to train: same key, same numbers, no second training."""
+    mine = sa.select(CandidateRow.key).where(CandidateRow.job_id == job_id, CandidateRow.state == QUEUED)
+    theirs = sa.select(CandidateRow).where(CandidateRow.key.in_(mine), CandidateRow.state == SUCCEEDED)
+    found = {row.key: result_of(row) for row in session.scalars(theirs)}
+    return [result for result in found.values() if result is not None]
+
+
+class Progress(NamedTuple):
+    """How far a job is."""
+
+    done: int
+    running: int
+    total: int
+    seconds: float
+    """Training time of what is done."""
+
+
+def progress(session: Session, job_ids: Sequence[str]) -> dict[str, Progress]:
+    """Progress of several jobs in one query."""
+    state = CandidateRow.state
+    query = (
+        sa.select(
+            CandidateRow.job_id,
+            sa.func.count().filter(state.in_(ENDED)),
+            sa.func.count().filter(state == RUNNING),
+            sa.func.count(),
+            sa.func.coalesce(sa.func.sum(CandidateRow.seconds), 0.0),
+        )
+        .where(CandidateRow.job_id.in_(job_ids))
+        .group_by(CandidateRow.job_id)
+    )
+    return {
+        job: Progress(done, running, total, seconds or 0.0)
+        for job, done, running, total, seconds in session.execute(query)
+    }
+
+
+def artifacts_of(session: Session, job_id: str) -> set[str]:
+    """Hashes of what a job refers to."""
+    return set(session.scalars(sa.select(ArtifactRow.hash).where(ArtifactRow.job_id == job_id)))
+
+
+def referenced(session: Session, hashes: Collection[str]) -> set[str]:
+    """Those of these artifacts that some candidate refers to."""
+    return set(session.scalars(sa.select(ArtifactRow.hash).where(ArtifactRow.hash.in_(hashes))))

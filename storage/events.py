@@ -1,0 +1,29 @@
+"""Events of jobs: written in the transaction of what they tell of, read in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from espalier.search.events import EVENT, Event
+from espalier.storage.clock import now
+from espalier.storage.tables import EventRow
+
+
+def record(session: Session, job_id: str, event: Event) -> None:
+    """Write an event, in the transaction of what it tells of."""
+    data = event.model_dump(mode="json", exclude={"kind"}, exclude_none=True)
+    session.add(EventRow(job_id=job_id, at=now(), kind=event.kind, data=data))
+
+
+def after(session: Session, job_id: str, position: int, limit: int) -> Sequence[EventRow]:
+    """Events of a job with ids above a position, in order."""
+    query = sa.select(EventRow).where(EventRow.job_id == job_id, EventRow.id > position)
+    return session.scalars(query.order_by(EventRow.id).limit(limit)).all()
+
+
+def event_of(row: EventRow) -> Event:
+    """An event as it was written."""
+    return EVENT.validate_python({"kind": row.kind, **row.data})
