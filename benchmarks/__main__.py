@@ -13,7 +13,7 @@ from rich.console import Console
 
 from benchmarks import demo, memory, operators, overhead, processes, recipes, surgery, training
 from benchmarks.common import Setting
-from espalier.app.show import Table
+from espalier.app.client.tables import Table
 
 BENCHMARKS: dict[str, Callable[[Setting], Table]] = {
     "training": training.run,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from espalier.app.client import dataset_of
+from espalier.app.client.client import dataset_of
 from espalier.app.settings import load as load_settings
-from espalier.search.data import Data, Places, load
-from espalier.search.types import Folder
+from espalier.search.datasets import Data, Places, load
+from espalier.search.spec import Folder
 
 
 class Setting(NamedTuple):

@@ -18,7 +18,7 @@ from typing import Annotated, NamedTuple
 import torch
 import typer
 
-from espalier.app.show import Table, table
+from espalier.app.client.tables import Table, table
 from espalier.models.architectures import TORCHVISION, architecture, names
 from espalier.models.config import ChannelConfig, Cost
 from espalier.models.errors import ArchitectureError, ModelError, SurgeryError
@@ -26,7 +26,7 @@ from espalier.models.network import Network, dense, thinned
 from espalier.models.self_check import random_mask, self_check
 from espalier.models.tracing.coupling import Coupling
 from espalier.search.errors import SearchError
-from espalier.search.export import export
+from espalier.search.exports import export
 
 MASKS = 3
 SMALL_IMAGES = ((3, 32, 32), (3, 64, 64), (3, 96, 96), (3, 112, 112))

@@ -14,22 +14,20 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from espalier.app.settings import load as load_settings
-from espalier.models.config import ChannelConfig
 from espalier.models.network import Network
-from espalier.search.types import Candidate
-from espalier.storage import results
-from espalier.storage.artifacts import Artifacts
+from espalier.storage.candidates import candidate_of, result_of, rows
 from espalier.storage.database import Database
+from espalier.storage.store import Store
 
 
 def main(output: Path, jobs: Annotated[list[str], typer.Argument(help="ids of jobs with a slimming parent")]) -> None:
     """One panel a job: how many scales lie where, by stage of the network."""
     settings = load_settings()
-    database, artifacts = Database(settings.url), Artifacts(settings.artifacts)
+    database, store = Database(settings.url), Store(settings.artifacts)
     figure = Figure(figsize=(4.8 * len(jobs), 3.4), layout="constrained")
     panels = figure.subplots(1, len(jobs), sharey=True, squeeze=False)[0]
     for axes, job in zip(panels, jobs, strict=True):
-        _panel(axes, *_parent(database, artifacts, job))
+        _panel(axes, *_parent(database, store, job))
     panels[0].set_ylabel("channels")
     panels[-1].legend(frameon=False, title="stage")
     with mpl.rc_context({"svg.hashsalt": "espalier"}):
@@ -37,20 +35,17 @@ def main(output: Path, jobs: Annotated[list[str], typer.Argument(help="ids of jo
     database.close()
 
 
-def _parent(database: Database, artifacts: Artifacts, job: str) -> tuple[int, dict[int, NDArray[np.float32]]]:
+def _parent(database: Database, store: Store, job: str) -> tuple[int, dict[int, NDArray[np.float32]]]:
     """Epochs of the sparse training, and |gamma| of every channel by stage."""
     with database.session() as session:
-        row = next(row for row in results.rows(session, job) if row.origin == "dense" and row.method and row.weights)
-        candidate = Candidate.model_validate(row.candidate)
-        assert row.result is not None
-        config = ChannelConfig.model_validate(row.result["config"])
-        state = safetensors.torch.load_file(artifacts.path(str(row.weights)))
+        row = next(row for row in rows(session, job) if row.role == "parent" and row.result)
+        candidate, result = candidate_of(row), result_of(row)
+        assert result is not None
+        state = safetensors.torch.load_file(store.path(result.artifacts["weights"]))
     stages: dict[int, list[NDArray[np.float32]]] = {}
-    for group in Network.of(config).groups:
-        # the scale of a batch norm is one-dimensional, has a running mean beside it, and ends in .weight
+    for group in Network.of(result.config).groups:
         for part in group.slices:
-            name = part.tensor.removesuffix(".weight")
-            if part.tensor != name and f"{name}.running_mean" in state:
+            if part.role == "scale":
                 stages.setdefault(group.stage, []).append(state[part.tensor].abs().numpy())
     return candidate.recipe.epochs, {stage: np.concatenate(values) for stage, values in sorted(stages.items())}
 

@@ -7,8 +7,8 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 
 from benchmarks.common import Setting
-from espalier.app.show import Table, table
-from espalier.search.execution import peak_memory
+from espalier.app.client.tables import Table, table
+from espalier.search.machine import peak_memory
 
 NET = "torchvision/resnet152"
 
@@ -41,7 +41,7 @@ def _measure(verb: str) -> tuple[float, int]:
     from espalier.models.network import Network, build, dense
     from espalier.models.surgery import prune
     from espalier.search.allocate import allocate, uniform
-    from espalier.search.types import Budget
+    from espalier.search.spec import Budget
 
     build(dense("vgg11", 10, (3, 32, 32), {"width": 0.1}))  # what torch loads on first use
     before, started = peak_memory(), time.perf_counter()

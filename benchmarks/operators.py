@@ -7,12 +7,12 @@ import torch.nn.functional as F
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.common import Setting
-from espalier.app.show import Table, table
+from espalier.app.client.tables import Table, table
 from espalier.models.cost import cost
 from espalier.models.network import build, dense
-from espalier.search.cores import cores
-from espalier.search.train import autocast, place
-from espalier.search.types import Execution
+from espalier.search.machine import cores
+from espalier.search.results import Execution
+from espalier.search.training.precision import autocast, place
 
 NETS = ("vgg19", "resnet56")
 BATCH, STEPS = 64, 5

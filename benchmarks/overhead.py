@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from benchmarks.common import Setting
-from espalier.app.client import Json
-from espalier.app.demo import service
-from espalier.app.show import Table, table
-from espalier.search.cores import cores
+from espalier.app.client.demo import service
+from espalier.app.client.tables import Table, table
+from espalier.search.machine import cores
 
 CANDIDATES = 8
-SPEC: Json = {
+SPEC: dict[str, Any] = {
     "name": "overhead",
     "target": {"arch": "vgg11", "options": {"width": 0.25}, "dataset": "digits"},
     "methods": [],
@@ -28,13 +27,14 @@ SPEC: Json = {
 def run(_setting: Setting) -> Table:
     """One job over HTTP, in a service of its own with an empty data directory."""
     with tempfile.TemporaryDirectory(prefix="espalier-bench-") as folder, service(Path(folder)) as client:
-        job_id = client.submit(SPEC)["id"]
-        for _ in client.events(job_id):
+        job = client.submit(SPEC)
+        for _ in client.events(job.id):
             pass
-        job, trained = client.get(f"/v1/jobs/{job_id}"), client.pages(f"/v1/jobs/{job_id}/candidates")
-    began, end = (datetime.fromisoformat(job[name]) for name in ("started_at", "finished_at"))
-    wall, parallel = (end - began).total_seconds(), max(1, cores() // trained[0]["made_by"]["execution"]["threads"])
-    spent = sum(one["seconds"] for one in trained)
+        job, trained = client.job(job.id), client.candidates(job.id)
+    assert job.started_at and job.finished_at and trained[0].made_by
+    wall, threads = (job.finished_at - job.started_at).total_seconds(), trained[0].made_by.execution.threads
+    parallel = max(1, cores() // threads)
+    spent = sum(one.seconds or 0.0 for one in trained)
     ideal = spent / parallel
     columns = ("candidates", "s each", "at once", "ideal s", "wall s", "ratio")
     numbers = (f"{spent / len(trained):.0f}", parallel, f"{ideal:.0f}", f"{wall:.0f}", f"{wall / ideal:.3f}x")

@@ -5,14 +5,18 @@ from __future__ import annotations
 from concurrent.futures import Future
 
 from benchmarks.common import Setting
-from espalier.app.executors.local import LocalExecutor
-from espalier.app.show import Table, table
+from espalier.app.client.tables import Table, table
+from espalier.app.work.executors.base import Task
+from espalier.app.work.executors.local import LocalExecutor
 from espalier.models.config import ChannelConfig
 from espalier.models.network import dense
-from espalier.search.cores import cores
-from espalier.search.execution import step_seconds
-from espalier.search.types import Execution
+from espalier.search import tasks
+from espalier.search.machine import cores
+from espalier.search.recipe import Recipe
+from espalier.search.results import Execution
+from espalier.search.training.execution import step_seconds
 
+TASK = tasks.create("classification", Recipe(epochs=1, batch_size=128, lr=0.1))
 NET, WIDTH, BATCH, STEPS = "vgg16", 0.25, 128, 120
 
 
@@ -45,4 +49,4 @@ def _rate(config: ChannelConfig, execution: Execution, processes: int) -> float:
 
 
 def _submit(executor: LocalExecutor, config: ChannelConfig, execution: Execution, steps: int) -> Future[list[float]]:
-    return executor.submit(step_seconds, config, BATCH, execution, steps, threads=execution.threads)
+    return executor.submit(Task(step_seconds, (config, TASK, BATCH, execution, steps), threads=execution.threads))

@@ -6,14 +6,16 @@ import os
 import tempfile
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 from benchmarks.common import Setting
-from espalier.app.client import Client, Json
-from espalier.app.demo import service
+from espalier.app.client.client import Client
+from espalier.app.client.demo import service
+from espalier.app.client.tables import Table, table
+from espalier.app.schemas import MeasuredView
 from espalier.app.settings import load as load_settings
-from espalier.app.show import Table, table
 
-TARGET: Json = {"arch": "vgg16", "options": {"width": 0.5}}
+TARGET: dict[str, Any] = {"arch": "vgg16", "options": {"width": 0.5}}
 PASS = (0.80, 0.85, 0.88)
 
 
@@ -21,10 +23,10 @@ def run(setting: Setting) -> Table:
     """Two jobs on a service, which trains only what it does not remember."""
     rows, images = [], len(setting.data().train)
     with tempfile.TemporaryDirectory(prefix="espalier-bench-") as folder, _client(setting, Path(folder)) as client:
-        jobs = {preset: client.submit(_spec(setting, preset))["id"] for preset in ("quick", "paper")}
+        jobs = {preset: client.submit(_spec(setting, preset)).id for preset in ("quick", "paper")}
         for preset, job in jobs.items():
             result = _trained(client, job)
-            rows.append((preset, *(_first(result, mark, images) for mark in PASS), f"{100 * result['accuracy']:.2f}"))
+            rows.append((preset, *(_first(result, mark, images) for mark in PASS), f"{100 * result.accuracy:.2f}"))
     columns = ("recipe", *(f"images (s) to {100 * mark:.0f} %" for mark in PASS), "test % at the end")
     return table(f"VGG-16 at half width, {setting.epochs} epochs, hold-out accuracy after each", columns, rows)
 
@@ -35,7 +37,7 @@ def _client(setting: Setting, folder: Path) -> AbstractContextManager[Client]:
     return service(folder, load_settings().datasets.resolve())
 
 
-def _spec(setting: Setting, preset: str) -> Json:
+def _spec(setting: Setting, preset: str) -> dict[str, Any]:
     return {
         "name": f"dense, {preset}",
         "target": TARGET | {"dataset": setting.spec},
@@ -47,18 +49,17 @@ def _spec(setting: Setting, preset: str) -> Json:
     }
 
 
-def _trained(client: Client, job: str) -> Json:
+def _trained(client: Client, job: str) -> MeasuredView:
     """The result of a job's one training."""
     for _ in client.events(job):
         pass
-    one = client.pages(f"/v1/jobs/{job}/candidates")[0]
-    results = client.get(f"/v1/architectures/{one['architecture']}")["results"]
-    found: Json = next(result for result in results if result["key"] == one["key"])
-    return found
+    one = client.candidates(job)[0]
+    assert one.architecture
+    return next(result for result in client.architecture(one.architecture).results if result.key == one.key)
 
 
-def _first(result: Json, mark: float, images: int) -> str:
-    for seen, point in enumerate(result["curve"], start=1):
-        if point["holdout"] >= mark:
-            return f"{seen * images:,} ({seen / point['epochs'] * result['seconds']:.0f})"
+def _first(result: MeasuredView, mark: float, images: int) -> str:
+    for seen, point in enumerate(result.curve, start=1):
+        if point.metrics["accuracy"] >= mark:
+            return f"{seen * images:,} ({seen / len(result.curve) * result.seconds:.0f})"
     return "not reached"

@@ -13,8 +13,8 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from benchmarks.common import Setting
-from espalier.app.show import Table, table
-from espalier.search.execution import forget_peak, peak_memory
+from espalier.app.client.tables import Table, table
+from espalier.search.machine import forget_peak, peak_memory
 
 NETS = ("resnet50", "densenet121", "mobilenet_v3_large", "efficientnet_b0", "convnext_tiny")
 RUNS = 9

@@ -17,22 +17,31 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from benchmarks.common import Setting
-from espalier.app.show import Table, table
+from espalier.app.client.tables import Table, table
 from espalier.models.config import ChannelConfig
 from espalier.models.cost import cost
 from espalier.models.network import build, dense
-from espalier.search.cores import cores
-from espalier.search.data import Data, Images
-from espalier.search.execution import choose_execution
-from espalier.search.train import train
-from espalier.search.types import Execution, Recipe
+from espalier.search import tasks
+from espalier.search.datasets.base import Data, Images
+from espalier.search.machine import cores
+from espalier.search.recipe import Crop, Flip, Recipe
+from espalier.search.results import Execution
+from espalier.search.training.execution import choose_execution
+from espalier.search.training.loop import train
 
 NETS = ("vgg19", "resnet56")
 IMAGES, EPOCHS = 2560, 4
 RECIPE = Recipe(
-    epochs=EPOCHS, batch_size=64, lr=0.05, nesterov=False, weight_decay=1e-4, schedule="constant", flip=True, crop=4
+    epochs=EPOCHS,
+    batch_size=64,
+    lr=0.05,
+    nesterov=False,
+    weight_decay=1e-4,
+    schedule="constant",
+    augment=(Crop(pad=4), Flip()),
 )
 """The reference settings but for the length, which is cut to what can be waited for."""
+TASK = tasks.create("classification", RECIPE)
 
 
 class Ran(NamedTuple):
@@ -52,7 +61,7 @@ def run(setting: Setting) -> Table:
     for name in NETS:
         config = dense(name, len(data.classes), data.shape)
         with tempfile.TemporaryDirectory() as cache:
-            execution = choose_execution(config, RECIPE.batch_size, cores(), 1, Path(cache))
+            execution = choose_execution(config, TASK, RECIPE.batch_size, cores(), 1, Path(cache))
         plain, ours = _plain(config, data), _ours(config, data, execution)
         flops = 6 * cost(config).macs * ours.rate  # forward and backward: three passes of multiply and add
         rows.append((
@@ -72,9 +81,9 @@ def _part(data: Data) -> Data:
 def _ours(config: ChannelConfig, data: Data, execution: Execution) -> Ran:
     torch.set_num_threads(execution.threads)
     warm = RECIPE.model_copy(update={"epochs": 1})
-    train(build(config), _fewer(data, 256), warm, 0, execution=execution)
-    trained = train(build(config), data, RECIPE, 0, execution=execution)
-    return Ran(EPOCHS * IMAGES / trained.seconds, tuple(point.loss for point in trained.curve))
+    train(build(config), TASK, _fewer(data, 256), warm, 0, execution=execution)
+    trained = train(build(config), TASK, data, RECIPE, 0, execution=execution)
+    return Ran(EPOCHS * IMAGES / trained.seconds, tuple(point.metrics["loss"] for point in trained.curve))
 
 
 def _fewer(data: Data, count: int) -> Data:
@@ -89,7 +98,7 @@ class _Pictures(Dataset[tuple[torch.Tensor, int]]):
         self._images = [transforms.functional.to_pil_image(torch.from_numpy(np.array(x))) for x in data.train.x]
         self._labels = data.train.y.tolist()
         self._transform: Callable[[Any], torch.Tensor] = transforms.Compose([
-            transforms.RandomCrop(data.shape[1:], padding=RECIPE.crop),
+            transforms.RandomCrop(data.shape[1:], padding=4),
             transforms.RandomHorizontalFlip(),
             transforms.ToTensor(),
             transforms.Normalize(data.mean, data.std),

@@ -39,15 +39,14 @@ def by_scores(groups: Sequence[ChannelGroup], scores: Scores, keep: float) -> Or
     return _ranked(groups, values, keep)
 
 
+def by_rates(groups: Sequence[ChannelGroup], rates: Sequence[float], keep: float) -> Order:
+    """Every group is thinned by its own share: its channels come in at its rate. Equal rates are uniform widths."""
+    return _ranked(groups, [-_places(group) / rate for group, rate in zip(groups, rates, strict=True)], keep)
+
+
 def uniform(groups: Sequence[ChannelGroup], keep: float) -> Order:
     """Every group is thinned by the same share."""
-    return _ranked(groups, [-_places(group) for group in groups], keep)
-
-
-def random(groups: Sequence[ChannelGroup], keep: float, draw: int) -> Order:
-    """Every group is thinned by a share of its own: its channels come in at a rate drawn from U(0.1, 1)."""
-    rates = np.random.default_rng(draw).uniform(0.1, 1.0, len(groups))
-    return _ranked(groups, [-_places(group) / rate for group, rate in zip(groups, rates, strict=True)], keep)
+    return by_rates(groups, [1.0] * len(groups), keep)
 
 
 def _places(group: ChannelGroup) -> NDArray[np.float64]:

@@ -17,9 +17,9 @@ from espalier.models.network import Network, dense
 from espalier.models.tensors import state_of
 from espalier.models.weights import packed
 from espalier.search import methods, tasks
-from espalier.search.arms.base import Context, Start
 from espalier.search.candidates import Candidate
 from espalier.search.datasets import Data, Places, load
+from espalier.search.derivation import Derivation, Start
 from espalier.search.errors import SpecError
 from espalier.search.methods.base import Parent
 from espalier.search.recipe import Recipe
@@ -106,13 +106,13 @@ def derive(
     if missing := sorted(set(candidate.needs) - set(needs)):
         raise ValueError(f"candidate {candidate.label!r} needs the weights of its {', '.join(missing)}")
 
-    def read(path: Path) -> Parent:
-        return Parent(whole.with_weights(path), task, partial(_examples, data))
+    def parent(role: str) -> Parent:
+        return Parent(whole.with_weights(needs[role]), task, partial(_examples, data))
 
-    def score(method: MethodSpec, path: Path) -> Scores:
-        return remembered(places.cache, method, path, lambda: methods.create(method).score(read(path)))
+    def scores(method: MethodSpec, role: str) -> Scores:
+        return remembered(places.cache, method, needs[role], lambda: methods.create(method).score(parent(role)))
 
-    return candidate.origin.derive(Context(whole, candidate.seed, candidate.minimum_keep, needs, read, score))
+    return candidate.origin.derive(Derivation(whole, candidate.seed, candidate.minimum_keep, parent, scores))
 
 
 def _examples(data: Data, size: int) -> Iterator[Batch]:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -82,13 +82,17 @@ def _export(client: Client, point: Point, console: Console, folder: Path) -> int
 
 
 @contextmanager
-def service(folder: Path, datasets: Path | None = None) -> Iterator[Client]:
-    """A service in a process of its own, which keeps everything in `folder`; it is gone when the context ends."""
+def service(folder: Path, datasets: Path | None = None, extra: Mapping[str, str] | None = None) -> Iterator[Client]:
+    """A service in a process of its own, which keeps everything in `folder`; it is gone when the context ends.
+
+    `extra` are variables of its environment.
+    """
     port, token = _free_port(), secrets.token_urlsafe(16)
     environment = {k: v for k, v in os.environ.items() if not k.startswith("ESPALIER_")}
     environment |= {"ESPALIER_DATA_DIR": str(folder / "data"), "ESPALIER_TOKEN": token, "ESPALIER_LOG_LEVEL": "warning"}
     if datasets is not None:
         environment["ESPALIER_DATASETS_DIR"] = str(datasets)
+    environment |= extra or {}
     process = subprocess.Popen(
         [sys.executable, "-m", "espalier.app.client.cli", "serve", "--port", str(port)], env=environment
     )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from espalier.search.arms.base import Context, Origin, Planned, Role, Start
+from espalier.search.arms.base import Origin, Planned, Role
 from espalier.search.spec import JobSpec
+
+if TYPE_CHECKING:
+    from espalier.search.derivation import Derivation, Start
 
 
 class Dense(Origin):
@@ -21,6 +24,6 @@ class Dense(Origin):
         for seed in spec.seeds:
             yield Planned(cls(), seed)
 
-    def derive(self, context: Context) -> Start:
+    def derive(self, given: Derivation) -> Start:
         """Fresh weights."""
-        return Start(context.dense.fresh(context.seed))
+        return given.fresh()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from espalier.search.arms.base import Context, Origin, Planned, Role, Start
+from espalier.search.arms.base import Origin, Planned, Role
 from espalier.search.arms.sparse import Sparse
 from espalier.search.recipe import Recipe, fine_tuning
 from espalier.search.spec import Budget, Init, JobSpec, MethodSpec, Ratios
+
+if TYPE_CHECKING:
+    from espalier.search.derivation import Derivation, Start
 
 
 class Pruned(Origin):
@@ -36,23 +39,7 @@ class Pruned(Origin):
             parent = Planned(Sparse(method=method), spec.seeds[0])
             yield Planned(cls(method=method, budget=budget, init=init), seed, {"parent": parent})
 
-    def derive(self, context: Context) -> Start:
+    def derive(self, given: Derivation) -> Start:
         """Rank the parent's channels, keep as many as the budget has room for."""
-        from espalier.models.network import Network, thinned
-        from espalier.search import allocate
-        from espalier.search.methods import create
-
-        coupling, keep, path = context.dense.coupling, context.minimum_keep, context.needs["parent"]
-        scores, method = context.score(self.method, path), create(self.method)
-        if isinstance(self.budget, Ratios):
-            widths = allocate.by_ratios(coupling.groups, self.budget, keep)
-        else:
-            order = allocate.by_scores(coupling.groups, scores, keep)
-            widths = allocate.allocate(order, coupling, self.budget, keep)
-        parent = context.read(path)
-        mask = method.select(parent, scores, widths)
-        if self.init == "scratch":
-            return Start(Network.of(thinned(context.dense, mask)).fresh(context.seed))
-        network = parent.network.prune(mask)
-        method.repair(network, parent, mask)
-        return Start(network)
+        mask = given.ranked(self.method, "parent", self.budget)
+        return given.fresh(mask) if self.init == "scratch" else given.inherited(self.method, "parent", mask)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from espalier.search.arms.base import Context, Origin, Planned, Role, Start, thinned_by_order
+import numpy as np
+
+from espalier.search.arms.base import Origin, Planned, Role
 from espalier.search.spec import Budget, JobSpec, Ratios
+
+if TYPE_CHECKING:
+    from espalier.search.derivation import Derivation, Start
 
 
 class Random(Origin):
@@ -23,9 +28,7 @@ class Random(Origin):
         for seed, budget in product(spec.seeds, spec.budgets if "random" in spec.baselines else ()):
             yield Planned(cls(budget=budget), seed)
 
-    def derive(self, context: Context) -> Start:
-        """Fresh weights at those widths."""
-        from espalier.search import allocate
-
-        order = allocate.random(context.dense.groups, context.minimum_keep, context.seed)
-        return thinned_by_order(context, order, self.budget, context.seed)
+    def derive(self, given: Derivation) -> Start:
+        """Rates from U(0.1, 1)."""
+        rates = np.random.default_rng(given.seed).uniform(0.1, 1.0, len(given.dense.groups))
+        return given.by_rates([*rates], self.budget, draw=given.seed)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from espalier.search.arms.base import Context, Origin, Planned, Role, Start
+from espalier.search.arms.base import Origin, Planned, Role
 from espalier.search.spec import JobSpec, MethodSpec
+
+if TYPE_CHECKING:
+    from espalier.search.derivation import Derivation, Start
 
 
 class Sparse(Origin):
@@ -26,11 +29,6 @@ class Sparse(Origin):
         for method in spec.methods:
             yield Planned(cls(method=method), spec.seeds[0])
 
-    def derive(self, context: Context) -> Start:
+    def derive(self, given: Derivation) -> Start:
         """Fresh weights, as the method wants them."""
-        from espalier.search.methods import create
-
-        method = create(self.method)
-        network = context.dense.fresh(context.seed)
-        method.prepare(network)
-        return Start(network, method)
+        return given.sparse(self.method)

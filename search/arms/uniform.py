@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from espalier.search.arms.base import Context, Origin, Planned, Role, Start, thinned_by_order
+from espalier.search.arms.base import Origin, Planned, Role
 from espalier.search.spec import Budget, JobSpec, Ratios
+
+if TYPE_CHECKING:
+    from espalier.search.derivation import Derivation, Start
 
 
 class Uniform(Origin):
@@ -23,8 +26,6 @@ class Uniform(Origin):
         for seed, budget in product(spec.seeds, spec.budgets if "uniform" in spec.baselines else ()):
             yield Planned(cls(budget=budget), seed)
 
-    def derive(self, context: Context) -> Start:
-        """Fresh weights at those widths."""
-        from espalier.search import allocate
-
-        return thinned_by_order(context, allocate.uniform(context.dense.groups, context.minimum_keep), self.budget)
+    def derive(self, given: Derivation) -> Start:
+        """One rate for all groups."""
+        return given.by_rates([1.0] * len(given.dense.groups), self.budget)

@@ -1,0 +1,77 @@
+"""From a dense network and trained parents to the network a candidate starts from: the ways that arms choose among."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from espalier.models.config import ChannelMask
+from espalier.models.network import Network, thinned
+from espalier.search import allocate, methods
+from espalier.search.methods.base import Parent, PruningMethod
+from espalier.search.scores import Scores, drawn
+from espalier.search.spec import Budget, MethodSpec, Ratios
+
+
+class Start(NamedTuple):
+    """Where training begins."""
+
+    network: Network
+    method: PruningMethod[Any] | None = None
+    """What training must respect besides the data."""
+
+
+class Derivation:
+    """What one candidate's network is derived from."""
+
+    def __init__(
+        self,
+        dense: Network,
+        seed: int,
+        minimum_keep: float,
+        parent: Callable[[str], Parent],
+        scores: Callable[[MethodSpec, str], Scores],
+    ) -> None:
+        self.dense = dense
+        self.seed = seed
+        self.minimum_keep = minimum_keep
+        self.parent = parent
+        """Role -> the trained network that is needed in it."""
+        self.scores = scores
+        """(method, role) -> its scores on that network; computed once for all candidates."""
+
+    def fresh(self, mask: ChannelMask | None = None) -> Start:
+        """Fresh weights, in the whole network or in the channels that a mask keeps."""
+        config = self.dense.config if mask is None else thinned(self.dense, mask)
+        return Start(Network.of(config).fresh(self.seed))
+
+    def sparse(self, spec: MethodSpec) -> Start:
+        """Fresh weights in the whole network, prepared and regularized as a method wants its parent."""
+        method, network = methods.create(spec), self.dense.fresh(self.seed)
+        method.prepare(network)
+        return Start(network, method)
+
+    def by_rates(self, rates: Sequence[float], budget: Budget | Ratios, draw: int = 0) -> Start:
+        """Fresh weights; groups are thinned in proportion to their rates until the budget is met. Where channels are
+        selected from a stream, `draw` says which."""
+        groups, coupling = self.dense.groups, self.dense.coupling
+        order = allocate.by_rates(groups, rates, self.minimum_keep)
+        cost = allocate.as_cost(budget, coupling, self.minimum_keep)
+        return self.fresh(drawn(groups, allocate.allocate(order, coupling, cost, self.minimum_keep), draw))
+
+    def ranked(self, spec: MethodSpec, role: str, budget: Budget | Ratios) -> ChannelMask:
+        """The channels that a method keeps of a parent, for a budget."""
+        coupling, scores = self.dense.coupling, self.scores(spec, role)
+        if isinstance(budget, Ratios):
+            widths = allocate.by_ratios(coupling.groups, budget, self.minimum_keep)
+        else:
+            order = allocate.by_scores(coupling.groups, scores, self.minimum_keep)
+            widths = allocate.allocate(order, coupling, budget, self.minimum_keep)
+        return methods.create(spec).select(self.parent(role), scores, widths)
+
+    def inherited(self, spec: MethodSpec, role: str, mask: ChannelMask) -> Start:
+        """A parent's weights in the channels that a mask keeps, repaired as the method knows how."""
+        parent = self.parent(role)
+        network = parent.network.prune(mask)
+        methods.create(spec).repair(network, parent, mask)
+        return Start(network)
