@@ -23,6 +23,7 @@ from espalier.models.tracing.probe import images
 
 
 def assemble(run: Interpreter, net: nn.Module, shape: Shape, output: Tensor) -> Coupling:
+    """What a run of the symbolic graph found, as a value."""
     graph = run.channel_graph
     stages = graph.stages()
     groups: list[ChannelGroup] = []

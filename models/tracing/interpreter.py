@@ -37,6 +37,7 @@ class Interpreter(fx.Interpreter):
         """Whether every operation was."""
 
     def run_node(self, n: fx.Node) -> Any:
+        """Run one node, and note where its channels lie."""
         self.where = str(n.target)
         args, kwargs = self.fetch_args_kwargs_from_env(n)
         with self.only_shapes:  # and not around the rules, which ask many tensors for theirs
@@ -125,6 +126,7 @@ def _describe(node: fx.Node, module: nn.Module | None) -> str:
 
 
 def keep_outputs(run: Interpreter, output: Any) -> None:
+    """Keep what the network gives; raise TraceError unless that is one tensor with a row for each image."""
     node = next(n for n in reversed(run.graph.nodes) if n.op == "output")
     for source in node.all_input_nodes:
         if source in run.channels:

@@ -32,6 +32,7 @@ def combine(call: Call) -> Channels:
 
 
 def concatenate(call: Call) -> Channels:
+    """Labels one behind the other, where tensors are joined along their channels."""
     dim, first = call.argument(1, "dim", 0) % call.output.dim(), call.first[1]
     if all(channels.opaque for _, channels in call.inputs):
         for _, channels in call.inputs:

@@ -22,6 +22,7 @@ def scaled(call: Call) -> Channels:
 
 
 def reduce(call: Call) -> Channels:
+    """Means and the like, over dimensions apart from batch and channels."""
     value, channels = call.first
     dims = call.argument(1, "dim")
     over = {d % value.dim() for d in ([dims] if isinstance(dims, int) else dims or range(value.dim()))}
@@ -72,12 +73,14 @@ def squeeze(call: Call) -> Channels:
 
 
 def unsqueeze(call: Call) -> Channels:
+    """One more dimension of one element."""
     value, channels = call.first
     at = call.argument(1, "dim") % (value.dim() + 1)
     return Channels(None if channels.dim is None else channels.dim + (at <= channels.dim), channels.labels)
 
 
 def permute(call: Call) -> Channels:
+    """Dimensions in another order."""
     value, channels = call.first
     dims = call.argument(1, "dims")
     order = [d % value.dim() for d in (dims if isinstance(dims, (tuple, list)) else call.args[1:])]
@@ -85,6 +88,7 @@ def permute(call: Call) -> Channels:
 
 
 def transpose(call: Call) -> Channels:
+    """Two dimensions change places."""
     value, channels = call.first
     one, other = (call.argument(1, "dim0") % value.dim(), call.argument(2, "dim1") % value.dim())
     moved = {one: other, other: one}

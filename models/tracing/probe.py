@@ -86,6 +86,7 @@ def _problem(net: nn.Module, shape: Shape, weighted: int | None) -> str:
 
 
 def switch(net: nn.Module, training: bool) -> None:
+    """Put a network into training or evaluation. Raises ArchitectureError if its own code refuses."""
     try:
         net.train(training)
     except Exception as error:  # somebody's own layers may do more then than to note it

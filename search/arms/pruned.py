@@ -26,6 +26,7 @@ class Pruned(Origin):
 
     @property
     def name(self) -> str:
+        """The method with its options, and how its weights began."""
         return str(self.method) + ("" if self.init == "scratch" else f" {self.init}")
 
     def recipe(self, recipe: Recipe) -> Recipe:

@@ -21,6 +21,7 @@ class Sparse(Origin):
 
     @property
     def name(self) -> str:
+        """The method with its options."""
         return f"{self.method} parent"
 
     @classmethod

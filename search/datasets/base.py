@@ -90,5 +90,6 @@ class Dataset:
 
 
 def channels_first(pixels: Any) -> Bytes:
+    """Pixels [n, height, width] or [n, height, width, channels] as [n, channels, height, width]."""
     x = np.asarray(pixels, dtype=np.uint8)
     return np.ascontiguousarray(x[:, None] if x.ndim == 3 else x.transpose(0, 3, 1, 2))

@@ -80,6 +80,7 @@ class _Penalty(Regularizer):
 
     @torch.no_grad()
     def before_step(self, net: nn.Module) -> None:  # noqa: ARG002  (the scales are known)
+        """The subgradient of the penalty."""
         used = [gamma for gamma in self.gammas if gamma.grad is not None]
         gradients = [gamma.grad for gamma in used if gamma.grad is not None]
         torch._foreach_add_(gradients, torch._foreach_sign(used), alpha=self.weight)
