@@ -15,8 +15,8 @@ from espalier.models.layers.draw import InitScheme, draw_normal, glorot, zero
 from espalier.models.network import build
 from espalier.models.tensors import precision_of, state_of
 from espalier.search.errors import SpecError
-from espalier.search.exports import standalone
 from espalier.search.exports.base import CLOSE, Source
+from espalier.search.exports.standalone import Assembled, fill, initialise, load, place, values
 from espalier.search.exports.symbolic import Symbolic, constructor, imports, symbolic, written
 from espalier.search.file import File
 from espalier.search.results import Preprocessing
@@ -97,7 +97,7 @@ def prepare(pixels: Tensor) -> Tensor:
 
 _HELPERS = (
     InitScheme, draw_normal, glorot, zero,
-    standalone.values, standalone.place, standalone.Assembled, standalone.initialise, standalone.load, standalone.fill,
+    values, place, Assembled, initialise, load, fill,
 )  # fmt: skip
 
 
