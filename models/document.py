@@ -40,12 +40,17 @@ class Document(Frozen):
         if not isinstance(data, Mapping):
             return data
         newest = cls.model_fields["schema_version"].default
-        version = data.get("schema_version", newest)
+        version = data.get("schema_version", cls.version_of(data))
         if type(version) is not int or not 1 <= version <= newest:
             raise ValueError(f"this is schema version {version!r}; this release reads 1 to {newest}")
         while version < newest:
             data, version = {**cls.UPGRADES[version](dict(data)), "schema_version": version + 1}, version + 1
         return data
+
+    @classmethod
+    def version_of(cls, data: Raw) -> int:  # noqa: ARG003
+        """The version of a document that says none, and is not known to be stored: today's, unless its words tell."""
+        return int(cls.model_fields["schema_version"].default)
 
     @classmethod
     def read(cls, raw: Raw) -> Self:

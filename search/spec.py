@@ -7,9 +7,9 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 from espalier.models.config import MINIMUM_KEEP
-from espalier.models.document import Document, Frozen, content_hash
+from espalier.models.document import Document, Frozen, Raw, content_hash
 from espalier.search.recipe import Flag, Name, RecipeSpec, Whole
-from espalier.search.upgrades import spec_from_version_1
+from espalier.search.upgrades import spec_from_version_1, uses_version_1
 
 CostMetric = Literal["params", "macs", "channels"]
 Init = Literal["scratch", "inherited"]
@@ -117,6 +117,11 @@ class JobSpec(Document):
     planner: PlannerSpec = PlannerSpec(name="fixed")
     minimum_keep: Share = Field(default=MINIMUM_KEEP, description="least share of each group's channels that stays")
     keep_weights: Flag = True
+
+    @classmethod
+    def version_of(cls, data: Raw) -> int:
+        """Specs of version 1 said no version; some of their words are gone."""
+        return 1 if uses_version_1(data) else super().version_of(data)
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:

@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 Raw = dict[str, Any]
 
 
+SIGNS = ("digits", "mnist", "fashion_mnist")
+"""Data sets whose presets of version 1 did not mirror images, and cropped by 2."""
+
+
+def uses_version_1(spec: Mapping[str, Any]) -> bool:
+    """Whether a spec has words that only version 1 had."""
+    recipe = spec.get("recipe")
+    return "floor" in spec or (isinstance(recipe, Mapping) and not {"flip", "crop"}.isdisjoint(recipe))
+
+
 def spec_from_version_1(raw: Raw) -> Raw:
     """`floor` is the minimum keep; a recipe's `flip` and `crop` are entries of its augmentation."""
-    recipe = dict(raw.get("recipe") or {})
-    flip, crop = recipe.pop("flip", None), recipe.pop("crop", None)
-    if flip is not None or crop is not None:  # the other came from the preset; candidates say what it was
-        recipe["augment"] = _augmentation(flip is not False, 4 if crop is None else crop)
+    recipe = raw.get("recipe")
+    if isinstance(recipe, Mapping):
+        changed = dict(recipe)
+        flip, crop = changed.pop("flip", None), changed.pop("crop", None)
+        if flip is not None or crop is not None:
+            preset = _preset(raw, changed.get("preset"))
+            changed["augment"] = _augmentation(preset[0] if flip is None else flip, preset[1] if crop is None else crop)
+        raw["recipe"] = changed
     if "floor" in raw:
         raw["minimum_keep"] = raw.pop("floor")
-    return {**raw, "recipe": recipe}
+    return raw
+
+
+def _preset(spec: Raw, name: str | None) -> tuple[bool, int]:
+    """What the data set's preset of version 1 said of flip and crop."""
+    target = spec.get("target")
+    if isinstance(target, Mapping) and target.get("dataset") in SIGNS:
+        return False, 2
+    return True, 4 if name == "paper" else 2
 
 
 def candidate_from_version_1(raw: Raw) -> Raw:
