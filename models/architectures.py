@@ -16,7 +16,7 @@ import torchvision
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from torch import nn
 
-from espalier.models.config import ChannelConfig, Shape
+from espalier.models.config import ChannelConfig, Extent, Shape
 from espalier.models.document import Frozen
 from espalier.models.errors import ArchitectureError, UnknownArchitecture
 from espalier.models.layers.draw import InitScheme
@@ -222,6 +222,12 @@ def architecture(name: str) -> Architecture:
     raise UnknownArchitecture(name, names())
 
 
+class _Image(Frozen):
+    """The shape of an image: channels, height, width."""
+
+    shape: tuple[Extent, Extent, Extent]
+
+
 @functools.cache
 def _plugins() -> dict[str, EntryPoint]:
     return {f"{entry.dist.name}/{entry.name}": entry for entry in entry_points(group=PLUGINS) if entry.dist}
@@ -236,10 +242,11 @@ def _from_plugin(name: str, entry: EntryPoint) -> Architecture:
         raise ArchitectureError(f"{where} cannot be loaded: {error}") from error
     if not isinstance(found, Architecture):
         kind = f"{Architecture.__module__}.{Architecture.__qualname__}"
-        raise ArchitectureError(f"{where} is a {type(found).__name__}; it must be a {kind}")
+        raise ArchitectureError(f"{where} is a {type(found).__name__}; it must be an {kind}")
     if not (isinstance(found.options, type) and issubclass(found.options, Frozen)):
         raise ArchitectureError(f"{where} has options of {found.options!r}; they must be a subclass of {Frozen!r}")
     try:
+        _Image(shape=found.shape)
         ChannelConfig.of_classifier(name, {}, found.classes, found.shape, {})
     except ValidationError as error:
         problems = "; ".join(f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors())

@@ -44,7 +44,11 @@ class Document(Frozen):
         if type(version) is not int or not 1 <= version <= newest:
             raise ValueError(f"this is schema version {version!r}; this release reads 1 to {newest}")
         while version < newest:
-            data, version = {**cls.UPGRADES[version](dict(data)), "schema_version": version + 1}, version + 1
+            try:
+                data = {**cls.UPGRADES[version](dict(data)), "schema_version": version + 1}
+            except (KeyError, TypeError, AttributeError) as error:
+                raise ValueError(f"this is no document of version {version}: {error!r} stands in the way") from error
+            version += 1
         return data
 
     @classmethod

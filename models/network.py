@@ -13,7 +13,7 @@ from pydantic import JsonValue, ValidationError
 from torch import Tensor, nn
 
 from espalier.models.architectures import Architecture, architecture
-from espalier.models.config import SCHEMA_VERSION, ChannelConfig, ChannelGroup, ChannelMask, Cost, Shape
+from espalier.models.config import ChannelConfig, ChannelGroup, ChannelMask, Cost, Shape
 from espalier.models.copies import on_meta, with_memory, without_memory
 from espalier.models.document import Frozen
 from espalier.models.errors import ArchitectureError, ConfigError, SurgeryError
@@ -148,10 +148,12 @@ def thinned(network: Network, mask: ChannelMask) -> ChannelConfig:
 
 def _dense_of(config: ChannelConfig) -> tuple[nn.Module, Coupling]:
     """The dense network a config is cut from, without weights, and how its channels are coupled."""
-    if len(config.inputs) != 1 or len(config.outputs) != 1:
+    ranks = [[len(spec.shape) for spec in specs] for specs in (config.inputs, config.outputs)]
+    if ranks != [[3], [1]]:
+        inputs, outputs = ([spec.shape for spec in specs] for specs in (config.inputs, config.outputs))
         raise ConfigError(
-            f"a network has one input and one output, and this config has {len(config.inputs)} and "
-            f"{len(config.outputs)}"
+            "a network takes one image (channels, height, width) and gives one number for each class; this config has "
+            f"inputs of shape {inputs} and outputs of shape {outputs}"
         )
     return _traced(config.arch, json.dumps(config.options, sort_keys=True), config.classes, config.shape)
 
@@ -210,8 +212,6 @@ def _selected(skeleton: nn.Module, coupling: Coupling, buffer: str, config: Chan
 
 def validate(config: ChannelConfig) -> None:
     """Raise ConfigError unless the config names every group of its network with a width it can have."""
-    if config.schema_version != SCHEMA_VERSION:
-        raise ConfigError(f"this is schema version {config.schema_version}; this release reads {SCHEMA_VERSION}")
     if config.mask is not None:
         raise ConfigError("this config has a mask over single weights, which this release cannot apply")
     known = {group.name: group for group in _dense_of(config)[1].groups}

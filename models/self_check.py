@@ -13,6 +13,7 @@ from espalier.models.layers import layer_of
 from espalier.models.layers.base import random_uniform
 from espalier.models.network import Network
 from espalier.models.surgery import prune
+from espalier.models.tensors import precision_of
 
 
 def self_check(config: ChannelConfig, masks: int = 1, double: bool = False) -> None:
@@ -24,7 +25,8 @@ def self_check(config: ChannelConfig, masks: int = 1, double: bool = False) -> N
     randomise(net, torch.Generator().manual_seed(2))
     for seed in range(masks):
         cut = prune(net, coupling, random_mask(coupling.groups, seed), check=True)
-    _train_once(cut, torch.randn(2, *config.shape, dtype=torch.double if double else torch.float))
+    generator = torch.Generator().manual_seed(3)
+    _train_once(cut, torch.randn(2, *config.shape, dtype=precision_of(cut), generator=generator))
 
 
 def _train_once(net: nn.Module, images: torch.Tensor) -> None:
@@ -43,10 +45,9 @@ def randomise(net: nn.Module, generator: torch.Generator) -> None:
         layer = layer_of(module)
         if layer is not None and layer.randomise is not None:
             layer.randomise(module, generator)
-        elif layer is None or not layer.drawn:
-            for own in module.parameters(recurse=False):
-                if own.is_floating_point():
-                    random_uniform(own, generator)
+        for name, own in module.named_parameters(recurse=False):
+            if own.is_floating_point() and (layer is None or name not in layer.drawn):
+                random_uniform(own, generator)
 
 
 def random_mask(groups: Iterable[ChannelGroup], seed: int) -> ChannelMask:

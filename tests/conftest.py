@@ -9,8 +9,8 @@ import pytest
 import torch
 from hypothesis import settings
 
-from espalier.search.data import Data, Places, load
-from espalier.search.types import Recipe
+from espalier.search.datasets import Data, Places, load
+from espalier.search.recipe import Crop, Recipe
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=15)
 settings.load_profile("repeatable")
@@ -33,7 +33,7 @@ def digits(places: Places) -> Data:
 @pytest.fixture
 def recipe() -> Recipe:
     """Two epochs of what `digits` is trained with."""
-    return Recipe(epochs=2, batch_size=64, lr=0.05, flip=False, crop=2)
+    return Recipe(epochs=2, batch_size=64, lr=0.05, augment=(Crop(pad=2),))
 
 
 @pytest.fixture(autouse=True)

@@ -8,9 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-BATCH = 127
-"""Inputs of the symbolic run: a prime, so that numbers which it divides are numbers of something for every input."""
-
 
 class NotUnderstood(Exception):
     """An operation, or its use here, that is not on the list."""

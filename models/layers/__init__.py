@@ -10,7 +10,7 @@ from espalier.models.layers.batch_norm import BATCH_NORM_1D, BATCH_NORM_2D, INST
 from espalier.models.layers.convolution import CONVOLUTION
 from espalier.models.layers.linear import LINEAR
 from espalier.models.layers.mixing_norm import GROUP_NORM, LAYER_NORM
-from espalier.models.layers.plain import ACTIVATIONS, AVERAGE_POOL, FLATTEN, POOLS
+from espalier.models.layers.plain import ACTIVATIONS, AVERAGE_POOL, FLATTEN, HARDSWISH, POOLS, UPSAMPLINGS
 from espalier.models.layers.prelu import PRELU
 
 _RECORDS = (
@@ -25,6 +25,8 @@ _RECORDS = (
     ATTENTION,
     AVERAGE_POOL,
     FLATTEN,
+    HARDSWISH,
+    *UPSAMPLINGS,
     *POOLS,
     *ACTIVATIONS,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from espalier.models.layers.base import Layer
+from espalier.models.layers.base import Layer, random_normal
 from espalier.models.layers.draw import InitScheme, draw_normal, glorot, zero
 
 DRAWN = (
@@ -21,9 +21,23 @@ def draw_attention(layer: nn.MultiheadAttention, generator: torch.Generator, sch
     zero(layer.in_proj_bias, layer.bias_k, layer.bias_v)
 
 
+def _randomise(layer: nn.MultiheadAttention, generator: torch.Generator) -> None:
+    for bias in (layer.in_proj_bias, layer.bias_k, layer.bias_v):
+        random_normal(bias, 0.5, generator)
+
+
 def _source(layer: nn.MultiheadAttention) -> str:
-    first = layer.batch_first
-    return f"MultiheadAttention({layer.embed_dim}, {layer.num_heads}, {layer.dropout}, batch_first={first})"
+    words = {
+        "dropout": layer.dropout,
+        "bias": layer.in_proj_bias is not None,
+        "add_bias_kv": layer.bias_k is not None,
+        "add_zero_attn": layer.add_zero_attn,
+        "kdim": layer.kdim,
+        "vdim": layer.vdim,
+        "batch_first": layer.batch_first,
+    }
+    rest = ", ".join(f"{name}={value}" for name, value in words.items())
+    return f"MultiheadAttention({layer.embed_dim}, {layer.num_heads}, {rest})"
 
 
-ATTENTION = Layer(nn.MultiheadAttention, None, DRAWN, draw_attention, source=_source)
+ATTENTION = Layer(nn.MultiheadAttention, None, DRAWN, draw_attention, randomise=_randomise, source=_source)

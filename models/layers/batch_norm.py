@@ -44,14 +44,14 @@ def _resize(layer: Any) -> None:
         layer.num_features = one.shape[0]
 
 
-def _randomise(layer: nn.BatchNorm2d, generator: torch.Generator) -> None:
+def _randomise(layer: Any, generator: torch.Generator) -> None:
     random_normal(layer.running_mean, 0.5, generator)
     random_uniform(layer.running_var, generator)
     random_uniform(layer.weight, generator)
     random_normal(layer.bias, 0.5, generator)
 
 
-def _source(layer: nn.BatchNorm2d) -> str:
+def _source(layer: nn.Module) -> str:
     """Without an argument that older releases of torch do not know."""
     return printed(layer).replace("affine=True, bias=True", "affine=True")
 
@@ -60,4 +60,6 @@ BATCH_NORM_1D, BATCH_NORM_2D = (
     Layer(kind, trace_norm, ("weight", "bias", *STATISTICS), draw_batch_norm, _resize, _randomise, _source)
     for kind in (nn.BatchNorm1d, nn.BatchNorm2d)
 )
-INSTANCE_NORM = Layer(nn.InstanceNorm2d, trace_norm, ("weight", "bias", *STATISTICS), draw_reset, _resize)
+INSTANCE_NORM = Layer(
+    nn.InstanceNorm2d, trace_norm, ("weight", "bias", *STATISTICS), draw_reset, _resize, _randomise, _source
+)

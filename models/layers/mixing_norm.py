@@ -10,10 +10,10 @@ from espalier.models.layers.base import Layer, random_normal, random_uniform
 from espalier.models.layers.batch_norm import draw_reset
 
 
-def _randomise(layer: nn.LayerNorm, generator: torch.Generator) -> None:
+def _randomise(layer: nn.LayerNorm | nn.GroupNorm, generator: torch.Generator) -> None:
     random_uniform(layer.weight, generator)
     random_normal(layer.bias, 0.5, generator)
 
 
 LAYER_NORM = Layer(nn.LayerNorm, across_channels, ("weight", "bias"), draw_reset, randomise=_randomise)
-GROUP_NORM = Layer(nn.GroupNorm, across_channels, ("weight", "bias"), draw_reset)
+GROUP_NORM = Layer(nn.GroupNorm, across_channels, ("weight", "bias"), draw_reset, randomise=_randomise)

@@ -9,7 +9,7 @@ from torch import nn
 
 from espalier.models.channels.call import Call
 from espalier.models.channels.labels import Channels
-from espalier.models.layers.base import Layer
+from espalier.models.layers.base import Layer, random_uniform
 from espalier.models.layers.draw import InitScheme
 
 
@@ -32,8 +32,12 @@ def _resize(layer: nn.PReLU) -> None:
         layer.num_parameters = len(weight)
 
 
+def _randomise(layer: nn.PReLU, generator: torch.Generator) -> None:
+    random_uniform(layer.weight, generator)
+
+
 def _source(layer: nn.PReLU) -> str:
     return f"PReLU({layer.num_parameters}, init={layer.init})"
 
 
-PRELU = Layer(nn.PReLU, trace_prelu, ("weight",), draw_prelu, _resize, source=_source)
+PRELU = Layer(nn.PReLU, trace_prelu, ("weight",), draw_prelu, _resize, _randomise, _source)

@@ -64,7 +64,11 @@ class Coupling:
         dense = self.cost(self.widths)
         kept = {tensor: self.kept_part(tensor) for tensor in self.shapes}
         macs = self.activation_macs + sum(size * self.macs_per_weight.get(tensor, 0) for tensor, size in kept.items())
-        return 1 - sum(kept.values()) / max(dense.params, 1), 1 - macs / max(dense.macs, 1)
+        params = sum(kept.values())
+        return (
+            1 - params / dense.params if dense.params else 0.0,
+            1 - macs / dense.macs if dense.macs else 0.0,
+        )
 
     def with_role(self, role: Role) -> tuple[str, ...]:
         """The tensors that are this to their layers."""

@@ -7,13 +7,15 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from espalier.app.executors import NO_LIMITS, Limits, TaskFailed
-from espalier.app.tasks import evaluate_candidate, examine_spec, prepare_job
+from espalier.app.work.executors.base import Task, TaskFailed
+from espalier.app.work.tasks import evaluate_candidate, examine_spec, prepare_job
 from espalier.models.config import Cost
-from espalier.search.plan import plan
-from espalier.search.types import Candidate, Epoch, Execution, JobSpec, MadeBy
+from espalier.search.candidates import Candidate
+from espalier.search.examination import Examination
+from espalier.search.results import CurvePoint, Execution, MadeBy
+from espalier.search.training.loop import Reported
 from espalier.search.version import VERSION
-from tests.search.helpers import result
+from tests.search.helpers import planned, question, result
 
 
 class FakeExecutor:
@@ -28,31 +30,20 @@ class FakeExecutor:
         """Candidates that never end."""
         self.cancelled: list[Future[Any]] = []
 
-    def submit(
-        self,
-        function: Callable[..., Any],
-        *args: Any,
-        threads: int = 1,
-        report: Callable[[Any], None] | None = None,
-        limits: Limits = NO_LIMITS,
-        **kwargs: Any,
-    ) -> Future[Any]:
-        del threads, limits
+    def submit(self, task: Task) -> Future[Any]:
         future: Future[Any] = Future()
-        if function is prepare_job:
+        if task.function is prepare_job:
             future.set_result(Execution())
-        elif function is examine_spec:
-            future.set_result(_Examined(args[0]))
-        elif function is evaluate_candidate:
-            self._evaluate(future, args[0], report, kwargs)
+        elif task.function is examine_spec:
+            spec = task.args[0]
+            future.set_result(Examination(question(spec), tuple(planned(spec)), Cost(1000, 10000), 1, 1))
+        elif task.function is evaluate_candidate:
+            self._evaluate(future, task)
         else:
             try:
-                future.set_result(function(*args, **kwargs))
+                future.set_result(task.function(*task.args, **task.kwargs))
             except Exception as error:
-                from espalier.models.errors import ModelError
-                from espalier.search.errors import SpecError
-
-                is_users = isinstance(error, (SpecError, ModelError))
+                is_users = getattr(error, "is_users", False)
                 future.set_exception(TaskFailed(type(error).__name__, str(error), is_users))
         return future
 
@@ -61,17 +52,19 @@ class FakeExecutor:
         """How many candidates were taken up that never end."""
         return sum(map(self.held, self.evaluated))
 
-    def _evaluate(self, future: Future[Any], candidate: Candidate, report: Any, options: dict[str, Any]) -> None:
+    def _evaluate(self, future: Future[Any], task: Task) -> None:
+        candidate: Candidate = task.args[0]
         self.evaluated.append(candidate)
         if self.held(candidate):
             future.set_running_or_notify_cancel()
             return
-        if report:
-            report(Epoch(epoch=0, epochs=1, loss=1.0, holdout=0.5))
+        if task.report:
+            point = CurvePoint(step=1, epoch=0, metrics={"loss": 1.0, "accuracy": 0.5})
+            task.report(Reported(point, 1, "accuracy"))
         if error := self.broken(candidate):
             future.set_exception(TaskFailed("Diverged", error, False))
         else:
-            future.set_result(_Evaluated(candidate, options["keep_weights"]))
+            future.set_result(_Evaluated(candidate, task.kwargs["keep_weights"]))
 
     def cancel(self, future: Future[Any]) -> None:
         self.cancelled.append(future)
@@ -80,16 +73,11 @@ class FakeExecutor:
         pass
 
 
-class _Examined:
-    def __init__(self, spec: JobSpec) -> None:
-        self.candidates, self.dense, self.epochs, self.macs = plan(spec, "d").candidates, Cost(1000, 10000), 1, 1
-
-
 class _Evaluated:
-    """Pruned is better than uniform, which is better than random; a little noise by key."""
+    """Automatic is better than uniform, which is better than random; a little noise by key."""
 
     def __init__(self, candidate: Candidate, keep_weights: bool) -> None:
-        base = {"dense": 0.9, "pruned": 0.8, "uniform": 0.7, "random": 0.6}[candidate.origin.kind]
+        base = {"sparse": 0.9, "dense": 0.9, "pruned": 0.8, "uniform": 0.7, "random": 0.6}[candidate.origin.kind]
         noise = int(hashlib.sha256(candidate.key.encode()).hexdigest()[:4], 16) / 65536 / 100
         keep = candidate.budget.keep if candidate.budget else 1.0
         self.result = result(
@@ -99,4 +87,4 @@ class _Evaluated:
             seconds=0.01,
             made_by=MadeBy(espalier=VERSION, torch="0", execution=Execution()),
         )
-        self.weights = candidate.key.encode() if keep_weights else None
+        self.artifacts = {"weights": candidate.key.encode()} if keep_weights else {}

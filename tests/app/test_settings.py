@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import stat
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
-from espalier.app.service import holding, token_of
-from espalier.app.serving import serve
+from espalier.app.server.serving import serve
 from espalier.app.settings import Settings, SettingsError, load
+from espalier.app.work.executors import EXECUTORS
+from tests.app.fakes import FakeExecutor
 
 
 def test_defaults(tmp_path: Path) -> None:
@@ -24,7 +25,7 @@ def test_defaults(tmp_path: Path) -> None:
         ("WORKER", "2", r"no setting ESPALIER_WORKER; there are: .*ESPALIER_WORKERS"),
         ("WORKERS", "0", "ESPALIER_WORKERS: Input should be greater than or equal to 1, got '0'"),
         ("WORKERS", "many", "ESPALIER_WORKERS"),
-        ("EXECUTOR", "slurm", "ESPALIER_EXECUTOR: Input should be 'local'"),
+        ("EXECUTOR", "slurm", r"ESPALIER_EXECUTOR: .*no executor of that name; there are: .*local.*, got 'slurm'"),
         ("LOG_FORMAT", "xml", "'text' or 'json'"),
         ("MAX_QUEUED_JOBS", "-1", "ESPALIER_MAX_QUEUED_JOBS"),
     ],
@@ -45,33 +46,54 @@ def test_a_secret_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "s3cret" not in repr(Settings(token="s3cret"))
 
 
-def test_a_token_is_made_once_and_readable_by_its_owner_alone(tmp_path: Path) -> None:
-    token, made = token_of(Settings(data_dir=tmp_path))
-    assert made
-    assert token_of(Settings(data_dir=tmp_path)) == (token, False)
-    assert stat.S_IMODE((tmp_path / "token").stat().st_mode) == 0o600
-    assert token_of(Settings(data_dir=tmp_path, token="mine")) == ("mine", False)
+def test_an_unknown_executor_is_refused_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ESPALIER_EXECUTOR", "slurm")
+    with pytest.raises(SettingsError, match=", ".join(EXECUTORS)):
+        serve("", 0, with_api=True, with_runner=True, auth=False)
+    assert not load_path().exists(), "nothing was begun"
 
 
-def test_an_empty_token_file_is_replaced(tmp_path: Path) -> None:
-    (tmp_path / "token").touch()
-    token, made = token_of(Settings(data_dir=tmp_path))
-    assert made
-    assert len(token) > 20
+def load_path() -> Path:
+    """The data directory that the settings name."""
+    return Settings(executor="local").data_dir
 
 
-def test_one_runner_holds_the_file_of_a_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ESPALIER_DATA_DIR", str(tmp_path / "mine"))
-    monkeypatch.setenv("ESPALIER_DATABASE_URL", f"sqlite:///{tmp_path}/theirs/espalier.db")
-    with holding(tmp_path / "theirs"), pytest.raises(SettingsError, match=r"another Espalier already runs on .*theirs"):
-        serve("", 0, with_api=False, with_runner=True, auth=False)
+def test_an_executor_that_was_added_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ESPALIER_EXECUTOR", "fake")
+    with pytest.raises(SettingsError, match="there are: local"):
+        load()
+    monkeypatch.setitem(EXECUTORS, "fake", FakeExecutor)
+    assert load().executor == "fake"
+    monkeypatch.setenv("ESPALIER_EXECUTOR", "slurm")
+    with pytest.raises(SettingsError, match=r"there are: local, .*fake"):
+        load()
 
 
-def test_one_runner_holds_a_data_directory(tmp_path: Path) -> None:
-    with holding(tmp_path), pytest.raises(SettingsError, match="another Espalier already runs"), holding(tmp_path):
-        pass
-    with holding(tmp_path):
-        pass
-    (tmp_path / "file").touch()
-    with pytest.raises(SettingsError, match="cannot be used"), holding(tmp_path / "file"):
-        pass
+def test_every_wrong_setting_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ESPALIER_WORKERS", "0")
+    monkeypatch.setenv("ESPALIER_LOG_LEVEL", "loud")
+    with pytest.raises(SettingsError, match=r"ESPALIER_WORKERS.*ESPALIER_LOG_LEVEL"):
+        load()
+
+
+def test_the_clients_address_is_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ESPALIER_URL", "http://example.org")
+    assert load().executor == "local"
+
+
+def test_a_database_urls_password_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ESPALIER_DATABASE_URL", "postgresql://me:s3cret@host/x")
+    monkeypatch.setenv("ESPALIER_WORKERS", "0")
+    with pytest.raises(SettingsError) as caught:
+        load()
+    assert "s3cret" not in str(caught.value)
+
+
+def test_settings_do_not_change(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, datasets_dir=tmp_path / "images", database_url="postgresql://host/x")
+    assert (settings.datasets, settings.url) == (tmp_path / "images", "postgresql://host/x")
+    assert {settings.cache, settings.artifacts, settings.work} == {
+        tmp_path / name for name in ("cache", "artifacts", "work")
+    }
+    with pytest.raises(ValidationError):
+        settings.workers = 3  # type: ignore[misc]

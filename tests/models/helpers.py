@@ -1,15 +1,19 @@
-"""Small networks in double precision with batch-norm statistics of their own, and masks that respect floors."""
+"""What tests of networks share: the zoo in small sizes, masks that fit, layers drawn and written."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
 from pydantic import JsonValue
 from torch import Tensor, nn
 
-from espalier.models.architectures import ARCHITECTURES
+from espalier.models.architectures import ARCHITECTURES, AS_PAPERS
 from espalier.models.config import ChannelConfig
+from espalier.models.initialise import initialise
+from espalier.models.layers import layer_of
+from espalier.models.layers.draw import InitScheme
 from espalier.models.network import Network, build, dense
 from espalier.models.self_check import randomise
 from espalier.models.tracing.coupling import Coupling
@@ -55,3 +59,22 @@ def case(name: str, config: ChannelConfig | None = None) -> Case:
 def close(one: Tensor, other: Tensor) -> bool:
     """Equal up to rounding, relative to the largest value (deep networks grow)."""
     return bool((one - other).abs().max() <= 1e-9 * max(1.0, float(other.abs().max())))
+
+
+def rebuilt(layer: nn.Module) -> nn.Module:
+    """The layer that its source makes."""
+    known = layer_of(layer)
+    assert known is not None
+    made: nn.Module = eval(f"nn.{known.source(layer)}", {"nn": nn})
+    return made
+
+
+def drawn(layer: nn.Module, seed: int, scheme: InitScheme = AS_PAPERS) -> dict[str, Tensor]:
+    """A layer's tensors after they were drawn."""
+    initialise(layer, seed, scheme)
+    return {name: tensor.clone() for name, tensor in layer.state_dict().items()}
+
+
+def same(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
+    """The same names with the same values."""
+    return one.keys() == other.keys() and all(torch.equal(tensor, other[name]) for name, tensor in one.items())

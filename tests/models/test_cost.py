@@ -91,7 +91,7 @@ def test_the_lottery_papers_networks_have_its_number_of_weights(name: str, weigh
 
 @pytest.mark.parametrize("name", ["resnet18", "vgg16_bn", "mobilenet_v3_large", "shufflenet_v2_x1_0", "vit_b_32"])
 def test_torchvisions_networks_have_their_published_costs(name: str) -> None:
-    """At the size they were trained with; the sweep in `benchmarks/coverage.py` does this for all of them."""
+    """At the size they were trained with; the sweep (`test_sweep.py`) does this for all of them."""
     published = torchvision.models.get_model_weights(name).DEFAULT.meta
     params, macs = cost(dense(f"torchvision/{name}"))
     assert params == published["num_params"]

@@ -19,25 +19,8 @@ from espalier.models.network import Network, build, dense, forget_traced, thinne
 from espalier.models.self_check import self_check
 from espalier.models.surgery import prune
 from espalier.models.tensors import state_of
-from espalier.search.export import export
-
-Forward = Callable[[Any, Tensor], Any]
-
-
-class Own(nn.Module):
-    """Layers by name, and a forward given as a function of them."""
-
-    def __init__(self, forward: Forward, layers: dict[str, Any]) -> None:
-        super().__init__()
-        for name, layer in layers.items():
-            if isinstance(layer, Tensor) and not isinstance(layer, nn.Parameter):
-                self.register_buffer(name, layer)
-            else:
-                setattr(self, name, layer)
-        self._forward = forward
-
-    def forward(self, x: Tensor) -> Any:
-        return self._forward(self, x)
+from espalier.search.exports import export
+from tests.models.networks import Forward, Gain, Own, WithSkip, conv
 
 
 @pytest.fixture
@@ -54,12 +37,8 @@ def register(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[],
     forget_traced()
 
 
-def conv(inputs: int, outputs: int, **options: Any) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, 3, padding=1, **options)
-
-
 def own(forward: Forward, **layers: Callable[[], Any]) -> Callable[[], nn.Module]:
-    return lambda: Own(forward, {name: make() for name, make in layers.items()})
+    return lambda: Own(forward, **{name: make() for name, make in layers.items()})
 
 
 def logits(m: Any, x: Tensor) -> Tensor:
@@ -74,7 +53,10 @@ def test_layers_that_share_a_weight_share_it_when_built(register: Register) -> N
     def make() -> nn.Module:
         net = Own(
             lambda m, x: logits(m, m.c(m.b(m.a(x)))),
-            {"a": conv(3, 8), "b": conv(8, 8), "c": conv(8, 8), "head": nn.Linear(8, 2)},
+            a=conv(3, 8),
+            b=conv(8, 8),
+            c=conv(8, 8),
+            head=nn.Linear(8, 2),
         )
         net.c.weight = net.b.weight
         return net
@@ -87,7 +69,9 @@ def test_layers_that_share_a_weight_share_it_when_built(register: Register) -> N
 
 def test_layers_that_share_a_weight_share_it_in_the_python_file(register: Register, tmp_path: Path) -> None:
     def make() -> nn.Module:
-        net = Own(lambda m, x: logits(m, m.c(m.b(m.a(x)))), {name: conv(3 if name == "a" else 8, 8) for name in "abc"})
+        net = Own(
+            lambda m, x: logits(m, m.c(m.b(m.a(x)))), **{name: conv(3 if name == "a" else 8, 8) for name in "abc"}
+        )
         net.head, net.c.weight = nn.Linear(8, 2), net.b.weight  # type: ignore[assignment]
         return net
 
@@ -123,14 +107,6 @@ def test_an_output_that_is_not_one_number_for_each_class_is_refused(register: Re
 
 
 def test_what_a_subclass_adds_has_its_constructors_values(register: Register) -> None:
-    class Gain(nn.Conv2d):
-        def __init__(self) -> None:
-            super().__init__(8, 8, 1)
-            self.gain = nn.Parameter(torch.full((8, 1, 1), 3.0))
-
-        def forward(self, x: Tensor) -> Tensor:
-            return super().forward(x) * self.gain
-
     config = register(own(lambda m, x: logits(m, m.gain(m.a(x))), gain=Gain, **HEAD))
     assert build(config).gain.gain.flatten().tolist() == [3.0] * 8  # type: ignore[union-attr]
 
@@ -201,7 +177,7 @@ def test_what_is_done_besides_freezes(register: Register, forward: Forward, reas
     config = register(own(forward, b=hooked, **HEAD))
     coupling = Network.of(config).coupling
     assert "a" not in coupling.widths
-    assert any(reason in frozen.reason for frozen in coupling.kept), coupling.kept
+    assert any(reason in kept.reason for kept in coupling.kept), coupling.kept
 
 
 def test_a_single_number_of_the_networks_own_freezes_nothing(register: Register) -> None:
@@ -221,11 +197,7 @@ def test_constants_of_the_code_are_followed(register: Register) -> None:
 
 
 def test_a_network_that_wants_more_than_images_is_refused(register: Register) -> None:
-    class Two(nn.Module):
-        def forward(self, x: Tensor, skip: Tensor | None = None) -> Tensor:
-            return x if skip is None else skip
-
-    with pytest.raises(TraceError, match=r"Two.forward takes skip besides the images"):
-        register(Two)
+    with pytest.raises(TraceError, match=r"WithSkip.forward takes skip besides the images"):
+        register(WithSkip)
     with pytest.raises(ArchitectureError, match="the factory gives NoneType, not a network"):
         register(lambda: None)

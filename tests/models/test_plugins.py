@@ -44,7 +44,7 @@ import json, torch
 from espalier.models.architectures import names
 from espalier.models.network import Network, build, dense, thinned
 from espalier.models.config import ChannelMask
-from espalier.search.export import export
+from espalier.search.exports import export
 assert "example-nets/tiny" in names()
 whole = dense("example-nets/tiny", 4, (3, 16, 16), {"channels": 6})
 mask = ChannelMask({g.name: torch.arange(g.width) % 2 == 0 for g in Network.of(whole).groups})
@@ -63,13 +63,13 @@ print(json.dumps([config.widths, [g.layers for g in Network.of(whole).groups], l
 def test_a_broken_package_is_named_and_sinks_nothing_else(installed: Path) -> None:
     code = """
 import json
-from espalier.app.tasks import describe_catalog
+from espalier.app.work.tasks import describe_catalog
 from espalier.models.errors import ModelError
 from espalier.models.network import dense
 def error(name):
     try: dense(name)
     except ModelError as problem: return str(problem)
-words = {e["name"]: e["description"] for e in describe_catalog()["architectures"]}
+words = {e.name: e.description for e in describe_catalog()["architectures"]}
 print(json.dumps([words, *(error(f"example-nets/{name}") for name in
                          ("broken", "wrong", "leaving", "shapeless", "optionless"))]))
 """
@@ -79,10 +79,12 @@ print(json.dumps([words, *(error(f"example-nets/{name}") for name in
     assert broken == (
         "'example-nets/broken' (example_nets.missing:NET) cannot be loaded: No module named 'example_nets.missing'"
     )
-    assert wrong.endswith("is a type; it must be a models.architectures.Architecture")
+    assert wrong.endswith("is a type; it must be an espalier.models.architectures.Architecture")
     assert leaving.endswith("cannot be loaded: no licence")
     assert "cannot have its own input or classes: shape: " in shapeless
-    assert optionless.endswith("options of <class 'dict'>; they must be a subclass of <class 'models.config.Frozen'>")
+    assert optionless.endswith(
+        "options of <class 'dict'>; they must be a subclass of <class 'espalier.models.document.Frozen'>"
+    )
     assert all(words[f"example-nets/{name}"] for name in ("leaving", "shapeless", "optionless"))
 
 

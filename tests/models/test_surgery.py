@@ -23,6 +23,7 @@ from espalier.models.surgery import permute, prune, silence
 from espalier.models.tracing.coupling import Coupling
 from espalier.models.tracing.trace import trace
 from tests.models.helpers import SMALL, case, close
+from tests.models.networks import Merging, Wide
 
 CASES = {name: case(name) for name in SMALL}
 names = pytest.mark.parametrize("name", CASES)
@@ -135,18 +136,6 @@ def test_a_mask_that_does_not_fit_is_refused(kept: dict[str, torch.Tensor], word
 
 
 def test_what_a_cut_network_raises_is_a_reason_not_a_crash() -> None:
-    class Wide(nn.Module):
-        """Does not run with few channels, which no tracing can know."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.a, self.b = nn.Conv2d(3, 8, 1), nn.Conv2d(8, 2, 1)
-
-        def forward(self, x: Tensor) -> Tensor:
-            y = self.a(x)
-            torch._assert(y.shape[1] > 2, "too few")
-            return self.b(y)  # type: ignore[no-any-return]
-
     net = Wide()
     coupling = trace(net, (3, 4, 4))
     with pytest.raises(SurgeryError, match="the group that differs most is 'a'"):
@@ -156,24 +145,6 @@ def test_what_a_cut_network_raises_is_a_reason_not_a_crash() -> None:
 def test_a_network_without_parameters_has_nothing_to_check() -> None:
     net = nn.Sequential(nn.AvgPool2d(2), nn.Flatten())
     assert isinstance(prune(net, trace(net, (3, 4, 4)), ChannelMask({})), nn.Sequential)
-
-
-class Merging(nn.Module):
-    """Folds its scale into its weight while it evaluates, as networks do that are faster so."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv, self.scale, self.merged = nn.Conv2d(8, 2, 1), nn.Parameter(torch.tensor(2.0)), False
-
-    def train(self, mode: bool = True) -> Merging:
-        super().train(mode)
-        if mode == self.merged:
-            self.conv.weight.data *= 1 / self.scale.data if mode else self.scale.data
-            self.merged = not mode
-        return self
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.conv(x) * (1 if self.merged else self.scale)  # type: ignore[no-any-return]
 
 
 def test_a_network_is_switched_back_as_its_own_code_does_it() -> None:

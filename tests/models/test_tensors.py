@@ -1,57 +1,14 @@
-"""Networks without memory, and copies with other tensors."""
+"""The tensors of a network by name, and cuts of one of them."""
 
 from __future__ import annotations
 
-import copy
-
+import pytest
 import torch
 from torch import nn
 
-from espalier.models.copies import on_meta, replace, with_memory, with_tensors, without_memory
-from espalier.models.tensors import named_tensors
-
-
-class Tied(nn.Module):
-    """Two layers that share a weight, one that is kept in a list besides, and a table of its own."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.one = nn.Linear(4, 4)
-        self.two = nn.Linear(4, 4)
-        self.two.weight = self.one.weight
-        self.seen = [self.one]
-        self.table = nn.Parameter(torch.arange(3.0))
-
-
-def test_only_the_named_kinds_lose_their_memory_and_only_meanwhile() -> None:
-    with without_memory(lambda module, name: isinstance(module, nn.Linear) and name in ("weight", "bias")):
-        net = Tied()
-    assert net.one.weight.is_meta
-    assert net.one.bias.is_meta
-    assert net.table.tolist() == [0, 1, 2]
-    assert not nn.Linear(2, 2).weight.is_meta
-
-
-def test_shared_tensors_stay_shared() -> None:
-    with without_memory(lambda module, name: isinstance(module, nn.Linear) and name in ("weight", "bias")):
-        bare = Tied()
-    for net in (bare, with_memory(bare), on_meta(Tied()), with_tensors(Tied(), {})):
-        assert net.one.weight is net.two.weight  # type: ignore[union-attr]
-        assert net.seen[0] is net.one  # type: ignore[index]
-
-
-def test_a_copy_is_what_deepcopy_gives() -> None:
-    net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.Sequential(nn.ReLU(), nn.Flatten()), nn.Sequential())
-    ours, theirs = with_tensors(net, {}), copy.deepcopy(net)
-    assert str(ours) == str(theirs)
-    assert all(
-        torch.equal(a, b) and a is not b
-        for a, b in zip(ours.state_dict().values(), net.state_dict().values(), strict=True)
-    )
-    for mine, original in zip(ours.modules(), net.modules(), strict=True):
-        assert vars(mine).keys() == vars(original).keys()
-        assert mine is not original
-        assert mine._forward_hooks is not original._forward_hooks
+from espalier.models.config import Slice
+from espalier.models.tensors import fill, named_tensors, picked, precision_of, state_of
+from tests.models.networks import Tied
 
 
 def test_tensors_go_by_the_names_that_torch_gives_them() -> None:
@@ -62,20 +19,44 @@ def test_tensors_go_by_the_names_that_torch_gives_them() -> None:
         assert all(mine is theirs for (_, mine), (_, theirs) in zip(found, expected, strict=True))
 
 
-def test_a_tensor_is_replaced_wherever_it_stands() -> None:
-    net = nn.Sequential(Tied(), nn.BatchNorm2d(3))
-    replace(net, {"0.one.weight": torch.ones(2, 4), "1.running_mean": torch.ones(2), "1.weight": torch.ones(2)})
-    assert net[0].one.weight is net[0].two.weight
-    assert isinstance(net[0].one.weight, nn.Parameter)
-    assert (net[0].two.out_features, net[1].num_features) == (2, 2)
-    assert net[1].running_mean.tolist() == [1, 1]
-    assert net[1].running_var.shape == (3,)
+def test_a_file_has_what_stays_once_and_under_its_first_name() -> None:
+    net = nn.Sequential(Tied(), nn.BatchNorm1d(4))
+    net.register_buffer("passing", torch.zeros(2), persistent=False)
+    assert [*state_of(net)] == [
+        "0.table", "0.one.weight", "0.one.bias", "0.two.bias", "1.weight", "1.bias", "1.running_mean",
+        "1.running_var", "1.num_batches_tracked",
+    ]  # fmt: skip
+    assert "passing" in named_tensors(net)
 
 
-def test_what_a_forward_pass_left_behind_does_not_keep_a_network_from_being_copied() -> None:
-    """An activation kept as an attribute, which `copy.deepcopy` refuses."""
-    net = nn.Sequential(nn.Conv2d(3, 4, 1))
-    net.seen = net(torch.ones(1, 3, 2, 2))
-    copied = with_tensors(net, {})
-    assert torch.equal(copied.seen, net.seen)
-    assert not copied.seen.requires_grad
+def test_filling_goes_by_those_names_and_reaches_every_place() -> None:
+    net = Tied()
+    fill(net, {"one.weight": torch.ones(4, 4)})
+    assert net.two.weight.tolist() == torch.ones(4, 4).tolist()
+    assert net.two.weight is net.one.weight
+    with pytest.raises(KeyError):
+        fill(net, {"two.weight": torch.ones(4, 4)})
+
+
+def test_the_precision_is_that_of_the_first_weights() -> None:
+    assert precision_of(nn.Linear(2, 2).double()) == torch.float64
+    assert precision_of(nn.Linear(2, 2).bfloat16()) == torch.bfloat16
+    assert precision_of(nn.Flatten()) == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [
+        (Slice("w", 1, "in"), [2, 0, 3, 4, 5, 6, 7, 8, 9]),
+        (Slice("w", 1, "in", 4), [0, 1, 2, 3, 6, 4, 7, 8, 9]),
+        (Slice("w", 1, "in", 4, 2), [0, 1, 2, 3, 8, 9, 4, 5]),
+    ],
+    ids=str,
+)
+def test_channels_are_picked_in_their_order_and_what_lies_around_stays(part: Slice, expected: list[int]) -> None:
+    rows = torch.arange(10).expand(2, 10)
+    assert picked(rows, part, torch.tensor([2, 0]), 3).tolist() == [expected, expected]
+
+
+def test_all_of_a_dimension_is_picked_from_directly() -> None:
+    assert picked(torch.arange(3.0), Slice("w", 0, "scale"), torch.tensor([2, 0]), 3).tolist() == [2, 0]

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
+from torch import nn
 
 from espalier.models.config import ChannelMask
 from espalier.models.errors import WeightsError
 from espalier.models.network import Network, build, thinned
-from espalier.models.weights import load_weights
-from tests.models.helpers import SMALL
+from espalier.models.weights import load_weights, notes_of, packed, read_weights
+from tests.models.helpers import SMALL, same
 
 CONFIG = SMALL["preresnet20"]
 
@@ -64,3 +65,33 @@ def test_weights_that_read_other_channels_are_another_networks(tmp_path: Path) -
         load_weights(net, tmp_path / "w")
     assert all(torch.equal(tensor, build(odd, 2).state_dict()[name]) for name, tensor in net.state_dict().items())
     load_weights(build(even, 2), tmp_path / "w")
+
+
+def test_the_same_content_is_the_same_file_and_keeps_its_notes(tmp_path: Path) -> None:
+    tensors = {"b": torch.arange(3.0), "a": torch.tensor([True, False])}
+    notes = {"config": '{"ä": 1}', "made_by": "a test"}
+    data = packed(tensors, notes)
+    assert data == packed(dict(reversed(tensors.items())), notes)
+    (tmp_path / "w").write_bytes(data)
+    assert notes_of(tmp_path / "w") == notes
+    assert same(load_file(tmp_path / "w"), tensors)
+
+
+def test_a_file_without_notes_has_none(tmp_path: Path) -> None:
+    save_file({"a": torch.zeros(1)}, tmp_path / "w")
+    assert notes_of(tmp_path / "w") == {}
+    (tmp_path / "x").write_bytes(b"")
+    with pytest.raises(WeightsError, match="x cannot be read as safetensors"):
+        notes_of(tmp_path / "x")
+
+
+def test_many_tensors_that_do_not_fit_are_counted(tmp_path: Path) -> None:
+    save_file({"extra": torch.zeros(1)}, tmp_path / "w")
+    net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    with pytest.raises(WeightsError, match=r"0.weight is missing; .*1.running_mean is missing; and 3 more"):
+        read_weights(net, tmp_path / "w")
+
+
+def test_numbers_of_another_precision_are_the_networks_all_the_same(tmp_path: Path) -> None:
+    save_file({name: tensor.double() for name, tensor in nn.Linear(2, 2).state_dict().items()}, tmp_path / "w")
+    assert read_weights(nn.Linear(2, 2), tmp_path / "w")["weight"].dtype == torch.float64

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from espalier.models.config import ChannelConfig, Cost
-from espalier.search.types import (
-    Budget,
-    Candidate,
-    Dense,
-    Execution,
-    MadeBy,
-    MethodSpec,
-    Pruned,
-    Random,
-    Recipe,
-    Result,
-    Target,
-    Uniform,
-)
+from espalier.search.arms import ARMS
+from espalier.search.candidates import Candidate
+from espalier.search.planners import Question, create
+from espalier.search.recipe import Recipe
+from espalier.search.results import Execution, MadeBy, Ran, Result
+from espalier.search.spec import Budget, JobSpec, MethodSpec, Target
 
 RECIPE = Recipe(epochs=1, batch_size=8, lr=0.1)
 TARGET = Target(arch="vgg11", dataset="digits")
@@ -26,18 +19,22 @@ SLIMMING = MethodSpec(name="slimming")
 
 
 def candidate(
-    kind: str, keep: float = 0.5, metric: Any = "params", seed: int = 0, method: str | None = None, **changes: Any
+    kind: str,
+    keep: float = 0.5,
+    metric: Any = "params",
+    seed: int = 0,
+    method: str | None = None,
+    init: str = "scratch",
+    **changes: Any,
 ) -> Candidate:
-    """A candidate of any origin."""
-    budget = Budget(metric=metric, keep=keep)
-    spec = MethodSpec(name=method) if method else None
-    origin: Any = {
-        "dense": lambda: Dense(method=spec),
-        "pruned": lambda: Pruned(method=spec or SLIMMING, budget=budget),
-        "uniform": lambda: Uniform(budget=budget),
-        "random": lambda: Random(budget=budget, draw=seed),
-    }[kind]()
-    return Candidate(origin=origin, target=TARGET, recipe=RECIPE, data="d", seed=seed, floor=0.1, **changes)
+    """A candidate of any arm."""
+    fields: dict[str, Any] = {
+        "budget": Budget(metric=metric, keep=keep),
+        "method": MethodSpec(name=method) if method else SLIMMING,
+        "init": init,
+    }
+    origin = ARMS[kind](**{name: value for name, value in fields.items() if name in ARMS[kind].model_fields})
+    return Candidate(origin=origin, target=TARGET, recipe=RECIPE, data="d", seed=seed, minimum_keep=0.1, **changes)
 
 
 def result(of: Candidate, accuracy: float = 0.5, params: int = 100, macs: int | None = None, **changes: Any) -> Result:
@@ -46,9 +43,10 @@ def result(of: Candidate, accuracy: float = 0.5, params: int = 100, macs: int | 
         "key": of.key,
         "config": ChannelConfig.of_classifier("vgg11", {}, 10, (1, 32, 32), {of.origin.kind: params}),
         "cost": Cost(params, macs or 10 * params),
-        "holdout": accuracy,
-        "accuracy": accuracy,
+        "holdout": {"accuracy": accuracy},
+        "test": {"accuracy": accuracy},
         "curve": (),
+        "ran": Ran(epochs=1, steps=1, small_epochs=0),
         "seconds": 1.0,
         "latency_ms": 1.0,
         "made_by": MadeBy(espalier="0", torch="0", execution=Execution()),
@@ -62,3 +60,54 @@ def outcome(
     """Both."""
     one = candidate(kind, **changes)
     return one, result(one, accuracy, params, macs)
+
+
+def question(spec: JobSpec, data: str = "d") -> Question:
+    """What a spec asks, with the recipe of its data set."""
+    from espalier.search.datasets import recipe_of
+
+    return Question(spec=spec, recipe=recipe_of(spec), data=data)
+
+
+def planned(spec: JobSpec, data: str = "d") -> list[Candidate]:
+    """The candidates that a spec's planner asks for first."""
+    return list(create(question(spec, data)).next({}))
+
+
+def derivation(config: ChannelConfig, seed: int = 0, minimum_keep: float = 0.1) -> Any:
+    """What an arm derives a network from; every parent is one network whose every scale is another number."""
+    import torch
+
+    from espalier.models.network import Network
+    from espalier.search import methods, tasks
+    from espalier.search.derivation import Derivation
+    from espalier.search.methods.base import Parent
+
+    whole = Network.of(config)
+    task = tasks.create("classification", RECIPE)
+
+    def parent(_role: str) -> Parent:
+        network, generator = whole.fresh(99), torch.Generator().manual_seed(1)
+        for name in network.coupling.with_role("scale"):
+            network.module.get_parameter(name).data.uniform_(0.1, 1, generator=generator)
+        return Parent(network, task, lambda size: iter([task.sample(config, size)]))
+
+    def scores(method: MethodSpec, role: str) -> Any:
+        return methods.create(method).score(parent(role))
+
+    return Derivation(whole, seed, minimum_keep, parent, scores)
+
+
+def write_images(
+    root: Path, part: str, names: tuple[str, ...] = ("cat", "dog"), count: int = 12, size: int = 8
+) -> None:
+    """Noise, brighter for each class than for the one before."""
+    import numpy as np
+    from PIL import Image
+
+    generator = np.random.default_rng(0)
+    for index, name in enumerate(names):
+        (root / part / name).mkdir(parents=True)
+        for i in range(count):
+            pixels = generator.integers(0, 256, (size, size, 3), dtype=np.uint8) // 2 + 100 * index
+            Image.fromarray(pixels.astype(np.uint8)).save(root / part / name / f"{i}.png")

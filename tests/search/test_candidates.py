@@ -1,134 +1,137 @@
-"""From specs to candidates: each once, parents first, restart by subtraction."""
+"""Candidates: a key for everything that decides a result, an arm for all but the seed, and what may run now."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from espalier.search.errors import SpecError, UnknownName
-from espalier.search.plan import fine_tuning, hopeless, orphans, plan, ready, recipe_of
-from espalier.search.types import JobSpec, Plan
+from espalier.search.candidates import Candidate, blocked, is_undecidable, ready
+from espalier.search.spec import JobSpec
+from tests.search.helpers import candidate
+from tests.search.helpers import planned as planned_of
 
-LEAST = {"target": {"arch": "vgg11", "dataset": "digits"}}
-
-
-def planned(**changes: object) -> Plan:
-    return plan(JobSpec.model_validate(LEAST | changes), "d")
+LEAST: dict[str, Any] = {"target": {"arch": "vgg11", "dataset": "digits"}}
 
 
-def test_the_default_is_one_parent_three_dense_and_two_arms_at_three_budgets() -> None:
-    candidates = planned().candidates
-    kinds = [(c.origin.kind, c.method) for c in candidates]
-    assert kinds.count(("dense", "slimming")) == 1
-    assert kinds.count(("dense", None)) == 3
-    assert kinds.count(("pruned", "slimming")) == kinds.count(("uniform", None)) == 9
-    assert len({c.key for c in candidates}) == len(candidates)
-
-
-def test_parents_come_first_and_have_the_first_seed() -> None:
-    candidates = planned(seeds=[4, 2]).candidates
-    position = {c.key: i for i, c in enumerate(candidates)}
-    for candidate in candidates:
-        if candidate.parent:
-            assert position[candidate.parent] < position[candidate.key]
-            assert candidates[position[candidate.parent]].seed == 4
+def planned(**changes: object) -> list[Candidate]:
+    return planned_of(JobSpec.model_validate(LEAST | changes))
 
 
 def test_a_key_is_all_that_decides_the_result_and_nothing_else() -> None:
-    assert planned(name="a").candidates == planned(name="b", keep_weights=False).candidates
+    assert planned(name="a") == planned(name="b", keep_weights=False)
     for change in (
         {"recipe": {"lr": 0.2}},
-        {"floor": 0.2},
+        {"minimum_keep": 0.2},
         {"methods": [{"name": "slimming", "options": {"strength": 2}}]},
     ):
-        ours, theirs = {c.key for c in planned().candidates}, {c.key for c in planned(**change).candidates}
+        ours, theirs = {c.key for c in planned()}, {c.key for c in planned(**change)}
         assert any(key not in ours for key in theirs)
 
 
 def test_what_is_left_is_the_plan_minus_what_is_done() -> None:
     everything = planned()
-    parent = everything.candidates[0]
+    parent = everything[0]
     first = ready(everything, done=())
-    assert {c.parent for c in first} == {None}
+    assert all(not c.needs for c in first)
     later = ready(everything, done={parent.key})
     assert parent not in later
-    assert sum(c.parent == parent.key for c in later) == 9
-    assert ready(everything, done={c.key for c in everything.candidates}) == []
-    assert not any(c.parent for c in ready(everything, done=(), failed={parent.key}))
+    assert sum(c.needs == {"parent": parent.key} for c in later) == 9
+    assert ready(everything, done={c.key for c in everything}) == []
+    assert not any(c.needs for c in ready(everything, done=(), failed={parent.key}))
 
 
-def test_a_job_is_hopeless_once_one_side_of_the_comparison_is_gone() -> None:
+def test_a_job_is_undecidable_once_one_side_of_the_comparison_is_gone() -> None:
     everything = planned(baselines=["uniform", "random"])
 
     def keys(*kinds: str) -> set[str]:
-        return {c.key for c in everything.candidates if c.origin.kind in kinds}
+        return {c.key for c in everything if c.origin.kind in kinds}
 
-    assert not hopeless(everything, ())
-    assert hopeless(everything, {everything.candidates[0].key})  # the parent: nothing can be pruned
-    assert not hopeless(everything, keys("uniform"))
-    assert hopeless(everything, keys("uniform", "random"))
-    assert not hopeless(planned(baselines=[]), keys("uniform"))
-    assert hopeless(planned(methods=[], baselines=[], budgets=[]), keys("dense"))
-
-
-def test_inherited_weights_are_fine_tuned_for_a_quarter() -> None:
-    candidates = planned(inits=["scratch", "inherited"], recipe={"epochs": 8}).candidates
-    inherited = [c for c in candidates if c.init == "inherited"]
-    assert {c.recipe.epochs for c in inherited} == {2}
-    assert {c.recipe.schedule for c in inherited} == {"constant"}
-    assert fine_tuning(inherited[0].recipe.model_copy(update={"small_first": 0.5})).small_first == 0
-    assert fine_tuning(inherited[0].recipe).epochs == 1
+    assert not is_undecidable(everything, ())
+    assert is_undecidable(everything, {everything[0].key})  # the parent: nothing can be pruned
+    assert not is_undecidable(everything, keys("uniform"))
+    assert is_undecidable(everything, keys("uniform", "random"))
+    assert not is_undecidable(planned(baselines=[]), keys("uniform"))
+    assert is_undecidable(planned(methods=[], baselines=[], budgets=[]), keys("dense"))
 
 
-def test_children_of_a_failed_parent_are_orphans() -> None:
+def test_a_second_method_keeps_the_job_alive_when_the_first_ones_parent_fails() -> None:
+    both = planned(methods=[{"name": "slimming"}, {"name": "slimming", "options": {"strength": 2}}])
+    parents = [c for c in both if c.origin.kind == "sparse"]
+    assert not is_undecidable(both, {parents[0].key})
+    assert is_undecidable(both, {parent.key for parent in parents})
+
+
+def test_children_of_a_failed_parent_are_blocked() -> None:
     everything = planned()
-    parent = everything.candidates[0]
-    assert {c.origin.kind for c in orphans(everything, {parent.key})} == {"pruned"}
-    assert orphans(everything, {parent.key, *(c.key for c in everything.candidates if c.parent)}) == []
-    assert orphans(everything, ()) == []
-
-
-def test_a_job_of_too_many_candidates_is_refused() -> None:
-    budgets = [{"metric": "params", "keep": i / 100} for i in range(1, 65)]
-    with pytest.raises(SpecError, match=r"8,256 candidates; the most a job may have is 5,000"):
-        planned(seeds=list(range(64)), budgets=budgets)
+    parent = everything[0]
+    assert {c.origin.kind for c in blocked(everything, {parent.key})} == {"pruned"}
+    assert blocked(everything, {parent.key, *(c.key for c in everything if c.needs)}) == []
+    assert blocked(everything, ()) == []
 
 
 def test_a_changed_candidate_has_a_key_of_its_own() -> None:
-    candidate = planned().candidates[1]
+    candidate = planned()[1]
     assert candidate.model_copy(update={"seed": candidate.key and 9}).key != candidate.key
     assert candidate.model_copy().key == candidate.key
 
 
 def test_other_images_are_other_candidates() -> None:
     spec = JobSpec.model_validate(LEAST)
-    assert not {c.key for c in plan(spec, "a").candidates} & {c.key for c in plan(spec, "b").candidates}
+    assert not {c.key for c in planned_of(spec, "a")} & {c.key for c in planned_of(spec, "b")}
 
 
-def test_a_recipe_is_a_preset_with_changes() -> None:
-    spec = JobSpec.model_validate(LEAST | {"recipe": {"preset": "paper", "epochs": 7}})
-    assert (recipe_of(spec).epochs, recipe_of(spec).schedule) == (7, "step")
-    with pytest.raises(UnknownName, match="no recipe 'slow'; there are: quick, paper"):
-        planned(recipe={"preset": "slow"})
-    with pytest.raises(SpecError, match="nesterov needs a momentum above 0"):
-        planned(recipe={"momentum": 0})
-    with pytest.raises(UnknownName, match="no data set 'imagenet'; there are: digits"):
-        planned(target={"arch": "vgg11", "dataset": "imagenet"})
+def test_a_stored_candidate_keeps_the_key_it_was_stored_under() -> None:
+    one = candidate("uniform")
+    again = Candidate.stored(one.model_dump(mode="json"), "an earlier key")
+    assert again == one
+    assert (again.key, again.arm) == ("an earlier key", one.arm)
+    assert again.model_copy(update={"seed": 1}).key == one.model_copy(update={"seed": 1}).key
+    assert Candidate.stored(one.model_dump(mode="json"), one.key).key == one.key
+
+
+def test_seeds_and_parents_of_one_arm_are_samples_of_it() -> None:
+    one = candidate("pruned", needs={"parent": "a"})
+    assert candidate("pruned", seed=7, needs={"parent": "b"}).arm == one.arm
+    others = [
+        candidate("pruned", keep=0.4), candidate("pruned", metric="macs"), candidate("pruned", init="inherited"),
+        candidate("uniform"), candidate("random"), candidate("dense"),
+        one.model_copy(update={"minimum_keep": 0.2}), one.model_copy(update={"data": "e"}),
+        one.model_copy(update={"recipe": one.recipe.model_copy(update={"lr": 0.2})}),
+    ]  # fmt: skip
+    assert len({one.arm.id, *(other.arm.id for other in others)}) == 1 + len(others)
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("one", "label"),
     [
-        {"seeds": []}, {"seeds": [1, 1]}, {"seeds": [-1]}, {"seeds": [1.5]}, {"seeds": list(range(100))},
-        {"budgets": []}, {"budgets": [{"metric": "params", "keep": 0}]}, {"budgets": [{"metric": "params", "keep": 1.1}]},
-        {"budgets": [{"metric": "params", "keep": float("nan")}]}, {"budgets": [{"metric": "flops", "keep": 0.5}]},
-        {"budgets": [{"metric": "params", "keep": 0.5}] * 2}, {"methods": [], "baselines": []}, {"inits": []},
-        {"methods": [{"name": "slimming"}, {"name": "slimming", "options": {"strength": 2}}]}, {"name": "a\u0000b"},
-        {"target": {"arch": "vgg11", "options": {"x": "\ud800"}, "dataset": "digits"}},
-        {"baselines": ["uniform", "uniform"]}, {"extra": 1}, {"floor": 0}, {"name": "x" * 201},
-        {"recipe": {"lr": float("inf")}}, {"recipe": {"epochs": 0}}, {"recipe": {"batch_size": 10**9}},
+        (candidate("sparse"), "slimming parent seed 0"),
+        (candidate("dense", seed=3), "dense seed 3"),
+        (candidate("pruned", keep=0.1, seed=2), "slimming params=0.1 seed 2"),
+        (candidate("pruned", init="inherited"), "slimming inherited params=0.5 seed 0"),
+        (candidate("uniform", metric="macs"), "uniform macs=0.5 seed 0"),
+        (candidate("random"), "random params=0.5 seed 0"),
     ],
-)  # fmt: skip
-def test_a_spec_that_cannot_work_is_refused(change: dict[str, object]) -> None:
-    with pytest.raises(ValidationError):
-        JobSpec.model_validate(LEAST | change)
+)
+def test_a_label_is_for_people(one: Candidate, label: str) -> None:
+    assert one.label == label
+    assert one.arm.label == label.rpartition(" seed ")[0]
+    assert one.arm.name == one.arm.label.removesuffix(f" {one.budget}")
+
+
+def test_arms_of_one_name_are_the_points_of_one_curve() -> None:
+    assert {candidate("pruned", keep=keep).arm.name for keep in (0.1, 0.2, 0.3)} == {"slimming"}
+    assert len({candidate("pruned", keep=keep).arm.label for keep in (0.1, 0.2, 0.3)}) == 3
+
+
+def test_what_a_kind_does_not_have_is_not_there() -> None:
+    dense, pruned = candidate("dense"), candidate("pruned", init="inherited")
+    assert (dense.method, dense.budget, dense.init) == (None, None, "scratch")
+    assert (pruned.method, str(pruned.budget), pruned.init) == ("slimming", "params=0.5", "inherited")
+
+
+def test_a_kind_that_does_not_exist_is_refused() -> None:
+    raw = candidate("dense").model_dump(mode="json")
+    with pytest.raises(ValidationError, match="'sparse', 'dense', 'pruned', 'uniform', 'random'"):
+        Candidate.read(raw | {"origin": {"kind": "magic"}})

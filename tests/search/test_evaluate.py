@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +11,21 @@ import pytest
 import safetensors.torch
 import torch
 
-from espalier.models.config import ChannelConfig, Cost
-from espalier.models.cost import cost
-from espalier.models.errors import ArchitectureError, ModelError, UnknownArchitecture
-from espalier.models.network import Network, build, dense
+from espalier.models.config import ChannelConfig
+from espalier.models.network import Network, build
 from espalier.models.weights import notes_of
-from espalier.search import allocate
-from espalier.search.data import Data, Places, load
-from espalier.search.derive import derive
+from espalier.search import allocate, tasks
+from espalier.search.candidates import Candidate
+from espalier.search.datasets import Data, Places, load
 from espalier.search.errors import SpecError
-from espalier.search.evaluate import evaluate, examine, matched, prepare
-from espalier.search.export import export
+from espalier.search.evaluate import dense_config, derive, evaluate, latency
+from espalier.search.exports import export
 from espalier.search.methods import create
-from espalier.search.plan import plan
-from espalier.search.types import Candidate, Execution, JobSpec, Recipe
+from espalier.search.methods.base import Parent
+from espalier.search.results import Execution
+from espalier.search.spec import JobSpec
+from espalier.search.training.loop import Reported
+from tests.search.helpers import planned
 
 SPEC = {
     "target": {"arch": "vgg11", "options": {"width": 0.1}, "dataset": "digits"},
@@ -42,15 +44,13 @@ def spec(**changes: object) -> JobSpec:
 
 @pytest.fixture(scope="module")
 def candidates(digits: Data) -> dict[str, Candidate]:
-    return {c.label: c for c in plan(spec(), digits.fingerprint).candidates}
+    return {c.label: c for c in planned(spec(), digits.fingerprint)}
 
 
 @pytest.fixture(scope="module")
 def parent(candidates: dict[str, Candidate], places: Places, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("parent") / "parent.safetensors"
-    weights = evaluate(candidates["slimming parent seed 0"], None, FAST, places).weights
-    assert weights is not None
-    path.write_bytes(weights)
+    path.write_bytes(evaluate(candidates["slimming parent seed 0"], {}, FAST, places).artifacts["weights"])
     return path
 
 
@@ -59,7 +59,7 @@ def parent(candidates: dict[str, Candidate], places: Places, tmp_path_factory: p
     [
         "dense seed 0",
         "slimming params=0.3 seed 0",
-        "slimming params=0.3 inherited seed 0",
+        "slimming inherited params=0.3 seed 0",
         "uniform params=0.3 seed 0",
         "random params=0.3 seed 0",
     ],
@@ -68,42 +68,43 @@ def test_a_result_says_what_was_trained(
     label: str, candidates: dict[str, Candidate], parent: Path, places: Places
 ) -> None:
     candidate = candidates[label]
-    epochs: list[int] = []
-    evaluated = evaluate(
-        candidate, parent if candidate.parent else None, FAST, places, report=lambda e: epochs.append(e.epoch)
-    )
+    told: list[Reported] = []
+    needs = needs_of(candidate, parent)
+    evaluated = evaluate(candidate, needs, FAST, places, report=told.append)
     result = evaluated.result
     assert result.key == candidate.key
-    assert result.cost == cost(result.config)
-    assert 0.05 < result.accuracy <= 1
-    assert result.holdout == result.curve[-1].holdout
-    assert epochs == [e.epoch for e in result.curve] == list(range(candidate.recipe.epochs))
+    assert result.cost == Network.of(result.config).cost
+    assert 0.05 < result.reported <= 1
+    assert result.holdout == {"accuracy": result.curve[-1].metrics["accuracy"]}
+    assert [one.point for one in told] == list(result.curve)
+    assert [point.epoch for point in result.curve] == list(range(candidate.recipe.epochs))
+    assert (result.ran.epochs, result.ran.steps) == (candidate.recipe.epochs, candidate.recipe.epochs * (1293 // 64))
+    assert {(one.epochs, one.metric) for one in told} == {(candidate.recipe.epochs, "accuracy")}
     if candidate.budget:
-        assert result.cost.params <= 0.3 * cost(plan_dense(places)).params
-    assert evaluated.weights is not None
-    build(result.config).load_state_dict(safetensors.torch.load(evaluated.weights))
-    again = evaluate(candidate, parent if candidate.parent else None, FAST, places, keep_weights=False)
-    assert (again.result.accuracy, again.result.curve, again.weights) == (result.accuracy, result.curve, None)
+        assert result.cost.params <= 0.3 * whole(places).cost.params
+    build(result.config).load_state_dict(safetensors.torch.load(evaluated.artifacts["weights"]))
+    again = evaluate(candidate, needs, FAST, places, keep_weights=False)
+    assert (again.result.test, again.result.curve, again.artifacts) == (result.test, result.curve, {})
 
 
-def plan_dense(places: Places) -> ChannelConfig:
-    from espalier.search.derive import dense_config
+def needs_of(candidate: Candidate, parent: Path) -> dict[str, Path]:
+    return dict.fromkeys(candidate.needs, parent)
 
-    return dense_config(spec().target, load("digits", places))
+
+def whole(places: Places) -> Network:
+    return Network.of(dense_config(spec().target, load("digits", places)))
 
 
 def test_pruned_widths_are_the_parents_highest_scores(
-    candidates: dict[str, Candidate], parent: Path, places: Places
+    candidates: dict[str, Candidate], parent: Path, places: Places, digits: Data
 ) -> None:
     candidate = candidates["slimming params=0.3 seed 0"]
-    start = derive(candidate, parent, load("digits", places))
-    whole = plan_dense(places)
-    net, coupling = build(whole), Network.of(whole).coupling
-    net.load_state_dict(safetensors.torch.load_file(parent))
-    scores = create(candidate.origin.method).score(net, coupling.groups)  # type: ignore[union-attr, arg-type]
-    order = allocate.by_scores(coupling.groups, scores, candidate.floor)
-    assert candidate.budget is not None
-    assert start.config.widths == allocate.allocate(order, coupling, candidate.budget, candidate.floor)
+    network, task = whole(places), tasks.create("classification", candidate.recipe)
+    start = derive(candidate, network, task, digits, needs_of(candidate, parent), places)
+    scores = create(candidate.origin.method).score(Parent(network.with_weights(parent), task, lambda _: iter(())))  # type: ignore[attr-defined]
+    order = allocate.by_scores(network.groups, scores, candidate.minimum_keep)
+    widths = allocate.allocate(order, network.coupling, candidate.budget, candidate.minimum_keep)  # type: ignore[arg-type]
+    assert start.network.config.widths == widths
 
 
 def test_weights_carry_their_config(parent: Path) -> None:
@@ -115,9 +116,8 @@ def test_what_leaves_reaches_the_accuracy_that_was_measured(
     candidates: dict[str, Candidate], parent: Path, places: Places, tmp_path: Path
 ) -> None:
     """From the Python file and the weights alone, on pixels as an image file has them."""
-    evaluated = evaluate(candidates["slimming params=0.3 seed 0"], parent, FAST, places)
-    assert evaluated.weights is not None
-    (tmp_path / "w").write_bytes(evaluated.weights)
+    evaluated = evaluate(candidates["slimming params=0.3 seed 0"], {"parent": parent}, FAST, places)
+    (tmp_path / "w").write_bytes(evaluated.artifacts["weights"])
     file: dict[str, Any] = {}
     exec(export("python", evaluated.result.config, tmp_path / "w").content, file)
     test = load("digits", places).test
@@ -125,130 +125,88 @@ def test_what_leaves_reaches_the_accuracy_that_was_measured(
     with torch.no_grad():
         found = file["build"](str(tmp_path / "w")).eval()(file["prepare"](pixels)).argmax(1)
     assert float((found == torch.from_numpy(test.y)).float().mean()) == pytest.approx(
-        evaluated.result.accuracy, abs=0.01
+        evaluated.result.reported, abs=0.01
     )
     assert file["CLASSES"] == [str(digit) for digit in range(10)]
     assert "trained on digits" in file["__doc__"]
 
 
 def test_a_parent_is_needed_where_one_is_named(candidates: dict[str, Candidate], places: Places) -> None:
-    with pytest.raises(ValueError, match="needs its parent's weights"):
-        evaluate(candidates["slimming params=0.3 seed 0"], None, FAST, places)
-
-
-def test_scratch_b_trains_longer_at_most_twice() -> None:
-    recipe = Recipe(epochs=10, batch_size=1, lr=0.1, match="compute")
-    lengths = [matched(recipe, Cost(0, 300), Cost(0, macs)).epochs for macs in (300, 200, 100, 1)]
-    assert lengths == [10, 15, 20, 20]
-    assert matched(recipe.model_copy(update={"match": "epochs"}), Cost(0, 300), Cost(0, 100)).epochs == 10
-
-
-def test_examination_counts_what_would_run(places: Places) -> None:
-    seen = examine(spec(), places)
-    assert len(seen.candidates) == 6
-    assert seen.epochs == 5 * 2 + 1  # the inherited one is fine-tuned for a quarter, at least one epoch
-    assert seen.dense == cost(plan_dense(places))
-    assert 0 < seen.macs < 3 * seen.epochs * 1293 * seen.dense.macs
-
-
-@pytest.mark.parametrize(
-    ("change", "error", "words"),
-    [
-        ({"target": {"arch": "vgg99", "dataset": "digits"}}, UnknownArchitecture, "there are: lenet300"),
-        ({"target": {"arch": "vgg11", "dataset": "nowhere"}}, SpecError, "there are: digits"),
-        (
-            {"target": {"arch": "vgg11", "options": {"width": -1}, "dataset": "digits"}},
-            ArchitectureError,
-            "greater than 0",
-        ),
-        ({"target": {"arch": "torchvision/resnet18", "dataset": "digits"}}, ArchitectureError, "3 channels, got 1"),
-        ({"target": {"arch": "lenet300", "dataset": "digits"}}, SpecError, "none of the 2 groups passes a batch norm"),
-        (
-            {"target": {"arch": "vgg11", "options": {"batch_norm": False}, "dataset": "digits"}},
-            SpecError,
-            "none of the 8 groups passes a batch norm",
-        ),
-        (
-            {"target": {"arch": "resnet20", "options": {"blocks": [1, 1]}, "dataset": "digits"}},
-            ArchitectureError,
-            "options of 'resnet20': blocks",
-        ),
-        (
-            {"target": {"arch": "preresnet20", "options": {"bare": [3]}, "dataset": "digits"}},
-            ArchitectureError,
-            "options of 'preresnet20': bare.0",
-        ),
-        ({"methods": [{"name": "magic"}]}, SpecError, "there are: slimming"),
-        ({"methods": [{"name": "slimming", "options": {"strength": -1}}]}, SpecError, "strength"),
-        ({"budgets": [{"metric": "params", "keep": 0.0001}]}, SpecError, "the network keeps"),
-        ({"recipe": {"preset": "never"}}, SpecError, "there are: quick, paper"),
-    ],
-)
-def test_what_cannot_work_is_found_before_it_runs(
-    change: dict[str, object], error: type[Exception], words: str, places: Places
-) -> None:
-    with pytest.raises(error, match=words):
-        examine(spec(**change), places)
-
-
-def test_preparing_chooses_how_to_compute_and_remembers(places: Places) -> None:
-    first = prepare(spec(), 1, places)
-    assert first.threads == 1
-    remembered = [
-        path for path in (places.cache / "execution").glob("*.json") if path.read_text() == first.model_dump_json()
-    ]
-    assert remembered
-    for path in remembered:
-        path.write_text(first.model_copy(update={"threads": 7}).model_dump_json())
-    assert prepare(spec(), 1, places).threads == 7, "a choice that was made is not measured again"
-    for path in remembered:
-        path.write_text("")  # cut short by a kill
-    assert prepare(spec(), 1, places).threads == 1
+    with pytest.raises(ValueError, match=r"'slimming params=0\.3 seed 0' needs the weights of its parent"):
+        evaluate(candidates["slimming params=0.3 seed 0"], {}, FAST, places)
 
 
 def test_other_images_than_planned_are_refused(candidates: dict[str, Candidate], places: Places) -> None:
     stale = candidates["dense seed 0"].model_copy(update={"data": "other"})
     with pytest.raises(SpecError, match="digits has other images than when the job was submitted"):
-        evaluate(stale, None, FAST, places)
-
-
-def test_what_is_the_same_has_the_same_keys_and_the_same_architecture(places: Places) -> None:
-    def keys(options: dict[str, Any], method: dict[str, Any]) -> list[str]:
-        target = {"arch": "vgg11", "dataset": "digits", "options": options}
-        spec = JobSpec.model_validate({"target": target, "methods": [{"name": "slimming", "options": method}]})
-        return [candidate.key for candidate in examine(spec, places).candidates]
-
-    assert keys({}, {}) == keys({"width": 1}, {"strength": 1}) == keys({"width": 1.0}, {"strength": 1.0})
-    assert keys({}, {}) != keys({"width": 0.5}, {})
-    assert dense("vgg11", options={"width": 1}).id == dense("vgg11").id
-
-
-@pytest.mark.parametrize("width", ["1.0", True, None, [1]])
-def test_an_option_of_the_wrong_type_is_refused(width: Any) -> None:
-    with pytest.raises(ModelError, match="options of 'vgg11': width"):
-        dense("vgg11", options={"width": width})
+        evaluate(stale, {}, FAST, places)
 
 
 def test_networks_that_select_channels_are_searched_like_all_others(places: Places, tmp_path: Path) -> None:
     """Picks are the parent's highest scores where it is pruned, drawn where it is not, and survive training."""
     target = {"arch": "preresnet20", "options": {"width": 0.25}, "dataset": "digits"}
     wanted = spec(target=target, recipe={"epochs": 1, "batch_size": 128}, budgets=[{"metric": "macs", "keep": 0.5}])
-    trained = {c.label: c for c in plan(wanted, load("digits", places).fingerprint).candidates}
-    path, weights = tmp_path / "parent", evaluate(trained["slimming parent seed 0"], None, FAST, places).weights
-    assert weights is not None
-    path.write_bytes(weights)
+    trained = {c.label: c for c in planned(wanted, load("digits", places).fingerprint)}
+    path = tmp_path / "parent"
+    path.write_bytes(evaluate(trained["slimming parent seed 0"], {}, FAST, places).artifacts["weights"])
     chosen = {}
-    for label in ("slimming macs=0.5 seed 0", "slimming macs=0.5 inherited seed 0", "uniform macs=0.5 seed 0"):
+    for label in ("slimming macs=0.5 seed 0", "slimming inherited macs=0.5 seed 0", "uniform macs=0.5 seed 0"):
         candidate = trained[label]
-        evaluated = evaluate(candidate, path if candidate.parent else None, FAST, places)
-        assert evaluated.weights is not None
-        state, config = safetensors.torch.load(evaluated.weights), evaluated.result.config
+        evaluated = evaluate(candidate, needs_of(candidate, path), FAST, places)
+        state, config = safetensors.torch.load(evaluated.artifacts["weights"]), evaluated.result.config
         assert all(tuple(state[f"{name}.index"].tolist()) == picks for name, picks in config.picks.items())
         chosen[label] = config
-    assert chosen["slimming macs=0.5 seed 0"] == chosen["slimming macs=0.5 inherited seed 0"]
+    assert chosen["slimming macs=0.5 seed 0"] == chosen["slimming inherited macs=0.5 seed 0"]
     uniform = chosen["uniform macs=0.5 seed 0"].picks
     assert len(uniform) == 7
     read = {
         pick for name, picks in uniform.items() if name.startswith("blocks.5") or name == "select" for pick in picks
     }
     assert len(read) > max(map(len, uniform.values())), "all blocks would read the same channels of the stream"
+
+
+def test_weights_say_how_images_are_prepared_and_how_good_they_are(parent: Path, digits: Data) -> None:
+    notes = notes_of(parent)
+    seen, measured = (json.loads(notes[name]) for name in ("preprocessing", "measured"))
+    assert (seen["dataset"], seen["classes"], seen["mean"]) == ("digits", list(digits.classes), list(digits.mean))
+    assert set(measured) == {"metric", "holdout", "test"}
+    assert 0 < measured["test"]["accuracy"] <= 1
+
+
+def test_a_stretched_training_says_so(digits: Data, places: Places) -> None:
+    wanted = spec(recipe={"epochs": 1, "batch_size": 128, "match": "compute"}, baselines=["uniform"], methods=[])
+    candidate = next(c for c in planned(wanted, digits.fingerprint) if c.origin.kind == "uniform")
+    ran = evaluate(candidate, {}, FAST, places, keep_weights=False).result.ran
+    assert ran.epochs == 2
+    assert ran.notes == ("trained for 2 epochs instead of 1, to spend what the dense network does",)
+
+
+def test_a_run_that_was_killed_goes_on_where_it_was(
+    candidates: dict[str, Candidate], places: Places, tmp_path: Path
+) -> None:
+    candidate, path = candidates["uniform params=0.3 seed 0"], tmp_path / "checkpoint"
+    undisturbed = evaluate(candidate, {}, FAST, places)
+
+    def kill(told: Reported) -> None:
+        if told.point.epoch == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(candidate, {}, FAST, places, checkpoint=path, report=kill)
+    resumed = evaluate(candidate, {}, FAST, places, checkpoint=path)
+    assert (resumed.result.curve, resumed.result.test) == (undisturbed.result.curve, undisturbed.result.test)
+
+
+def test_scores_of_a_parent_are_shared_by_all_that_read_it(
+    candidates: dict[str, Candidate], parent: Path, places: Places, digits: Data, tmp_path: Path
+) -> None:
+    apart = Places(places.datasets, tmp_path)
+    task = tasks.create("classification", candidates["dense seed 0"].recipe)
+    for label in ("slimming params=0.3 seed 0", "slimming inherited params=0.3 seed 0"):
+        derive(candidates[label], whole(places), task, digits, {"parent": parent}, apart)
+    assert len(list((tmp_path / "scores").glob("*.safetensors"))) == 1
+
+
+def test_latency_is_measured_on_one_thread_in_evaluation() -> None:
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.BatchNorm1d(4))  # in training, one image would not do
+    assert 0 < latency(net.train(), (1, 2, 2), Execution(), runs=2) < 1000

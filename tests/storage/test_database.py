@@ -10,10 +10,11 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from espalier.storage.database import VERSION_TABLE, Database, _config, normalised, without_password
+from espalier.storage.database import VERSION_TABLE, Database, normalised, without_password
 from espalier.storage.errors import DatabaseUnusable
 from espalier.storage.studies import Studies
 from espalier.storage.tables import Base
+from tests.storage.helpers import alembic
 
 OPTUNAS = {
     "studies", "study_directions", "study_user_attributes", "study_system_attributes", "trials", "trial_params",
@@ -32,9 +33,7 @@ def test_migrations_lead_to_exactly_the_tables_of_the_code(database: Database) -
 def test_there_and_back_and_there_again_with_optuna_in_between(database: Database) -> None:
     Studies(database).close()
     with database.engine.begin() as connection:
-        config = _config()
-        config.attributes["connection"] = connection
-        command.downgrade(config, "base")
+        command.downgrade(alembic(connection), "base")
     assert not database.is_current()
     assert set(sa.inspect(database.engine).get_table_names()) >= OPTUNAS - {"trial_heartbeats"}
     database.upgrade()

@@ -9,21 +9,19 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.orm import Session
 
-from espalier.search.plan import plan
-from espalier.search.types import JobSpec
-from espalier.storage import jobs
+from espalier.search.planners import Question
+from espalier.search.results import Execution
+from espalier.search.states import FINISHED, JobState
+from espalier.storage import events, jobs
+from espalier.storage.clock import now
 from espalier.storage.database import Database
 from espalier.storage.errors import IdempotencyClash, LeaseLost, NotFound, TooManyQueued, WrongState
-from espalier.storage.jobs import FINISHED, TRANSITIONS, JobState
+from espalier.storage.jobs import TRANSITIONS, Lease
 from espalier.storage.tables import CandidateRow, JobRow
-
-SPEC = JobSpec.model_validate({"target": {"arch": "vgg11", "dataset": "digits"}, "seeds": [0]})
-
-
-def submit(database: Database, **options: object) -> str:
-    with database.session() as session:
-        return jobs.submit(session, SPEC, plan(SPEC, "d").candidates, **options).id  # type: ignore[arg-type]
+from tests.search.helpers import question
+from tests.storage.helpers import SPEC, submit
 
 
 def state(database: Database, job_id: str) -> str:
@@ -33,7 +31,7 @@ def state(database: Database, job_id: str) -> str:
 
 def kinds(database: Database, job_id: str) -> list[str]:
     with database.session() as session:
-        return [event.data["state"] for event in jobs.events(session, job_id, 0, 100) if event.kind == "state"]
+        return [event.data["state"] for event in events.after(session, job_id, 0, 100) if event.kind == "state"]
 
 
 def test_a_job_from_submission_to_success(database: Database) -> None:
@@ -44,8 +42,8 @@ def test_a_job_from_submission_to_success(database: Database) -> None:
         assert (job.id, job.attempts, job.started_at is not None) == (job_id, 1, True)
     with database.session() as session:
         assert jobs.claim(session, "other") is None
-        assert jobs.renew(session, job_id, "me", 1) is False
-        jobs.conclude(session, job_id, "me", 1, "succeed")
+        assert jobs.renew(session, Lease(job_id, "me", 1)) is False
+        jobs.conclude(session, Lease(job_id, "me", 1), "succeed")
     assert kinds(database, job_id) == ["queued", "running", "succeeded"]
     with database.session() as session:
         job = jobs.get(session, job_id)
@@ -88,16 +86,16 @@ def test_a_lease_that_ran_out_passes_the_job_on_and_fences_the_old_runner(databa
         jobs.claim(session, "old")
         key = session.scalars(sa.select(CandidateRow.key).where(CandidateRow.job_id == job_id)).first()
         session.execute(sa.update(CandidateRow).where(CandidateRow.key == key).values(state="running"))
-        session.execute(sa.update(JobRow).values(lease_until=jobs.now() - timedelta(seconds=1)))
+        session.execute(sa.update(JobRow).values(lease_until=now() - timedelta(seconds=1)))
     with database.session() as session:
         job = jobs.claim(session, "new")
         assert job is not None
         assert job.attempts == 2
         assert session.scalar(sa.select(sa.func.count()).where(CandidateRow.state == "running")) == 0
     with database.session() as session, pytest.raises(LeaseLost):
-        jobs.renew(session, job_id, "old", 1)
+        jobs.renew(session, Lease(job_id, "old", 1))
     with database.session() as session, pytest.raises(LeaseLost):
-        jobs.conclude(session, job_id, "old", 1, "succeed")
+        jobs.conclude(session, Lease(job_id, "old", 1), "succeed")
     assert state(database, job_id) == "running"
 
 
@@ -118,8 +116,8 @@ def test_cancelling_a_running_job_is_a_wish(database: Database) -> None:
     with database.session() as session:
         assert jobs.cancel(session, job_id).state == "running"
     with database.session() as session:
-        assert jobs.renew(session, job_id, "me", 1) is True
-        jobs.conclude(session, job_id, "me", 1, "cancel")
+        assert jobs.renew(session, Lease(job_id, "me", 1)) is True
+        jobs.conclude(session, Lease(job_id, "me", 1), "cancel")
     assert state(database, job_id) == "cancelled"
     with database.session() as session:
         assert jobs.retry(session, job_id).cancel_requested is False
@@ -175,7 +173,7 @@ def test_an_idempotency_key_is_one_request(database: Database) -> None:
         assert found is not None
         assert found.id == job_id
         with pytest.raises(IdempotencyClash, match="was used for another request"):
-            jobs.find_repeated(session, "k", SPEC.model_copy(update={"floor": 0.2}))
+            jobs.find_repeated(session, "k", SPEC.model_copy(update={"minimum_keep": 0.2}))
     with pytest.raises(sa.exc.IntegrityError):
         submit(database, idempotency_key="k")
 
@@ -204,7 +202,7 @@ def test_random_walks_never_leave_the_table(database: Database, verbs: list[str]
             before = JobState(jobs.get(session, job_id).state)
         try:
             with database.session() as session:
-                _say(session, verb, job_id)
+                say(session, verb, job_id)
         except (WrongState, LeaseLost):
             after = JobState(state(database, job_id))
             assert after is before
@@ -220,10 +218,20 @@ def test_random_walks_never_leave_the_table(database: Database, verbs: list[str]
             assert after is target
 
 
-def _say(session, verb: str, job_id: str) -> None:  # type: ignore[no-untyped-def]
+def say(session: Session, verb: str, job_id: str) -> None:
     if verb == "claim":
         jobs.claim(session, "me")
     elif verb in ("succeed", "fail", "release"):
-        jobs.conclude(session, job_id, "me", jobs.get(session, job_id).attempts, verb)
+        jobs.conclude(session, Lease(job_id, "me", jobs.get(session, job_id).attempts), verb)
     else:
         getattr(jobs, verb)(session, job_id)
+
+
+def test_a_job_keeps_its_question_and_how_it_is_computed(database: Database) -> None:
+    job_id = submit(database)
+    with database.session() as session:
+        jobs.remember_execution(session, job_id, Execution(threads=3))
+    with database.session() as session:
+        job = jobs.get(session, job_id)
+        assert Question.read(job.question or {}) == question(SPEC)
+        assert Execution.model_validate(job.execution) == Execution(threads=3)

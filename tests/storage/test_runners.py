@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from espalier.storage import runners
+from espalier.storage.clock import now
 from espalier.storage.database import Database
-from espalier.storage.jobs import now
 from espalier.storage.runners import SILENCE
 from espalier.storage.tables import RunnerRow
 
@@ -18,7 +18,7 @@ def is_alive(database: Database) -> bool:
 
 def beat(database: Database, owner: str) -> None:
     with database.session() as session:
-        runners.beat(session, owner)
+        runners.heartbeat(session, owner)
 
 
 def silence(database: Database, owner: str) -> None:

@@ -7,23 +7,36 @@ from pathlib import Path
 
 import pytest
 
-from espalier.storage.artifacts import Artifacts
 from espalier.storage.errors import NotFound
+from espalier.storage.store import Store
 
 
 def test_bytes_are_found_by_their_hash_and_kept_once(tmp_path: Path) -> None:
-    artifacts = Artifacts(tmp_path)
-    name = artifacts.put(b"weights")
-    assert name == artifacts.put(b"weights") == hashlib.sha256(b"weights").hexdigest()
-    assert artifacts.path(name).read_bytes() == b"weights"
+    store = Store(tmp_path)
+    name = store.put(b"weights")
+    assert name == store.put(b"weights") == hashlib.sha256(b"weights").hexdigest()
+    assert store.path(name).read_bytes() == b"weights"
     assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 1
-    artifacts.delete(name)
-    artifacts.delete(name)
+    store.delete(name)
+    store.delete(name)
     with pytest.raises(NotFound):
-        artifacts.path(name)
+        store.path(name)
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "", "A" * 64, "0" * 63])
 def test_only_hashes_are_names(tmp_path: Path, name: str) -> None:
     with pytest.raises(NotFound, match="is not an artifact's hash"):
-        Artifacts(tmp_path).path(name)
+        Store(tmp_path).path(name)
+
+
+def test_it_says_what_it_has(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    name = store.put(b"weights")
+    assert store.has(name)
+    store.delete(name)
+    assert not store.has(name)
+
+
+def test_a_file_of_another_process_is_found(tmp_path: Path) -> None:
+    name = Store(tmp_path).put(b"weights")
+    assert Store(tmp_path).path(name) == tmp_path / name[:2] / name[2:]

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import optuna
 import pytest
+from optuna.storages import RDBStorage
+from optuna.trial import create_trial
 
-from espalier.search.types import Failure
+from espalier.search.results import Failure, Metric
 from espalier.storage.database import Database
 from espalier.storage.studies import Studies
 from tests.search.helpers import candidate, result
@@ -36,7 +38,7 @@ def test_a_result_is_recorded_once(studies: Studies) -> None:
     study.record(result(ONE, 0.9))
     study.record(result(ONE, 0.1))
     study.record(Failure(key=ONE.key, error="late"))
-    assert [r.accuracy for r in studies.open("job").outcomes()] == [0.9]  # type: ignore[union-attr]
+    assert [r.reported for r in studies.open("job").outcomes()] == [0.9]  # type: ignore[union-attr]
 
 
 def test_a_retried_failure_may_become_a_result(studies: Studies) -> None:
@@ -46,12 +48,15 @@ def test_a_retried_failure_may_become_a_result(studies: Studies) -> None:
     assert studies.open("job").outcomes() == [result(ONE, 0.9)]
 
 
-def test_optuna_itself_sees_the_front(studies: Studies) -> None:
+def test_optuna_itself_sees_the_front(studies: Studies, database: Database) -> None:
     study = studies.open("job")
     for kind, accuracy, params in (("dense", 0.9, 1000), ("uniform", 0.8, 100), ("random", 0.7, 100)):
         study.record(result(candidate(kind), accuracy, params))
-    seen = optuna.load_study(study_name="job", storage=studies._storage)
+    storage = RDBStorage(database.url)  # as anybody's dashboard opens it
+    seen = optuna.load_study(study_name="job", storage=storage)
     assert sorted(trial.values for trial in seen.best_trials) == [[100.0, 0.8], [1000.0, 0.9]]
+    storage.remove_session()
+    storage.engine.dispose()
 
 
 def test_jobs_do_not_mix_and_can_be_forgotten(studies: Studies) -> None:
@@ -60,3 +65,28 @@ def test_jobs_do_not_mix_and_can_be_forgotten(studies: Studies) -> None:
     studies.delete("a")
     studies.delete("never there")
     assert studies.open("a").outcomes() == []
+
+
+def test_what_is_smaller_where_smaller_is_better_is_told_to_optuna_the_other_way(
+    studies: Studies, database: Database
+) -> None:
+    error = Metric(name="error", higher_is_better=False)
+    study = studies.open("job")
+    for kind, value, params in (("dense", 0.1, 1000), ("uniform", 0.2, 100), ("random", 0.3, 100)):
+        study.record(
+            result(candidate(kind), params=params, metric=error, holdout={"error": value}, test={"error": value})
+        )
+    storage = RDBStorage(database.url)
+    seen = optuna.load_study(study_name="job", storage=storage)
+    assert sorted(trial.values for trial in seen.best_trials) == [[100.0, -0.2], [1000.0, -0.1]]
+    storage.remove_session()
+    storage.engine.dispose()
+
+
+def test_a_trial_of_somebody_else_is_passed_over(studies: Studies, database: Database) -> None:
+    studies.open("job").record(result(ONE, 0.9))
+    storage = RDBStorage(database.url)
+    optuna.load_study(study_name="job", storage=storage).add_trial(create_trial(values=[1.0, 1.0]))
+    storage.remove_session()
+    storage.engine.dispose()
+    assert studies.open("job").outcomes() == [result(ONE, 0.9)]

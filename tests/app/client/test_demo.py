@@ -6,16 +6,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx2
+import psutil
 import pytest
 
+from espalier.app.client.client import Client, ClientError
+from espalier.app.client.demo import REBUILD, SPEC, service
 from espalier.models.network import build
-from espalier.search.export import read_document
+from espalier.search import read_document
+from espalier.search.spec import JobSpec
 
 
 @pytest.mark.long
 def test_the_demonstration_leaves_a_network_that_can_be_rebuilt(tmp_path: Path) -> None:
     ran = subprocess.run(
-        [sys.executable, "-m", "espalier.app.cli", "demo", "--output", str(tmp_path / "left")],
+        [sys.executable, "-m", "espalier.app.client.cli", "demo", "--output", str(tmp_path / "left")],
         capture_output=True, text=True, timeout=900, check=False,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stdout + ran.stderr
@@ -26,3 +31,24 @@ def test_the_demonstration_leaves_a_network_that_can_be_rebuilt(tmp_path: Path) 
     assert sorted(path.name for path in (tmp_path / "left").iterdir() if path.is_file()) == [
         "pruned.json", "pruned.py", "pruned.safetensors",
     ]  # fmt: skip
+
+
+def test_what_it_searches_is_a_search() -> None:
+    spec = JobSpec.model_validate(SPEC)
+    assert (len(spec.budgets), len(spec.seeds), spec.target.dataset) == (2, 3, "digits")
+    assert set(REBUILD) == {"pruned.json", "pruned.py"}
+
+
+def test_its_service_is_its_own_and_gone_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ESPALIER_DATABASE_URL", "nonsense")  # of the user's own service, which is left alone
+    before = set(psutil.Process().children())
+    with service(tmp_path) as client:
+        assert client.ready().status == "ok"
+        assert client.jobs() == []
+        (process,) = set(psutil.Process().children()) - before
+        with pytest.raises(ClientError, match="401"), Client(client.url) as stranger:
+            stranger.jobs()
+    assert not process.is_running()
+    assert (tmp_path / "data" / "espalier.db").exists()
+    with pytest.raises(httpx2.TransportError):
+        httpx2.get(client.url)

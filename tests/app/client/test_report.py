@@ -3,46 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-from xml.etree import ElementTree
 
-import pytest
-
-from espalier.app.client import Client
-from espalier.app.report import picture, write
-from tests.app.test_api import SPEC, World
+from espalier.app.client.client import Client
+from espalier.app.client.report import write
+from tests.app.client.test_charts import texts
+from tests.app.world import SPEC, World
 
 
-class InProcess(Client):
-    """Talks to an application in this process."""
-
-    def __init__(self, world: World) -> None:
-        super().__init__("http://testserver", "secret")
-        self._http.close()
-        self._http = world.client  # type: ignore[assignment]
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    world = World(tmp_path / "data")
-    yield world
-    world.client.close()
-    world.service.close()
-
-
-def texts(svg: bytes) -> str:
-    """Words of a picture; matplotlib leaves them as comments beside the outlines of letters."""
-    ElementTree.fromstring(svg)
-    return " ".join(re.findall(r"<!-- (.*?) -->", svg.decode()))
-
-
-def test_a_report_has_front_verdict_versions_and_spec(world: World, tmp_path: Path) -> None:
+def test_a_report_has_front_verdict_versions_and_spec(world: World, client: Client, tmp_path: Path) -> None:
     job_id = world.finish(baselines=["uniform", "random"], name="a search")
     page = tmp_path / "docs" / "found.md"
-    write(InProcess(world), job_id, page)
+    write(client, job_id, page)
     text = page.read_text()
     assert text.startswith("# a search\n")
     assert "(found/front.svg)" in text
@@ -65,21 +37,27 @@ def test_a_report_has_front_verdict_versions_and_spec(world: World, tmp_path: Pa
         assert words in texts(svg), words
 
 
-def test_the_picture_is_the_same_for_the_same_front(world: World) -> None:
-    front = world.get(f"/v1/jobs/{world.finish()}/pareto")
-    assert picture([front]) == picture([front])
-
-
-def test_a_report_of_a_job_that_has_not_begun(world: World, tmp_path: Path) -> None:
+def test_a_report_of_a_job_that_has_not_begun(world: World, client: Client, tmp_path: Path) -> None:
     page = tmp_path / "report.md"
-    write(InProcess(world), world.submit(), page)
+    write(client, world.submit(), page)
     assert "the job has not ended" in page.read_text()
 
 
-@pytest.mark.parametrize(
-    ("number", "words"), [(7, "7"), (999, "999"), (110_069, "110.1 k"), (78_744_064, "78.74 M"), (2e9, "2 G")]
-)
-def test_counts_in_words(number: Any, words: str) -> None:
-    from espalier.app.show import count
+def test_what_failed_is_not_counted_as_trained(world: World, client: Client, tmp_path: Path) -> None:
+    world.executor.broken = lambda one: "the loss became nan" if one.origin.kind == "uniform" else None
+    page = tmp_path / "report.md"
+    write(client, world.finish(), page)
+    text = page.read_text()
+    assert "7 of 11 networks were trained" in text
+    assert "There is no verdict" in text
+    assert "## Verdict" not in text
 
-    assert count(number) == words
+
+def test_a_report_says_how_to_run_it_again_and_leaves_out_what_was_left_to_the_preset(
+    world: World, client: Client, tmp_path: Path
+) -> None:
+    page = tmp_path / "report.md"
+    write(client, world.submit(recipe={"epochs": 3}), page)
+    spec = json.loads((tmp_path / "report" / "spec.json").read_text())
+    assert spec["recipe"] == {"epochs": 3}
+    assert "`espalier submit report/spec.json --wait` runs it again" in page.read_text()

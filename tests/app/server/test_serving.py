@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import os
 import signal
 import socket
@@ -17,9 +19,14 @@ from typing import Any
 import psutil
 import pytest
 
-from espalier.app.client import Client, ClientError
+from espalier.app.client.client import Client, ClientError
+from espalier.app.schemas import JobView
+from espalier.app.server.serving import configure_logs, upgrade
+from espalier.app.settings import Settings, SettingsError
+from espalier.search.events import EpochEvent
+from espalier.search.states import FINISHED
+from espalier.storage.database import Database
 
-ROOT = Path(__file__).parents[2]
 SPEC: dict[str, Any] = {
     "target": {"arch": "vgg11", "options": {"width": 0.1}, "dataset": "digits"},
     "budgets": [{"metric": "params", "keep": 0.3}],
@@ -44,11 +51,10 @@ class Serve:
             **{k: v for k, v in os.environ.items() if not k.startswith("ESPALIER_")},
             "ESPALIER_DATA_DIR": str(folder),
             "ESPALIER_TOKEN": "t",
-            "PYTHONPATH": str(ROOT),
         }
         self.log = (folder.parent / f"{folder.name}.log").open("a")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "espalier.app.cli", "serve", "--port", str(self.port)],
+            [sys.executable, "-m", "espalier.app.client.cli", "serve", "--port", str(self.port)],
             env=self.environment, stdout=self.log, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
         self.client = Client(f"http://127.0.0.1:{self.port}", "t")
@@ -56,7 +62,7 @@ class Serve:
 
     def is_ready(self) -> bool:
         try:
-            self.client.get("/readyz")
+            self.client.ready()
             return True
         except ClientError:
             assert self.process.poll() is None, Path(self.log.name).read_text()
@@ -94,19 +100,19 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Serve]]:
             one.end(signal.SIGKILL)
 
 
-def finish(client: Client, job_id: str) -> Any:
-    until(lambda: client.get(f"/v1/jobs/{job_id}")["state"] in ("succeeded", "failed", "cancelled"))
-    return client.get(f"/v1/jobs/{job_id}")
+def finish(client: Client, job_id: str) -> JobView:
+    until(lambda: client.job(job_id).state in FINISHED)
+    return client.job(job_id)
 
 
 def front(client: Client, job_id: str) -> Any:
     """All that training decides; not how long things took."""
-    found = client.get(f"/v1/jobs/{job_id}/pareto")
-    return [{k: v for k, v in point.items() if k != "latency_ms"} for point in found["points"]]
+    return [point.model_dump(exclude={"latency_ms"}) for point in client.pareto(job_id).points]
 
 
-def running_epochs(client: Client, job_id: str) -> int:
-    return sum(e["event"] == "epoch" for e in client.pages(f"/v1/jobs/{job_id}/events"))
+def wait_for_an_epoch(client: Client, job_id: str) -> None:
+    """Until some candidate has an epoch behind it."""
+    assert any(isinstance(event.data, EpochEvent) for event in client.events(job_id))
 
 
 def test_killed_in_the_middle_of_a_candidate_it_gives_the_same_front(
@@ -117,19 +123,19 @@ def test_killed_in_the_middle_of_a_candidate_it_gives_the_same_front(
     The choice of how networks are computed is shared, since it is measured.
     """
     undisturbed = serve("calm")
-    job = undisturbed.client.submit(SPEC)["id"]
-    assert finish(undisturbed.client, job)["state"] == "succeeded"
+    job = undisturbed.client.submit(SPEC).id
+    assert finish(undisturbed.client, job).state == "succeeded"
     expected = front(undisturbed.client, job)
     undisturbed.end()
     (tmp_path / "wild" / "cache").mkdir(parents=True)
     (tmp_path / "calm" / "cache" / "execution").rename(tmp_path / "wild" / "cache" / "execution")
 
     service = serve("wild")
-    job = service.client.submit(SPEC)["id"]
+    job = service.client.submit(SPEC).id
     for finished in (1, 3):
 
         def is_in_the_middle(client: Client = service.client, finished: int = finished) -> bool:
-            states = [c["state"] for c in client.get(f"/v1/jobs/{job}/candidates")["items"]]
+            states = [one.state for one in client.candidates(job)]
             has_checkpoint = any((tmp_path / "wild" / "work" / job).glob("*.safetensors"))
             return states.count("succeeded") >= finished and "running" in states and has_checkpoint
 
@@ -137,33 +143,39 @@ def test_killed_in_the_middle_of_a_candidate_it_gives_the_same_front(
         assert service.end(signal.SIGKILL) == -signal.SIGKILL
         service = serve("wild")
     ended = finish(service.client, job)
-    assert (ended["state"], ended["attempts"]) == ("succeeded", 3)
+    assert (ended.state, ended.attempts) == ("succeeded", 3)
     assert front(service.client, job) == expected
     service.end()
 
 
 def test_cancelling_stops_processes_within_5_seconds(serve: Callable[..., Serve]) -> None:
     service = serve()
-    job = service.client.submit(LONG)["id"]
-    until(lambda: running_epochs(service.client, job) > 0)
+    job = service.client.submit(LONG).id
+    wait_for_an_epoch(service.client, job)
     workers = [p for p in psutil.Process(service.process.pid).children(recursive=True) if p.cpu_percent(0.1) > 20]
     assert workers
     asked = time.monotonic()
-    service.client.post(f"/v1/jobs/{job}/cancel")
+    service.client.cancel(job)
     ended = finish(service.client, job)
-    assert (ended["state"], time.monotonic() - asked < 5) == ("cancelled", True)
+    assert (ended.state, time.monotonic() - asked < 5) == ("cancelled", True)
     gone, alive = psutil.wait_procs(workers, 5)
     assert not alive
     del gone
-    assert "running" not in {c["state"] for c in service.client.get(f"/v1/jobs/{job}/candidates")["items"]}
+    assert "running" not in {one.state for one in service.client.candidates(job)}
     assert service.end() == 0
 
 
 def test_sigterm_gives_the_job_back_and_closes_open_streams(serve: Callable[..., Serve]) -> None:
     service = serve()
-    job = service.client.submit(LONG)["id"]
-    until(lambda: running_epochs(service.client, job) > 0)
-    reading = threading.Thread(target=lambda: list(service.client._stream(job, 0)))
+    job = service.client.submit(LONG).id
+    wait_for_an_epoch(service.client, job)
+    read: list[object] = []
+
+    def follow() -> None:
+        with Client(service.client.url, "t") as reader, contextlib.suppress(ClientError):  # nobody is there in the end
+            read.extend(reader.events(job))
+
+    reading = threading.Thread(target=follow)
     reading.start()
     asked = time.monotonic()
     assert service.end() == 0
@@ -171,34 +183,34 @@ def test_sigterm_gives_the_job_back_and_closes_open_streams(serve: Callable[...,
     reading.join(5)
     assert not reading.is_alive()
     again = serve()
-    until(lambda: again.client.get(f"/v1/jobs/{job}")["attempts"] == 2)
-    again.client.post(f"/v1/jobs/{job}/cancel")
-    assert finish(again.client, job)["state"] == "cancelled"
+    until(lambda: again.client.job(job).attempts == 2)
+    again.client.cancel(job)
+    assert finish(again.client, job).state == "cancelled"
 
 
 def test_a_second_service_on_one_data_directory_is_refused(serve: Callable[..., Serve]) -> None:
     service = serve()
     second = subprocess.run(
-        [sys.executable, "-m", "espalier.app.cli", "serve", "--port", str(free_port())],
+        [sys.executable, "-m", "espalier.app.client.cli", "serve", "--port", str(free_port())],
         env=service.environment, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert second.returncode == 1
     assert "another Espalier already runs on" in second.stderr
     assert "Traceback" not in second.stderr
-    assert service.client.get("/readyz") == {"status": "ok"}
+    assert service.client.ready().status == "ok"
 
 
 def test_two_submissions_at_once_with_one_key_make_one_job(serve: Callable[..., Serve]) -> None:
     service = serve()
     made: list[str] = []
-    threads = [threading.Thread(target=lambda: made.append(service.client.submit(LONG, "k")["id"])) for _ in range(4)]
+    threads = [threading.Thread(target=lambda: made.append(service.client.submit(LONG, "k").id)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert len(made) == 4
     assert len(set(made)) == 1
-    assert len(service.client.pages("/v1/jobs")) == 1
+    assert len(service.client.jobs()) == 1
 
 
 def test_a_search_with_curl_alone_ends_in_a_file_that_builds_the_network(
@@ -228,3 +240,64 @@ def test_a_search_with_curl_alone_ends_in_a_file_that_builds_the_network(
     built = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False,
                            env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"})  # fmt: skip
     assert built.stdout.strip() == str(pruned["params"]), built.stderr
+
+
+# --- in this process --------------------------------------------------------------------------------------------------
+
+
+def test_upgrade_makes_the_database_that_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"sqlite:///{tmp_path / 'mine.db'}"
+    monkeypatch.setenv("ESPALIER_DATABASE_URL", url)
+    upgrade()
+    database = Database(url)
+    assert database.is_current()
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [("nonsense", "cannot open"), ("postgresql://me:s3cret@127.0.0.1:1/x", r"cannot use .*me:\*\*\*@")],
+)
+def test_a_database_that_cannot_be_used_is_a_wrong_setting(
+    monkeypatch: pytest.MonkeyPatch, url: str, words: str
+) -> None:
+    monkeypatch.setenv("ESPALIER_DATABASE_URL", url)
+    with pytest.raises(SettingsError, match=words):
+        upgrade()
+
+
+@pytest.fixture
+def logs() -> Iterator[None]:
+    """Puts logging back as it was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+    for noisy in ("alembic", "uvicorn.error"):
+        logging.getLogger(noisy).setLevel(logging.NOTSET)
+
+
+def test_logs_are_lines_of_json_if_that_is_set(logs: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    del logs
+    configure_logs(Settings(data_dir=tmp_path, log_format="json", log_level="warning"))
+    log = logging.getLogger("espalier.test")
+    log.info("not told")
+    try:
+        raise ValueError("broken")
+    except ValueError:
+        log.exception("it %s", "failed")
+    (line,) = capsys.readouterr().err.splitlines()
+    entry = json.loads(line)
+    assert (entry["level"], entry["logger"], entry["message"]) == ("error", "espalier.test", "it failed")
+    assert "ValueError: broken" in entry["exception"]
+
+
+def test_logs_are_text_else_and_others_are_quieter(
+    logs: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del logs
+    configure_logs(Settings(data_dir=tmp_path))
+    logging.getLogger("espalier.test").info("told")
+    logging.getLogger("alembic.runtime").info("not told")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("INFO espalier.test: told")

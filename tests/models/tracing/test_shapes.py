@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,22 +13,7 @@ from torch import Tensor, nn
 from espalier.models.network import Network
 from espalier.models.tracing.shapes import OnlyShapes
 from tests.models.helpers import SMALL
-
-
-class Shapes(nn.Module):
-    """Notes the shape of every layer's output."""
-
-    def __init__(self, net: nn.Module) -> None:
-        super().__init__()
-        self.net = net
-        self.seen: list[tuple[int, ...]] = []
-        for module in net.modules():
-            module.register_forward_hook(lambda _m, _i, output: self.seen.append(tuple(output.shape)))
-
-    def forward(self, x: Tensor) -> list[tuple[int, ...]]:
-        self.seen = []
-        self.net(x)
-        return self.seen
+from tests.models.networks import Shapes
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -82,9 +68,9 @@ def test_a_linear_layer_has_the_shape_that_torch_gives_it(shape: tuple[int, ...]
         lambda x: F.adaptive_avg_pool2d(x, (1, 1, 1)),
     ],
 )
-def test_shapes_that_do_not_fit_are_refused(wrong: object) -> None:
+def test_shapes_that_do_not_fit_are_refused(wrong: Callable[[Tensor], Tensor]) -> None:
     with OnlyShapes(), pytest.raises((RuntimeError, ValueError)):
-        wrong(torch.empty(2, 3, 5, 5, device="meta"))  # type: ignore[operator]
+        wrong(torch.empty(2, 3, 5, 5, device="meta"))
 
 
 def test_arguments_may_be_named() -> None:

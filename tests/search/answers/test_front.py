@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from espalier.search.front import hypervolume, pareto, undominated
+from espalier.search.answers.front import hypervolume, pareto, undominated
+from espalier.search.results import Metric
+from espalier.search.spec import MethodSpec
 from tests.search.helpers import candidate, outcome, result
 
 points = st.lists(st.tuples(st.integers(1, 8), st.integers(0, 8).map(lambda i: i / 8)), max_size=30)
@@ -53,7 +57,7 @@ def test_a_point_is_a_mean_over_seeds() -> None:
     assert pruned.on_front
     assert dense.on_front
     assert not uniform.on_front
-    assert uniform.dominated_by == pruned.architecture
+    assert uniform.dominated_by == pruned.arm.id
     assert front.dense is not None
     assert front.dense.params == 1000
     assert set(front.hypervolume) == {"slimming", "uniform"}
@@ -62,7 +66,10 @@ def test_a_point_is_a_mean_over_seeds() -> None:
 def test_the_front_is_decided_by_the_holdout_and_reported_by_the_test_images() -> None:
     lucky = candidate("uniform", keep=0.1)
     front = pareto(
-        [outcome("pruned", keep=0.1, accuracy=0.7), (lucky, result(lucky, 0.6).model_copy(update={"accuracy": 0.9}))],
+        [
+            outcome("pruned", keep=0.1, accuracy=0.7),
+            (lucky, result(lucky, 0.6).model_copy(update={"test": {"accuracy": 0.9}})),
+        ],
         "params",
     )
     assert {(point.origin, point.on_front, point.accuracy.mean) for point in front.points} == {
@@ -72,10 +79,51 @@ def test_the_front_is_decided_by_the_holdout_and_reported_by_the_test_images() -
 
 
 def test_a_methods_parent_is_no_point() -> None:
-    parent = outcome("dense", method="slimming", accuracy=0.99, params=1000)
+    parent = outcome("sparse", accuracy=0.99, params=1000)
     assert pareto([parent], "macs").points == ()
     assert pareto([parent], "macs").dense is None
 
 
 def test_nothing_yet_is_an_empty_front() -> None:
     assert pareto([], "latency").model_dump() == {"cost": "latency", "dense": None, "points": (), "hypervolume": {}}
+
+
+def test_where_less_is_better_the_front_is_the_other_way_round() -> None:
+    def error(kind: str, value: float) -> Any:
+        one = candidate(kind, keep=0.1)
+        numbers = {"error": value}
+        return one, result(one, metric=Metric(name="error", higher_is_better=False), holdout=numbers, test=numbers)
+
+    front = pareto([error("pruned", 0.1), error("uniform", 0.3)], "params")
+    assert {(point.origin, point.on_front) for point in front.points} == {("pruned", True), ("uniform", False)}
+
+
+def test_one_method_with_two_options_is_two_curves() -> None:
+    def at(strength: float, accuracy: float) -> Any:
+        one = candidate("pruned", keep=0.1)
+        method = MethodSpec(name="slimming", options={"strength": strength})
+        one = one.model_copy(update={"origin": one.origin.model_copy(update={"method": method})})
+        return one, result(one, accuracy, params=100)
+
+    front = pareto([outcome("dense", accuracy=0.9, params=1000), at(1.0, 0.5), at(2.0, 0.6)], "params")
+    assert {point.arm.name for point in front.points} == {"dense", "slimming strength=1", "slimming strength=2"}
+    assert front.hypervolume == pytest.approx({"slimming strength=1": 0.5 / 3, "slimming strength=2": 0.6 / 3})
+
+
+def test_only_metrics_that_all_seeds_have_are_reported() -> None:
+    newer, older = candidate("dense", seed=0), candidate("dense", seed=1)
+    test = {"accuracy": 0.5, "top5": 0.9}
+    front = pareto([(newer, result(newer, test=test)), (older, result(older))], "params")
+    assert set(front.points[0].metrics) == {"accuracy"}
+    assert set(pareto([(newer, result(newer, test=test))], "params").points[0].metrics) == {"accuracy", "top5"}
+
+
+@pytest.mark.parametrize("cost", ["params", "macs", "latency"])
+def test_points_come_in_the_order_of_their_cost(cost: Any) -> None:
+    found = []
+    for i, keep in enumerate((0.1, 0.2, 0.3, 0.4)):
+        one = candidate("pruned", keep=keep)
+        found.append((one, result(one, keep, 100 - i, (i * 7) % 5 + 1, latency_ms=(i * 3) % 7 + 1.0)))
+    name = "latency_ms" if cost == "latency" else cost
+    costs = [getattr(point, name) for point in pareto(found, cost).points]
+    assert costs == sorted(costs)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from espalier.search.verdict import compare, difference_interval, efficiency, sample, summary
-from tests.search.helpers import outcome
+from espalier.search.answers.verdict import answer, compare, difference_interval, summary
+from espalier.search.results import Metric
+from espalier.search.spec import Ratios
+from tests.search.helpers import candidate, outcome, result
 
 accuracies = st.lists(st.floats(0, 1), min_size=2, max_size=6)
 
@@ -32,7 +36,7 @@ def test_swapping_the_arms_turns_the_interval_round(ours: list[float], theirs: l
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs", "answer"),
+    ("ours", "theirs", "expected"),
     [
         ([0.90, 0.91, 0.92], [0.70, 0.71, 0.72], "better"),
         ([0.70, 0.71, 0.72], [0.90, 0.91, 0.92], "worse"),
@@ -44,9 +48,9 @@ def test_swapping_the_arms_turns_the_interval_round(ours: list[float], theirs: l
         ([0.9, 0.9], [0.1, 0.11], "better"),
     ],
 )
-def test_the_answer_is_what_the_interval_supports(ours: list[float], theirs: list[float], answer: str) -> None:
+def test_the_answer_is_what_the_interval_supports(ours: list[float], theirs: list[float], expected: str) -> None:
     (verdict,) = compare(arm("pruned", ours) + arm("uniform", theirs))
-    assert verdict.answer == answer
+    assert verdict.answer == expected
     assert (verdict.interval is None) == (min(len(ours), len(theirs)) < 2 or len({*ours}) == len({*theirs}) == 1)
     assert verdict.difference == pytest.approx(sum(ours) / len(ours) - sum(theirs) / len(theirs))
 
@@ -65,56 +69,6 @@ def test_inherited_weights_are_an_arm_of_their_own() -> None:
     assert {(v.init, round(v.automatic.mean, 2)) for v in compare(outcomes)} == {("scratch", 0.55), ("inherited", 0.85)}
 
 
-def test_efficiency_reads_the_gap_at_equal_accuracy() -> None:
-    """Both curves rise by 0.1 per decade, the baseline's half a decade to the right: sqrt(10) times cheaper."""
-    ours = [
-        o for i, keep in enumerate((0.001, 0.01, 0.1)) for o in arm("pruned", [0.6 + 0.1 * i] * 3, keep, 1000 * 10**i)
-    ]
-    theirs = [
-        o for i, keep in enumerate((0.001, 0.01, 0.1)) for o in arm("uniform", [0.55 + 0.1 * i] * 3, keep, 1000 * 10**i)
-    ]
-    params, macs = efficiency(ours + theirs)
-    assert (params.metric, macs.metric) == ("params", "macs")
-    assert params.factor == pytest.approx(10**0.5)
-    assert params.interval == pytest.approx((10**0.5, 10**0.5))
-    assert params.at_accuracy == pytest.approx(0.675)
-
-
-def test_efficiency_repeats() -> None:
-    outcomes = [
-        o
-        for i, keep in enumerate((0.1, 0.3, 0.9))
-        for o in arm("pruned", [0.6 + 0.1 * i, 0.65 + 0.1 * i], keep, 10 * 3**i)
-        + arm("uniform", [0.5 + 0.1 * i, 0.56 + 0.1 * i], keep, 10 * 3**i)
-    ]
-    assert efficiency(outcomes) == efficiency(outcomes)
-    interval = efficiency(outcomes)[0].interval
-    assert interval is not None
-    assert interval[0] <= (efficiency(outcomes)[0].factor or 0) <= interval[1]
-
-
-def test_an_interval_that_would_lack_a_tail_is_not_given() -> None:
-    """The curves overlap on average, but often not when seeds are drawn again."""
-    ours = [*arm("pruned", [0.6, 0.9], 0.1, 10), *arm("pruned", [0.5, 0.5], 0.01, 1)]
-    theirs = [*arm("uniform", [0.4, 0.8], 0.1, 10), *arm("uniform", [0.3, 0.3], 0.01, 1)]
-    assert all(e.factor is not None and e.interval is None for e in efficiency(ours + theirs))
-
-
-def test_curves_that_do_not_overlap_give_no_factor() -> None:
-    outcomes = arm("pruned", [0.9, 0.9], 0.1) + arm("uniform", [0.2, 0.2], 0.1)
-    assert all((e.factor, e.interval, e.at_accuracy) == (None, None, None) for e in efficiency(outcomes))
-
-
-def test_one_seed_gives_a_factor_without_an_interval() -> None:
-    outcomes = [
-        o
-        for i in range(3)
-        for o in arm("pruned", [0.6 + 0.1 * i], 0.1 * (i + 1), 10**i)
-        + arm("uniform", [0.5 + 0.1 * i], 0.1 * (i + 1), 10**i)
-    ]
-    assert all(e.factor is not None and e.interval is None for e in efficiency(outcomes))
-
-
 def test_the_summary_is_plain_about_all_three_answers() -> None:
     outcomes = (
         arm("pruned", [0.9, 0.91], 0.1) + arm("uniform", [0.1, 0.11], 0.1)
@@ -129,6 +83,59 @@ def test_the_summary_is_plain_about_all_three_answers() -> None:
     assert summary([]).startswith("There is no verdict: ")
 
 
-def test_a_sample_of_one_has_no_deviation() -> None:
-    assert sample([0.5]).std is None
-    assert sample([0.4, 0.6]).std == pytest.approx(0.1414, abs=1e-4)
+def test_where_less_is_better_so_is_the_verdict() -> None:
+    error = Metric(name="error", higher_is_better=False)
+
+    def with_errors(kind: str, values: list[float]) -> list[Any]:
+        found = []
+        for seed, value in enumerate(values):
+            one = candidate(kind, seed=seed)
+            found.append((one, result(one, metric=error, holdout={"error": value}, test={"error": value})))
+        return found
+
+    low, high = [0.1, 0.11, 0.12], [0.3, 0.31, 0.32]
+    assert compare(with_errors("pruned", low) + with_errors("uniform", high))[0].answer == "better"
+    assert compare(with_errors("pruned", high) + with_errors("uniform", low))[0].answer == "worse"
+
+
+def test_ratios_are_compared_with_the_baselines_of_those_ratios() -> None:
+    def given_widths(kind: str, ratios: Ratios, values: list[float]) -> list[Any]:
+        found = []
+        for seed, value in enumerate(values):
+            one = candidate(kind, seed=seed)
+            one = one.model_copy(update={"origin": one.origin.model_copy(update={"budget": ratios})})
+            found.append((one, result(one, value)))
+        return found
+
+    one, other = Ratios(by="stage", ratios={"0": 0.5}, name="A"), Ratios(by="stage", ratios={"0": 0.6}, name="B")
+    high, low = [0.9, 0.91], [0.1, 0.11]
+    outcomes = (
+        given_widths("pruned", one, high) + given_widths("uniform", one, low) + given_widths("random", other, low)
+    )
+    (verdict,) = compare(outcomes)
+    assert (verdict.against, verdict.keep, verdict.metric, verdict.answer) == ("uniform", None, "params", "better")
+    assert "slimming is better than uniform at ratios A (+80.0 points)" in summary([verdict])
+
+
+def test_a_verdict_names_the_arms_it_compares() -> None:
+    outcomes = arm("pruned", [0.5, 0.6]) + arm("uniform", [0.4, 0.5])
+    (verdict,) = compare(outcomes)
+    assert verdict.arm == outcomes[0][0].arm
+    assert verdict.baseline_arm == outcomes[2][0].arm
+
+
+def test_an_answer_has_all_three_parts() -> None:
+    outcomes = arm("pruned", [0.9, 0.91]) + arm("uniform", [0.1, 0.11])
+    found = answer(outcomes)
+    assert list(found.verdicts) == compare(outcomes)
+    assert [one.metric for one in found.efficiency] == ["params", "macs"]
+    assert found.summary == summary(found.verdicts)
+    assert answer([]).verdicts == answer([]).efficiency == ()
+
+
+def test_every_arm_of_a_method_has_its_own_sentence() -> None:
+    found = compare(
+        arm("pruned", [0.9, 0.91]) + arm("pruned", [0.1, 0.11], init="inherited") + arm("uniform", [0.5, 0.51])
+    )
+    assert "slimming is better than uniform" in summary(found)
+    assert "slimming inherited is worse than uniform" in summary(found)

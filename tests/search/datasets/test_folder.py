@@ -1,8 +1,7 @@
-"""Data sets: fixed splits, shared arrays, and clear words about what is missing or broken."""
+"""Image folders: read once, and clear words about what is missing or broken."""
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -10,64 +9,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from espalier.search import data as datasets
-from espalier.search.data import DATASETS, Data, Places, load, recipes
-from espalier.search.errors import DataUnavailable, UnknownName
-from espalier.search.types import Folder
-
-
-def write_images(
-    root: Path, part: str, names: tuple[str, ...] = ("cat", "dog"), count: int = 12, size: int = 8
-) -> None:
-    generator = np.random.default_rng(0)
-    for index, name in enumerate(names):
-        (root / part / name).mkdir(parents=True)
-        for i in range(count):
-            pixels = generator.integers(0, 256, (size, size, 3), dtype=np.uint8) // 2 + 100 * index
-            Image.fromarray(pixels.astype(np.uint8)).save(root / part / name / f"{i}.png")
-
-
-@pytest.fixture
-def pets(tmp_path: Path) -> Places:
-    write_images(tmp_path / "data" / "pets", "train")
-    write_images(tmp_path / "data" / "pets", "test")
-    return Places(tmp_path / "data", tmp_path / "cache")
-
+from espalier.search.datasets import Places, load
+from espalier.search.datasets.folder import read_folder
+from espalier.search.errors import DataUnavailable
+from espalier.search.spec import Folder
+from tests.search.helpers import write_images
 
 PETS = Folder(folder="pets")
 
 
-def test_digits_come_with_the_package(digits: Data) -> None:
-    assert digits.shape == (1, 32, 32)
-    assert (len(digits.train), len(digits.holdout), len(digits.test)) == (1293, 144, 360)
-    assert len(digits.classes) == 10
-    assert digits.train.x.dtype == np.uint8
-    assert set(digits.train.y) == set(range(10))
-
-
-def test_the_split_is_the_same_wherever_it_is_made(digits: Data, tmp_path: Path) -> None:
-    again = load("digits", Places(tmp_path / "d", tmp_path / "c"))
-    assert all(np.array_equal(getattr(digits, part).x, getattr(again, part).x) for part in ("train", "holdout", "test"))
-
-
-def test_splits_share_no_image(pets: Places) -> None:
-    data = load(PETS, pets)
-    images = [bytes(x.tobytes()) for part in (data.train, data.holdout) for x in part.x]
-    assert len(images) == len(set(images)) == 24
-    assert len(data.holdout) == 2
-
-
-def test_arrays_are_mapped_not_copied(pets: Places) -> None:
-    assert all(isinstance(part.x, np.memmap) for d in [load(PETS, pets)] for part in (d.train, d.holdout, d.test))
-
-
 def test_a_folder_is_read_once_and_again_when_it_changes(pets: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     reads: list[object] = []
-    decode = datasets._decode
-    monkeypatch.setattr(datasets, "_decode", lambda *args: reads.append(args) or decode(*args))
+    opened = Image.open
+    monkeypatch.setattr(Image, "open", lambda *args: reads.append(args) or opened(*args))
     load(PETS, pets)
     load(PETS, pets)
-    assert len(reads) == 2  # train and test, once
+    assert len(reads) == 2 * 2 * 12  # train and test, once
     (pets.datasets / "pets" / "train" / "cat" / "0.png").unlink()
     assert len(load(PETS, pets).train) + len(load(PETS, pets).holdout) == 23
 
@@ -174,54 +131,16 @@ def test_an_unknown_folder_lists_those_there_are(pets: Places) -> None:
         load(Folder(folder="birds"), pets)
 
 
-def test_a_data_set_that_cannot_be_fetched_says_what_would_work(
-    places: Places, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from torchvision import datasets as tv
+def test_a_fingerprint_names_the_files_and_the_size(pets: Places) -> None:
+    def fingerprint(folder: Folder = PETS) -> str:
+        return read_folder(pets.datasets, folder)[0]
 
-    def offline(*_args: object, **_options: object) -> None:
-        raise OSError("no route to host")
-
-    monkeypatch.setattr(tv, "CIFAR10", offline)
-    with pytest.raises(DataUnavailable, match=r"CIFAR10 is not in the data root .*no route to host.*'digits'"):
-        load("cifar10", places)
+    first = fingerprint()
+    assert fingerprint() == first != fingerprint(Folder(folder="pets", size=16))
+    (pets.datasets / "pets" / "train" / "cat" / "0.png").rename(pets.datasets / "pets" / "train" / "cat" / "x.png")
+    assert fingerprint() != first
 
 
-def test_mnist_is_read_from_its_own_files(tmp_path: Path) -> None:
-    """The real reader on files of the real format, made here."""
-    raw = tmp_path / "data" / "MNIST" / "raw"
-    raw.mkdir(parents=True)
-    generator = np.random.default_rng(0)
-    for part, count in (("train", 40), ("t10k", 10)):
-        images = generator.integers(0, 256, (count, 28, 28), dtype=np.uint8)
-        head = np.array([0x803, count, 28, 28], ">i4").tobytes()
-        (raw / f"{part}-images-idx3-ubyte").write_bytes(head + images.tobytes())
-        labels = np.arange(count, dtype=np.uint8) % 10
-        (raw / f"{part}-labels-idx1-ubyte").write_bytes(np.array([0x801, count], ">i4").tobytes() + labels.tobytes())
-    data = load("mnist", Places(tmp_path / "data", tmp_path / "cache"))
-    assert data.shape == (1, 28, 28)
-    assert (len(data.train), len(data.holdout), len(data.test)) == (36, 4, 10)
-
-
-@pytest.mark.parametrize("name", DATASETS)
-def test_every_data_set_has_both_recipes(name: str) -> None:
-    assert list(recipes(name)) == ["quick", "paper"]
-
-
-def test_an_unknown_data_set_lists_those_there_are(places: Places) -> None:
-    with pytest.raises(UnknownName, match="no data set 'svhn'; there are: digits, mnist"):
-        load("svhn", places)
-
-
-def test_two_processes_may_read_at_once(tmp_path: Path) -> None:
-    """The second waits for the first and finds its work."""
-    import subprocess
-    import sys
-
-    code = (
-        "import sys; from pathlib import Path; from search.data import load, Places;"
-        f"print(len(load('digits', Places(Path({str(tmp_path)!r}), Path({str(tmp_path)!r}))).train))"
-    )
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    running = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=env) for _ in range(2)]
-    assert [process.communicate()[0].strip() for process in running] == [b"1293", b"1293"]
+def test_hidden_files_are_no_images(pets: Places) -> None:
+    (pets.datasets / "pets" / "train" / "cat" / ".DS_Store").write_bytes(b"no image")
+    assert len(load(PETS, pets).train) + len(load(PETS, pets).holdout) == 24

@@ -2,70 +2,147 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
 
-from espalier.models.config import ChannelConfig
-from espalier.models.network import Network, build, dense
+from espalier.models.config import ChannelConfig, ChannelMask
+from espalier.models.network import Network, dense
+from espalier.models.self_check import random_mask
 from espalier.models.surgery import permute
-from espalier.search.data import Data
+from espalier.search import tasks
+from espalier.search.datasets import Data
 from espalier.search.errors import SpecError, UnknownName
 from espalier.search.methods import METHODS, create
-from espalier.search.train import steps_per_epoch, train
-from espalier.search.types import MethodSpec, Recipe
+from espalier.search.methods.base import Parent, PruningMethod
+from espalier.search.recipe import Recipe
+from espalier.search.results import Execution
+from espalier.search.schedule import steps_per_epoch
+from espalier.search.scores import top
+from espalier.search.spec import MethodSpec
+from espalier.search.training.batches import plain_batches
+from espalier.search.training.loop import train
 
 names = pytest.mark.parametrize("name", METHODS)
 CONFIG: ChannelConfig = dense("resnet20", 10, (1, 32, 32), {"width": 0.5})
 
 
+RECIPE = Recipe(epochs=1, batch_size=128, lr=0.05, augment=())
+TASK = tasks.create("classification", RECIPE)
+
+Trained = tuple[PruningMethod[Any], Parent]
+
+
 @pytest.fixture(scope="module", params=METHODS)
-def trained(request: pytest.FixtureRequest, digits: Data) -> tuple[str, nn.Module]:
-    """A method's parent, trained the way the method asks."""
-    recipe = Recipe(epochs=1, batch_size=128, lr=0.05, flip=False, crop=0)
-    method, net = create(MethodSpec(name=request.param)), build(CONFIG)
-    method.prepare(net, recipe, steps_per_epoch(recipe, len(digits.train)))
-    train(net, digits, recipe, 0, method)
-    return request.param, net
+def trained(request: pytest.FixtureRequest, digits: Data) -> Trained:
+    """A method, and its parent trained the way the method asks."""
+    method, network = create(MethodSpec(name=request.param)), Network.of(CONFIG).fresh()
+    method.prepare(network)
+    steps = steps_per_epoch(RECIPE, len(digits.train))
+    train(network.module, TASK, digits, RECIPE, 0, method.regularizer(network, RECIPE, steps))
+    return method, Parent(network, TASK, lambda size: plain_batches(digits, "train", size, Execution()))
 
 
-def test_scores_are_one_finite_number_for_each_channel(trained: tuple[str, nn.Module]) -> None:
-    scores = create(MethodSpec(name=trained[0])).score(trained[1], Network.of(CONFIG).groups)
+def with_module(parent: Parent, net: nn.Module) -> Parent:
+    """The same parent with another network's values."""
+    network = Network(parent.network.config, parent.network.coupling, net)
+    return Parent(network, parent.task, parent.batches)
+
+
+def test_scores_are_one_finite_number_for_each_channel(trained: Trained) -> None:
+    method, parent = trained
+    scores = method.score(parent)
     assert {name: tuple(values.shape) for name, values in scores.items()} == {
-        g.name: (g.width,) for g in Network.of(CONFIG).groups
+        g.name: (g.width,) for g in parent.network.groups
     }
     assert all(torch.isfinite(values).all() for values in scores.values())
 
 
-def test_scoring_leaves_the_network_alone_and_repeats(trained: tuple[str, nn.Module]) -> None:
-    name, net = trained
+def test_the_groups_that_are_scored_are_those_said_before(trained: Trained) -> None:
+    method, parent = trained
+    ranked = method.ranked(Network.of(CONFIG))  # on the meta device
+    assert {group.name for group in ranked} == set(method.score(parent))
+
+
+def test_scoring_leaves_the_network_alone_and_repeats(trained: Trained) -> None:
+    method, parent = trained
+    net = parent.network.module
     before = {key: value.clone() for key, value in net.state_dict().items()}
-    first, second = (create(MethodSpec(name=name)).score(net, Network.of(CONFIG).groups) for _ in range(2))
+    first, second = (method.score(parent) for _ in range(2))
     assert all(torch.equal(first[group], second[group]) for group in first)
     assert all(torch.equal(before[key], value) for key, value in net.state_dict().items())
 
 
-def test_permuted_channels_have_permuted_scores(trained: tuple[str, nn.Module]) -> None:
-    name, net = trained
-    order = {
-        g.name: torch.randperm(g.width, generator=torch.Generator().manual_seed(1)) for g in Network.of(CONFIG).groups
-    }
-    plain = create(MethodSpec(name=name)).score(net, Network.of(CONFIG).groups)
-    moved = create(MethodSpec(name=name)).score(
-        permute(net, Network.of(CONFIG).coupling, order), Network.of(CONFIG).groups
-    )
+def test_permuted_channels_have_permuted_scores(trained: Trained) -> None:
+    method, parent = trained
+    order = {g.name: torch.randperm(g.width, generator=torch.Generator().manual_seed(1)) for g in parent.network.groups}
+    plain = method.score(parent)
+    moved = method.score(with_module(parent, permute(parent.network.module, parent.network.coupling, order)))
     assert all(torch.allclose(moved[group], plain[group][order[group]]) for group in plain)
 
 
-def test_a_dead_channel_ranks_last(trained: tuple[str, nn.Module]) -> None:
-    name, net = trained
-    group = Network.of(CONFIG).groups[1]
-    state = {key: value.clone() for key, value in net.state_dict().items()}
+def test_a_dead_channel_ranks_last(trained: Trained) -> None:
+    method, parent = trained
+    group = parent.network.groups[1]
+    state = {key: value.clone() for key, value in parent.network.module.state_dict().items()}
     for part in group.slices:
         state[part.tensor].narrow(part.dim, part.start + 3 * part.repeat, part.repeat).zero_()
-    dead = build(CONFIG)
+    dead = Network.of(CONFIG).fresh().module
     dead.load_state_dict(state)
-    assert int(create(MethodSpec(name=name)).score(dead, Network.of(CONFIG).groups)[group.name].argmin()) == 3
+    assert int(method.score(with_module(parent, dead))[group.name].argmin()) == 3
+
+
+def test_as_many_channels_are_selected_as_may_be(trained: Trained) -> None:
+    method, parent = trained
+    scores = method.score(parent)
+    widths = random_mask(parent.network.groups, 0).widths
+    assert method.select(parent, scores, widths).widths == widths
+
+
+def test_repairing_what_was_not_cut_leaves_it(trained: Trained) -> None:
+    method, parent = trained
+    everything = ChannelMask({g.name: torch.ones(g.width, dtype=torch.bool) for g in parent.network.groups})
+    cut = parent.network.prune(everything)
+    method.repair(cut, parent, everything)
+    x = torch.randn(2, *CONFIG.shape, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.allclose(cut.module.eval()(x), parent.network.module.eval()(x), rtol=1e-3, atol=1e-4)
+
+
+def test_a_repaired_network_still_computes(trained: Trained) -> None:
+    method, parent = trained
+    mask = random_mask(parent.network.groups, 0)
+    cut = parent.network.prune(mask)
+    before = {key: value.clone() for key, value in parent.network.module.state_dict().items()}
+    method.repair(cut, parent, mask)
+    with torch.no_grad():
+        assert cut.module.eval()(torch.zeros(2, *CONFIG.shape)).isfinite().all()
+    assert all(torch.equal(before[key], value) for key, value in parent.network.module.state_dict().items())
+
+
+class Bare(PruningMethod[Any]):
+    """A method that writes nothing but its scores."""
+
+    def score(self, parent: Parent) -> dict[str, torch.Tensor]:
+        return {group.name: torch.arange(float(group.width)) for group in parent.network.groups}
+
+
+def test_a_method_need_write_no_more_than_its_scores() -> None:
+    method, network = Bare(None), Network.of(CONFIG).fresh()
+    parent = Parent(network, TASK, lambda _: iter(()))
+    before = {key: value.clone() for key, value in network.module.state_dict().items()}
+    method.prepare(network)
+    assert method.ranked(network) == network.groups
+    assert method.regularizer(network, RECIPE, 1) is None
+    widths = random_mask(network.groups, 0).widths
+    chosen, expected = (
+        method.select(parent, method.score(parent), widths),
+        top(network.groups, method.score(parent), widths),
+    )
+    assert all(torch.equal(chosen.kept[name], kept) for name, kept in expected.kept.items())
+    assert all(torch.equal(before[key], value) for key, value in network.module.state_dict().items())
 
 
 @names

@@ -6,17 +6,30 @@ import pytest
 import torch
 from torch import nn
 
-from espalier.models.network import Network, build, dense
+from espalier.models.network import Network, dense
 from espalier.models.tracing.trace import trace
-from espalier.search import allocate
+from espalier.search import allocate, tasks
 from espalier.search.errors import SpecError
+from espalier.search.methods.base import Parent
 from espalier.search.methods.slimming import INITIAL_SCALE, PULL, Slimming, SlimmingOptions
-from espalier.search.train import learning_rate
-from espalier.search.types import Budget, Recipe
+from espalier.search.recipe import Recipe
+from espalier.search.schedule import learning_rate
+from espalier.search.spec import Budget
+
+TASK = tasks.create("classification", Recipe(epochs=1, batch_size=1, lr=0.1))
+
+
+def own(net: nn.Module) -> Network:
+    """A network that no config describes."""
+    return Network(dense("lenet5"), trace(net, (1, 4, 4)), net)
 
 
 def chain() -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(1, 4, 1), nn.BatchNorm2d(4), nn.Conv2d(4, 2, 1))
+
+
+def parent(network: Network) -> Parent:
+    return Parent(network, TASK, lambda _: iter(()))
 
 
 @pytest.mark.parametrize("schedule", ["one_cycle", "step", "constant"])
@@ -26,7 +39,8 @@ def test_strength_1_moves_a_free_scale_by_the_pull_whatever_the_schedule(
 ) -> None:
     recipe = Recipe(epochs=epochs, batch_size=1, lr=0.1, momentum=momentum, schedule=schedule)  # type: ignore[arg-type]
     net, method, steps = chain(), Slimming(SlimmingOptions()), 500 * epochs
-    method.prepare(net, recipe, steps)
+    method.prepare(own(net))
+    penalty = method.regularizer(own(net), recipe, steps)
     gamma: torch.Tensor = net[1].weight  # type: ignore[assignment]
     assert torch.all(gamma == INITIAL_SCALE)
     with torch.no_grad():
@@ -35,7 +49,7 @@ def test_strength_1_moves_a_free_scale_by_the_pull_whatever_the_schedule(
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = learning_rate(recipe, step, steps)
         gamma.grad = torch.zeros_like(gamma)
-        method.penalty(net)
+        penalty.before_step(net)
         optimizer.step()
     assert float(gamma.detach().mean()) == pytest.approx(10 - PULL, rel=0.02)
 
@@ -43,45 +57,45 @@ def test_strength_1_moves_a_free_scale_by_the_pull_whatever_the_schedule(
 def test_the_penalty_is_the_subgradient_of_the_absolute_value() -> None:
     net, method = chain(), Slimming(SlimmingOptions(strength=2))
     recipe = Recipe(epochs=1, batch_size=1, lr=0.1, momentum=0, nesterov=False, schedule="constant")
-    method.prepare(net, recipe, steps=10)
+    penalty = method.regularizer(own(net), recipe, steps=10)
     weight = 2 * PULL / (10 * 0.1)
     with torch.no_grad():
         net[1].weight.copy_(torch.tensor([-1.0, 0.0, 2.0, 3.0]))  # type: ignore[union-attr, operator]
     net[1].weight.grad = torch.full((4,), 0.5)  # type: ignore[union-attr]
-    method.penalty(net)
+    penalty.before_step(net)
     expected = torch.tensor([0.5 - weight, 0.5, 0.5 + weight, 0.5 + weight])
     assert torch.allclose(net[1].weight.grad, expected)  # type: ignore[union-attr, arg-type]
 
 
 def test_a_channel_scores_the_mean_of_the_scales_it_passes() -> None:
     config = dense("resnet20", 10, (1, 32, 32), {"width": 0.25})
-    net = build(config)
-    trunk = Network.of(config).groups[0]
+    network = Network.of(config).fresh()
+    trunk, net = network.groups[0], network.module
     norms = [s.tensor for s in trunk.slices if "bn" in s.tensor and s.tensor.endswith("weight")]
     state = net.state_dict()
     for value, name in enumerate(norms):
         state[name][2] = -float(value)
-    score = Slimming(SlimmingOptions()).score(net, Network.of(config).groups)[trunk.name]
+    score = Slimming(SlimmingOptions()).score(parent(network))[trunk.name]
     assert float(score[2]) == pytest.approx(sum(range(len(norms))) / len(norms))
 
 
 def test_a_network_without_batch_norm_is_refused() -> None:
     net = nn.Sequential(nn.Conv2d(1, 4, 1), nn.ReLU(), nn.Conv2d(4, 2, 1))
     with pytest.raises(SpecError, match="none of the 1 groups passes a batch norm"):
-        Slimming(SlimmingOptions()).ranked(net, trace(net, (1, 4, 4)).groups)
+        Slimming(SlimmingOptions()).ranked(own(net))
     plain = dense("vgg11", options={"batch_norm": False})
     with pytest.raises(SpecError, match="none of the 8 groups passes a batch norm"):
-        Slimming(SlimmingOptions()).ranked(Network.of(plain).on_meta(), Network.of(plain).groups)
+        Slimming(SlimmingOptions()).ranked(Network.of(plain))
 
 
 def test_groups_that_pass_no_batch_norm_are_not_ranked() -> None:
     """Squeezes have none; they are cut last."""
     config = dense("torchvision/mobilenet_v3_small", 10, (3, 32, 32))
-    method, net = Slimming(SlimmingOptions()), build(config)
-    ranked = {group.name for group in method.ranked(Network.of(config).on_meta(), Network.of(config).groups)}
+    method, network = Slimming(SlimmingOptions()), Network.of(config).fresh()
+    ranked = {group.name for group in method.ranked(Network.of(config))}
     squeezes = {group.name for group in Network.of(config).groups if group.name.endswith("fc1")}
     assert len(squeezes) == 9
-    scores = method.score(net, Network.of(config).groups)
+    scores = method.score(parent(network))
     assert set(scores) == ranked == {group.name for group in Network.of(config).groups} - squeezes - {"classifier.0"}
     coupling, budget = Network.of(config).coupling, Budget(metric="params", keep=0.7)
     widths = allocate.allocate(allocate.by_scores(coupling.groups, scores, 0.1), coupling, budget, 0.1)
@@ -91,8 +105,9 @@ def test_groups_that_pass_no_batch_norm_are_not_ranked() -> None:
 
 def test_a_selection_is_scored_by_the_scale_of_what_it_selects() -> None:
     config = dense("preresnet20", 10, (3, 32, 32), {"width": 0.25})
-    net = build(config)
+    network = Network.of(config).fresh()
+    net = network.module
     net.get_parameter("blocks.1.bn1.weight").data.copy_(torch.arange(16))
     net.get_buffer("blocks.1.select.index").copy_(torch.arange(16).flip(0))
-    score = Slimming(SlimmingOptions()).score(net, Network.of(config).groups)["blocks.1.select"]
+    score = Slimming(SlimmingOptions()).score(parent(network))["blocks.1.select"]
     assert score.tolist() == list(range(15, -1, -1))

@@ -1,76 +1,25 @@
-"""The command line: exit codes, words, and what it sends."""
+"""Commands that submit jobs, follow and steer them: exit codes, words, and what is sent."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from espalier.app import cli
-from espalier.app.client import ClientError
-
-RUNNER = CliRunner()
-
-
-class FakeClient:
-    """Remembers what it was asked."""
-
-    def __init__(self, url: str, token: str | None = None) -> None:
-        FakeClient.made = (url, token)
-
-    made: tuple[str, str | None] = ("", None)
-    posted: list[tuple[str, Any]] = []  # noqa: RUF012
-
-    def __enter__(self) -> FakeClient:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        pass
-
-    def submit(self, spec: Any, key: str | None = None) -> Any:
-        del key
-        FakeClient.posted.append(("/v1/jobs", spec))
-        return self.get("/v1/jobs/x")
-
-    def post(self, path: str, body: Any = None) -> Any:
-        FakeClient.posted.append((path, body))
-        if path.endswith("/plan"):
-            return {"candidates": [{"label": "dense seed 0", "epochs": 3}]}
-        return self.get("/v1/jobs/x")
-
-    def get(self, path: str, **_params: Any) -> Any:
-        if path.endswith("/missing"):
-            raise ClientError("Not Found (404): no job 'missing'")
-        return {
-            "id": "x",
-            "name": "a job",
-            "state": "queued",
-            "progress": {"done": 0, "total": 3},
-            "created_at": "2026-01-01T00:00:00Z",
-        }
-
-    def pages(self, *_args: Any, **_options: Any) -> Any:
-        return [self.get("/v1/jobs/x")]
-
-    def export(self, architecture: str, format: str) -> tuple[str, bytes]:
-        return f"{architecture}.{format}", b"content"
+from espalier.app.client import cli
+from espalier.app.client.client import Client
+from tests.app.client.cli.conftest import Run
+from tests.app.client.cli.fakes import FakeClient
+from tests.app.world import SPEC, World
 
 
-@pytest.fixture(autouse=True)
-def fake(monkeypatch: pytest.MonkeyPatch) -> None:
-    FakeClient.posted = []
-    monkeypatch.setattr(cli, "Client", FakeClient)
-
-
-def test_search_builds_a_spec() -> None:
+def test_search_builds_a_spec(fake: type[FakeClient], run: Run) -> None:
     words = "search --arch resnet56 --dataset folder:pets --option width=0.5 --option blocks=[4,0,3] --budget params=0.1 --budget macs=0.3 --baseline random --seeds 2 --epochs 4 --plan"
-    ran = RUNNER.invoke(cli.app, words.split())
+    ran = run(*words.split())
     assert ran.exit_code == 0, ran.output
-    ((path, spec),) = FakeClient.posted
-    assert path == "/v1/jobs/plan"
+    ((path, spec),) = fake.posted
+    assert path == "plan"
     assert spec["target"] == {
         "arch": "resnet56",
         "options": {"width": 0.5, "blocks": [4, 0, 3]},
@@ -97,35 +46,38 @@ def test_search_builds_a_spec() -> None:
         "nonsense",
     ],
 )
-def test_wrong_usage_is_exit_2(words: str) -> None:
-    assert RUNNER.invoke(cli.app, words.split()).exit_code == 2
-    assert FakeClient.posted == []
+def test_wrong_usage_is_exit_2(words: str, fake: type[FakeClient], run: Run) -> None:
+    assert run(*words.split()).exit_code == 2
+    assert fake.posted == []
 
 
 @pytest.mark.parametrize("content", ["[1]", "a: &a [*a]", "a: .nan", "a: 2026-01-01", "a: [", "\x00"])
-def test_a_spec_file_that_is_none_is_exit_2(content: str, tmp_path: Path) -> None:
+def test_a_spec_file_that_is_none_is_exit_2(content: str, tmp_path: Path, fake: type[FakeClient], run: Run) -> None:
+    del fake
     (tmp_path / "spec.yaml").write_text(content)
-    assert RUNNER.invoke(cli.app, ["submit", str(tmp_path / "spec.yaml")]).exit_code == 2
+    assert run("submit", str(tmp_path / "spec.yaml")).exit_code == 2
 
 
 @pytest.mark.parametrize("suffix", ["json", "yaml"])
-def test_submit_reads_both_forms(suffix: str, tmp_path: Path) -> None:
+def test_submit_reads_both_forms(suffix: str, tmp_path: Path, fake: type[FakeClient], run: Run) -> None:
     spec = {"target": {"arch": "vgg11", "dataset": "digits"}}
     (tmp_path / f"spec.{suffix}").write_text(
         json.dumps(spec) if suffix == "json" else "target: {arch: vgg11, dataset: digits}"
     )
-    assert RUNNER.invoke(cli.app, ["submit", str(tmp_path / f"spec.{suffix}")]).exit_code == 0
-    assert FakeClient.posted == [("/v1/jobs", spec)]
+    assert run("submit", str(tmp_path / f"spec.{suffix}")).exit_code == 0
+    assert fake.posted == [("submit", spec)]
 
 
-def test_json_is_for_programs() -> None:
-    ran = RUNNER.invoke(cli.app, ["jobs", "--json"])
+def test_json_is_for_programs(fake: type[FakeClient], run: Run) -> None:
+    del fake
+    ran = run("jobs", "--json")
     assert json.loads(ran.output)[0]["id"] == "x"
 
 
 def test_what_the_service_refuses_is_exit_1(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fake: type[FakeClient]
 ) -> None:
+    del fake
     monkeypatch.setattr("sys.argv", ["espalier", "watch", "missing"])
     with pytest.raises(SystemExit) as stopped:
         cli.main()
@@ -133,29 +85,70 @@ def test_what_the_service_refuses_is_exit_1(
     assert "no job 'missing'" in capsys.readouterr().err
 
 
-def test_an_export_is_written(tmp_path: Path) -> None:
-    ran = RUNNER.invoke(cli.app, ["export", "abc", "--format", "csv", "-o", str(tmp_path / "out.csv")])
-    assert ran.exit_code == 0
-    assert (tmp_path / "out.csv").read_bytes() == b"content"
+def test_a_key_makes_a_repeated_submission_the_same_job(fake: type[FakeClient], run: Run, tmp_path: Path) -> None:
+    (tmp_path / "spec.json").write_text(json.dumps(SPEC))
+    assert run("submit", str(tmp_path / "spec.json"), "--idempotency-key", "once").exit_code == 0
+    assert (fake.posted, fake.key) == ([("submit", SPEC)], "once")
 
 
-@pytest.mark.parametrize("output", ["missing/out.csv", "."])
-def test_a_file_that_cannot_be_written_is_exit_1(
-    output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_listing_asks_for_what_was_said(fake: type[FakeClient], run: Run) -> None:
+    ran = run("jobs", "--state", "queued", "--most", "3")
+    assert (ran.exit_code, fake.posted) == (0, [("jobs", (3, "queued"))])
+    assert "a job" in ran.output
+
+
+@pytest.mark.parametrize("verb", ["cancel", "retry"])
+def test_steering_says_what_became_of_the_job(fake: type[FakeClient], run: Run, verb: str) -> None:
+    ran = run(verb, "x", "--json")
+    assert (ran.exit_code, fake.posted) == (0, [(verb, "x")])
+    assert json.loads(ran.output)["cancel_requested"] is (verb == "cancel")
+
+
+# --- with a service ---------------------------------------------------------------------------------------------------
+
+
+def test_a_job_is_submitted_watched_and_steered(reached: Client, world: World, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "spec.json").write_text(json.dumps(SPEC))
+    submitted = json.loads(run("submit", str(tmp_path / "spec.json"), "--json").output)
+    assert submitted["state"] == "queued"
+    assert json.loads(run("cancel", submitted["id"], "--json").output)["state"] == "cancelled"
+    assert json.loads(run("retry", submitted["id"], "--json").output)["state"] == "queued"
+    assert world.runner.run_one()
+    watched = run("watch", submitted["id"], "--json")
+    assert watched.exit_code == 0
+    told = json.loads(watched.stdout)
+    assert set(told) == {"job", "pareto", "verdict"}
+    assert told["job"]["state"] == "succeeded"
+    assert told["verdict"] == reached.verdict(submitted["id"]).model_dump(mode="json")
+
+
+def test_a_plan_is_shown_and_nothing_runs(reached: Client, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "spec.json").write_text(json.dumps(SPEC))
+    ran = run("submit", str(tmp_path / "spec.json"), "--plan")
+    assert "slimming parent seed 0" in ran.output
+    assert reached.jobs() == []
+
+
+def test_a_job_that_fails_is_exit_1_and_says_why(
+    reached: Client, world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("sys.argv", ["espalier", "export", "abc", "-o", str(tmp_path / output)])
+    del reached
+    world.executor.broken = lambda _: "the loss became nan"
+    job_id = world.finish()
+    monkeypatch.setattr("sys.argv", ["espalier", "watch", job_id])
     with pytest.raises(SystemExit) as stopped:
         cli.main()
     assert stopped.value.code == 1
-    assert str(tmp_path) in capsys.readouterr().err
+    assert f"job {job_id} failed: no verdict is left to give: the loss became nan" in capsys.readouterr().err
 
 
-def test_a_stored_token_goes_to_this_machine_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("ESPALIER_DATA_DIR", str(tmp_path))
-    (tmp_path / "token").write_text("kept\n")
-    RUNNER.invoke(cli.app, ["jobs"])
-    assert FakeClient.made[1] == "kept"
-    RUNNER.invoke(cli.app, ["jobs", "--url", "http://example.org"])
-    assert FakeClient.made[1] is None
-    RUNNER.invoke(cli.app, ["jobs", "--url", "http://example.org", "--token", "given"])
-    assert FakeClient.made[1] == "given"
+def test_a_spec_that_is_refused_is_exit_1(
+    reached: Client, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = "espalier search --arch vgg11 --dataset digits --budget params=7"
+    monkeypatch.setattr("sys.argv", words.split())
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == 1
+    assert "Unprocessable Entity (422)" in capsys.readouterr().err
+    assert reached.jobs() == []

@@ -1,0 +1,115 @@
+"""Functions of several tensors: which channels meet, and what a selection keeps whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from espalier.models.config import ChannelMask, Selection, Slice
+from espalier.models.surgery import prune
+from espalier.models.tracing.trace import trace
+from tests.models.networks import Forward, Net, conv
+
+
+def test_a_sum_couples_its_terms() -> None:
+    net = Net(lambda m, x: m.c(m.a(x) + m.b(x)), a=conv(3, 8), b=conv(3, 8), c=conv(8, 2))
+    (group,) = trace(net, (3, 8, 8)).groups
+    assert {(s.tensor, s.dim) for s in group.slices} >= {("a.weight", 0), ("b.weight", 0), ("c.weight", 1)}
+
+
+def test_a_concatenation_keeps_its_parts_apart() -> None:
+    net = Net(lambda m, x: m.c(torch.cat([m.a(x), m.b(x)], 1)), a=conv(3, 8), b=conv(3, 5), c=conv(13, 2))
+    first, second = trace(net, (3, 8, 8)).groups
+    assert Slice("c.weight", 1, "in", 0) in first.slices
+    assert Slice("c.weight", 1, "in", 8) in second.slices
+
+
+def test_the_same_tensor_joined_twice_is_one_group_in_two_places() -> None:
+    net = Net(lambda m, x: m.c((lambda y: torch.cat([y, y], 1))(m.a(x))), a=conv(3, 8), c=conv(16, 2))
+    (group,) = trace(net, (3, 8, 8)).groups
+    assert {s.start for s in group.slices if s.tensor == "c.weight"} == {0, 8}
+
+
+def test_a_selection_frees_what_reads_a_stream_and_keeps_the_stream() -> None:
+    net = Net(
+        lambda m, x: m.b(torch.index_select(m.bn(m.a(x)), 1, m.all)), a=conv(3, 8), bn=nn.BatchNorm2d(8), b=conv(8, 2)
+    )
+    coupling = trace(net, (3, 8, 8))
+    (group,) = coupling.groups
+    assert set(group.slices) == {Slice("all", 0, "index"), Slice("b.weight", 1, "in")}
+    assert group.selection == Selection(Slice("all", 0, "index"), "bn.weight")
+    assert coupling.kept[0] == ("a", "read through all, which selects from it")
+    cut = prune(net, coupling, ChannelMask({group.name: torch.tensor([0, 1, 0, 0, 1, 1, 0, 0]).bool()}))
+    assert cut.get_buffer("all").tolist() == [1, 4, 5]
+
+
+def test_squeeze_and_excitation_is_coupled_to_what_it_scales() -> None:
+    def forward(m: Any, x: Tensor) -> Tensor:
+        y = m.a(x)
+        scale = m.up(F.relu(m.down(F.adaptive_avg_pool2d(y, 1)))).sigmoid()
+        return m.b(y * scale)  # type: ignore[no-any-return]
+
+    net = Net(forward, a=conv(3, 8), down=nn.Conv2d(8, 2, 1), up=nn.Conv2d(2, 8, 1), b=conv(8, 2))
+    wide, narrow = trace(net, (3, 8, 8)).groups
+    assert (wide.width, narrow.width, wide.stage, narrow.stage) == (8, 2, 0, 0)
+    assert {part.tensor for part in wide.slices} >= {"a.weight", "down.weight", "up.weight", "b.weight"}
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda m, x: m.b(m.a(x) * torch.sigmoid(m.one(x))),
+        lambda m, x: m.b(torch.sigmoid(m.one(x)) + m.a(x)),
+        lambda m, x: m.b((lambda y: y * torch.sigmoid(m.gate(y)))(m.a(x))),
+    ],
+)
+def test_one_channel_may_gate_all_of_them(forward: Forward) -> None:
+    net = Net(forward, a=conv(3, 8), b=conv(8, 2), one=conv(3, 1), gate=conv(8, 1))
+    coupling = trace(net, (3, 8, 8))
+    assert coupling.widths == {"a": 8}
+    prune(net, coupling, ChannelMask({"a": torch.arange(8) % 3 > 0}))
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        lambda m, y: y.index_select(1, m.all).sum(1, keepdim=True),
+        lambda m, y: y[:, m.all].mean(1, keepdim=True),
+        lambda m, y: m.all.sum() * y,
+    ],
+)
+def test_a_selection_whose_indices_are_used_otherwise_stays(again: Callable[[Net, Tensor], Tensor]) -> None:
+    def forward(m: Any, x: Tensor) -> Tensor:
+        y = m.a(x)
+        return m.b(y.index_select(1, m.all) * again(m, y))  # type: ignore[no-any-return]
+
+    assert not trace(Net(forward, a=conv(3, 8), b=conv(8, 2)), (3, 8, 8)).groups
+
+
+def test_a_concatenation_of_all_that_is_unknown_is_unknown() -> None:
+    net = Net(lambda m, x: m.c(torch.cat([torch.cumsum(m.a(x), 1)] * 2, 1)), a=conv(3, 8), c=conv(16, 2))
+    coupling = trace(net, (3, 4, 4))
+    assert not coupling.groups
+    assert coupling.kept[0] == ("a", "cumsum is not understood")
+
+
+def test_a_concatenation_along_another_dimension_couples_nothing_it_does_not_know() -> None:
+    net = Net(lambda m, x: m.c(torch.cat([m.a(x), m.b(x)], 2)), a=conv(3, 8), b=conv(3, 8), c=conv(8, 2))
+    coupling = trace(net, (3, 4, 4))
+    assert not coupling.groups
+    assert "cat works along a dimension that is not the channels" in dict(coupling.kept)["a"]
+
+
+def test_a_single_number_meets_no_channel() -> None:
+    net = Net(lambda m, x: m.b(m.a(x) * m.s + 3), a=conv(3, 8), b=conv(8, 2), s=nn.Parameter(torch.ones(())))
+    assert trace(net, (3, 4, 4)).widths == {"a": 8}
+
+
+def test_a_sum_with_what_is_unknown_keeps_what_meets_it() -> None:
+    net = Net(lambda m, x: m.c(m.a(x) + torch.cumsum(m.b(x), 1)), a=conv(3, 8), b=conv(3, 8), c=conv(8, 2))
+    assert dict(trace(net, (3, 4, 4)).kept)["a"] == "cumsum is not understood"

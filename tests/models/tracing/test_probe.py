@@ -1,0 +1,76 @@
+"""Running with other widths: what tracing was misled about shows there."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from espalier.models.channels.rules import elementwise
+from espalier.models.copies import on_meta
+from espalier.models.errors import TraceError
+from espalier.models.tracing import operations
+from espalier.models.tracing.probe import images, resized
+from espalier.models.tracing.trace import trace
+from tests.models.helpers import same
+from tests.models.networks import Net, Silent, conv
+
+
+def test_a_rule_that_is_wrong_is_caught_by_the_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(operations.METHODS, "expand", elementwise)
+    net = Net(lambda m, x: m.b(m.a(x).expand(-1, 8, -1, -1)), a=conv(3, 8), b=conv(8, 2))
+    with pytest.raises(TraceError, match="with other widths than its own"):
+        trace(net, (3, 8, 8))
+
+
+def test_a_width_that_only_training_fixes_is_caught_by_the_probe() -> None:
+    net = Net(lambda m, x: m.b(m.a(x) * m.scale if m.training else m.a(x)), a=conv(3, 8), b=conv(8, 2))
+    with pytest.raises(TraceError, match="does not train with other widths than its own"):
+        trace(net, (3, 8, 8))
+
+
+def test_training_that_takes_more_than_shapes_is_left_to_the_self_check() -> None:
+    """As in the usual code of stochastic depth."""
+    net = Net(lambda m, x: m.b(x if m.training and torch.rand(1).item() < 0.5 else m.a(x)), a=conv(3, 3), b=conv(3, 2))
+    assert trace(net, (3, 8, 8)).widths == {"a": 3}
+
+
+def test_code_that_asks_what_its_input_is_does_not_mislead_tracing() -> None:
+    net = Net(lambda m, x: m.b(m.a(x) if isinstance(x, Tensor) else x), a=conv(3, 3), b=conv(3, 2))
+    with pytest.raises(TraceError, match="runs 2 convolutions and linear layers, but 1 when it is traced"):
+        trace(net, (3, 8, 8))
+
+
+def test_what_switching_returns_does_not_matter() -> None:
+    assert trace(Silent(3, 8, 1), (3, 8, 8)).output == (8, 8, 8)
+
+
+def test_a_network_of_other_widths_keeps_the_first_of_what_has_values() -> None:
+    net = nn.Sequential(conv(3, 8), nn.BatchNorm2d(8), conv(8, 2)).double()
+    small = resized(net, trace(net, (3, 4, 4)), {"0": 3})
+    assert torch.equal(small[0].weight, net[0].weight[:3])
+    assert torch.equal(small[2].weight, net[2].weight[:, :3])
+    assert small(torch.zeros(2, 3, 4, 4, dtype=torch.float64)).shape == (2, 2, 4, 4)
+
+
+def test_a_network_of_shapes_stays_one() -> None:
+    net = on_meta(nn.Sequential(conv(3, 8), conv(8, 2)))
+    small = resized(net, trace(net, (3, 4, 4)), {"0": 3})
+    assert all(tensor.is_meta for tensor in small.parameters())
+    assert str(small[0]) == str(conv(3, 3))
+    assert str(net[0]) == str(conv(3, 8))
+
+
+def test_images_have_the_precision_of_the_network_and_no_memory() -> None:
+    found = images(conv(3, 8).double(), (3, 4, 5), batch=2)
+    assert (found.shape, found.dtype, found.is_meta) == ((2, 3, 4, 5), torch.float64, True)
+
+
+def test_tracing_leaves_the_network_as_it_was() -> None:
+    net = nn.Sequential(conv(3, 8), nn.BatchNorm2d(8).eval(), conv(8, 2))
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    words = str(net)
+    trace(net, (3, 4, 4))
+    assert str(net) == words
+    assert [module.training for module in net.modules()] == [True, True, False, True]
+    assert same(before, net.state_dict())
