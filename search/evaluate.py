@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections.abc import Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -106,8 +106,9 @@ def derive(
     if missing := sorted(set(candidate.needs) - set(needs)):
         raise ValueError(f"candidate {candidate.label!r} needs the weights of its {', '.join(missing)}")
 
+    @functools.cache
     def parent(role: str) -> Parent:
-        return Parent(whole.with_weights(needs[role]), task, partial(_examples, data))
+        return Parent(whole.with_weights(needs[role]), task, functools.partial(_examples, data))
 
     def scores(method: MethodSpec, role: str) -> Scores:
         return remembered(places.cache, method, needs[role], lambda: methods.create(method).score(parent(role)))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
+from pydantic import ValidationError
 
 from espalier.models.config import ChannelConfig, Cost
+from espalier.models.document import content_hash
 from espalier.models.network import Network
 from espalier.models.self_check import self_check
 from espalier.search import allocate, methods, planners, tasks
@@ -42,7 +44,7 @@ def examine(spec: JobSpec, places: Places) -> Examination:
         self_check(network.config)  # before hours of training
     for method in spec.methods:
         methods.create(method).ranked(network)
-    sizes = {budget: _size(network, budget, spec.minimum_keep) for budget in spec.budgets}
+    sizes = {content_hash(budget): _size(network, budget, spec.minimum_keep) for budget in spec.budgets}
     lengths = list(_lengths(candidates, network.cost, sizes))
     return Examination(
         question,
@@ -70,13 +72,15 @@ def _check_names(spec: JobSpec) -> None:
 
 def _question(spec: JobSpec, whole: ChannelConfig, data: Data) -> Question:
     """The spec with options as they are meant, defaults left out: what is the same has the same key."""
-    meant = spec.model_copy(
-        update={
-            "target": spec.target.model_copy(update={"options": whole.options}),
-            "methods": tuple(plain("pruning method", method, methods.METHODS) for method in spec.methods),
-            "planner": plain("planner", spec.planner, PLANNERS),
-        }
-    )
+    plainly = {
+        "target": spec.target.model_copy(update={"options": whole.options}),
+        "methods": tuple(plain("pruning method", method, methods.METHODS) for method in spec.methods),
+        "planner": plain("planner", spec.planner, PLANNERS),
+    }
+    try:
+        meant = spec.model_copy(update=plainly)
+    except ValidationError as error:  # options that look different may mean the same
+        raise SpecError("; ".join(e["msg"] for e in error.errors())) from error
     return Question(spec=meant, recipe=recipe_of(spec), data=data.fingerprint)
 
 
@@ -97,10 +101,8 @@ def _size(network: Network, budget: Budget | Ratios, keep: float) -> Cost:
     return coupling.cost(allocate.allocate(order, coupling, allocate.as_cost(budget, coupling, keep), keep))
 
 
-def _lengths(
-    candidates: tuple[Candidate, ...], dense: Cost, sizes: dict[Budget | Ratios, Cost]
-) -> Iterator[tuple[int, int]]:
+def _lengths(candidates: tuple[Candidate, ...], dense: Cost, sizes: dict[str, Cost]) -> Iterator[tuple[int, int]]:
     """For each candidate its epochs, and the multiply-adds of one forward pass."""
     for candidate in candidates:
-        small = sizes.get(candidate.budget, dense) if candidate.budget else dense
+        small = sizes.get(content_hash(candidate.budget), dense) if candidate.budget else dense
         yield matched(candidate.recipe, dense, small).epochs, small.macs

@@ -58,7 +58,7 @@ def remembered(cache: Path, method: MethodSpec, parent: Path, compute: Callable[
                 return load_file(path)
             except SafetensorError:  # cut short by a kill or a full disk
                 pass
-        scores = {name: values.contiguous().cpu() for name, values in compute().items()}
+        scores = {name: values.detach().cpu().contiguous().clone() for name, values in compute().items()}
         new = path.with_suffix(".new")
         save_file(scores, new)
         new.replace(path)

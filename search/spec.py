@@ -36,10 +36,9 @@ class Ratios(Frozen):
     by: Literal["group", "stage"]
     ratios: dict[str, Share] = Field(min_length=1, description="group name, or number of a stage from 0 -> share kept")
     metric: Literal["params", "macs"] = Field(default="params", description="what baselines match")
-    name: Annotated[str, StringConstraints(max_length=50)] = Field(default="", description="for tables: 'A', 'B'")
 
     def __str__(self) -> str:
-        return f"ratios {self.name or content_hash(self, 6)}"
+        return f"ratios {content_hash(self, 6)}"
 
 
 class Folder(Frozen):

@@ -49,7 +49,7 @@ def read_document(text: str) -> ChannelConfig:
     Raises SpecError if it was changed: its hash is that of the config as it stands in the file.
     """
     try:
-        data = yaml.safe_load(text)  # JSON is YAML
+        data = _parsed(text)
     except yaml.YAMLError as error:
         raise SpecError(f"a channel config is JSON or YAML; this file is neither: {error}") from error
     if not isinstance(data, dict):
@@ -64,3 +64,11 @@ def read_document(text: str) -> ChannelConfig:
     if "config" in data and said is not None and said != content_hash(raw):
         raise SpecError(f"the file says {said}, but its config has {content_hash(raw)}: it was changed after export")
     return config
+
+
+def _parsed(text: str) -> Any:
+    """Plain data; JSON as JSON, since YAML reads some of its numbers as texts."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return yaml.safe_load(text)

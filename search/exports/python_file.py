@@ -16,7 +16,7 @@ from espalier.models.network import build
 from espalier.models.tensors import precision_of, state_of
 from espalier.search.errors import SpecError
 from espalier.search.exports.base import CLOSE, Source
-from espalier.search.exports.standalone import Assembled, fill, initialise, load, place, values
+from espalier.search.exports.standalone import Assembled, fill, initialise, load, place, unpacked, values
 from espalier.search.exports.symbolic import Symbolic, constructor, imports, symbolic, written
 from espalier.search.file import File
 from espalier.search.results import Preprocessing
@@ -36,7 +36,7 @@ import base64
 import json
 import math
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -97,7 +97,7 @@ def prepare(pixels: Tensor) -> Tensor:
 
 _HELPERS = (
     InitScheme, draw_normal, glorot, zero,
-    values, place, Assembled, initialise, load, fill,
+    values, unpacked, place, Assembled, initialise, load, fill,
 )  # fmt: skip
 
 
@@ -175,6 +175,9 @@ def _try_out(text: str, config: ChannelConfig) -> None:
             rebuilt = namespace["build"](seed=0).eval()
         fresh, drawn = state_of(rebuilt), state_of(net)
         unlike = [name for name, tensor in drawn.items() if not torch.equal(fresh[name], tensor)]
+        given = build(config, seed=1)
+        namespace["fill"](rebuilt, state_of(given), namespace["TIES"])
+        net.load_state_dict(given.state_dict())
         with torch.no_grad():
             expected = net(x)
             difference = float((rebuilt(x) - expected).abs().max() / expected.abs().max().clamp(min=1e-6))

@@ -6,7 +6,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -15,8 +15,12 @@ from torch import Tensor, nn
 
 def values(text: str, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     """A tensor from its packed bytes."""
-    data = bytearray(zlib.decompress(base64.b64decode(text)))
-    return torch.frombuffer(data, dtype=dtype).reshape(shape)
+    return unpacked(zlib.decompress(base64.b64decode(text)), shape, dtype)
+
+
+def unpacked(data: bytes, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """A tensor from its bytes; there may be none."""
+    return torch.frombuffer(bytearray(data), dtype=dtype).reshape(shape) if data else torch.empty(shape, dtype=dtype)
 
 
 def place(net: nn.Module, path: str) -> tuple[nn.Module, str]:
@@ -69,13 +73,16 @@ def initialise(net: nn.Module, layers: list[str], draws: Mapping[type, Any], sch
 
 def load(path: str) -> dict[str, Tensor]:
     """A safetensors file as a state dict: eight bytes of header length, a JSON header, then the tensors."""
-    types = {"F64": torch.float64, "F32": torch.float32, "I64": torch.int64, "I32": torch.int32, "BOOL": torch.bool}
+    types = {
+        "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "BOOL": torch.bool,
+        "I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8,
+    }  # fmt: skip
     with open(path, "rb") as file:  # noqa: PTH123
         header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        data = bytearray(file.read())
+        data = file.read()
     header.pop("__metadata__", None)
     return {
-        name: torch.frombuffer(data[slice(*entry["data_offsets"])], dtype=types[entry["dtype"]]).reshape(entry["shape"])
+        name: unpacked(data[slice(*entry["data_offsets"])], entry["shape"], types[entry["dtype"]])
         for name, entry in header.items()
     }
 

@@ -107,14 +107,14 @@ def test_ratios_are_compared_with_the_baselines_of_those_ratios() -> None:
             found.append((one, result(one, value)))
         return found
 
-    one, other = Ratios(by="stage", ratios={"0": 0.5}, name="A"), Ratios(by="stage", ratios={"0": 0.6}, name="B")
+    one, other = Ratios(by="stage", ratios={"0": 0.5}), Ratios(by="stage", ratios={"0": 0.6})
     high, low = [0.9, 0.91], [0.1, 0.11]
     outcomes = (
         given_widths("pruned", one, high) + given_widths("uniform", one, low) + given_widths("random", other, low)
     )
     (verdict,) = compare(outcomes)
     assert (verdict.against, verdict.keep, verdict.metric, verdict.answer) == ("uniform", None, "params", "better")
-    assert "slimming is better than uniform at ratios A (+80.0 points)" in summary([verdict])
+    assert f"slimming is better than uniform at {one} (+80.0 points)" in summary([verdict])
 
 
 def test_a_verdict_names_the_arms_it_compares() -> None:

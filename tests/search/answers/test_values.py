@@ -1,0 +1,50 @@
+"""The values of answers: means over seeds, and results by arm."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from espalier.search.answers.values import Pareto, by_arm, sample, with_role
+from tests.search.helpers import outcome
+
+
+def test_a_sample_of_one_has_no_deviation() -> None:
+    assert sample([0.5]).std is None
+    assert sample([0.4, 0.6]).std == pytest.approx(0.1414, abs=1e-4)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=9))
+def test_a_mean_lies_among_its_values(values: list[float]) -> None:
+    found = sample(values)
+    assert min(values) - 1e-12 <= found.mean <= max(values) + 1e-12
+    assert found.n == len(values)
+    assert (found.std is None) == (len(values) == 1)
+
+
+def test_results_of_one_arm_stand_together_in_the_order_of_their_first() -> None:
+    outcomes = [
+        outcome("uniform", seed=0), outcome("pruned", seed=0), outcome("sparse"), outcome("uniform", seed=1),
+        outcome("pruned", seed=0, keep=0.1), outcome("pruned", seed=1),
+    ]  # fmt: skip
+    groups = by_arm(outcomes)
+    assert [(group.arm.label, len(group.results)) for group in groups] == [
+        ("uniform params=0.5", 2), ("slimming params=0.5", 2), ("slimming params=0.1", 1),
+    ]  # fmt: skip
+    assert all(group.arm == group.candidate.arm for group in groups)
+    assert str(groups[2].budget) == "params=0.1"
+
+
+def test_curves_are_the_points_of_one_name() -> None:
+    groups = by_arm([outcome("pruned", keep=keep) for keep in (0.1, 0.2)] + [outcome("uniform"), outcome("dense")])
+    assert {name: len(found) for name, found in with_role(groups, "automatic").items()} == {"slimming": 2}
+    assert set(with_role(groups, "baseline", "reference")) == {"uniform", "dense"}
+    assert with_role(groups) == {}
+
+
+def test_a_front_survives_json() -> None:
+    from espalier.search.answers.front import pareto
+
+    front = pareto([outcome("dense", params=1000), outcome("pruned"), outcome("uniform", accuracy=0.4)], "macs")
+    assert Pareto.model_validate_json(front.model_dump_json()) == front

@@ -1,0 +1,165 @@
+"""What every arm promises; a new one inherits all of it by being in `ARMS`."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import pytest
+import torch
+
+from espalier.models.network import dense
+from espalier.models.tensors import state_of
+from espalier.search import allocate
+from espalier.search.arms import ARMS, BASELINES
+from espalier.search.arms.base import Origin, Planned, Role
+from espalier.search.candidates import Candidate
+from espalier.search.recipe import Recipe
+from espalier.search.spec import Budget, JobSpec, Ratios
+from tests.search.helpers import RECIPE, TARGET, derivation
+
+CONFIG = dense("resnet20", 10, (1, 32, 32), {"width": 0.25})
+KEEPS = (0.3, 0.6)
+SPEC = JobSpec.model_validate(
+    {
+        "target": TARGET.model_dump(),
+        "methods": [{"name": "slimming"}, {"name": "slimming", "options": {"strength": 2}}],
+        "budgets": [
+            *({"metric": metric, "keep": keep} for metric in ("params", "macs", "channels") for keep in KEEPS),
+            {"by": "stage", "ratios": {"1": 0.5}, "name": "A"},
+            {"by": "stage", "ratios": {"1": 0.5, "2": 0.7}, "metric": "macs", "name": "B"},
+        ],
+        "baselines": list(BASELINES),
+        "inits": ["scratch", "inherited"],
+        "seeds": [3, 1],
+    }
+)
+kinds = pytest.mark.parametrize("kind", ARMS)
+
+
+def of_kind(kind: str, seed: int | None = None) -> list[Planned]:
+    """What a job that asks for everything asks of this kind."""
+    return [one for one in ARMS[kind].plan(SPEC) if seed is None or one.seed == seed]
+
+
+def candidate(planned: Planned, **changes: Any) -> Candidate:
+    fields = {"origin": planned.origin, "target": TARGET, "data": "d", "seed": planned.seed, "minimum_keep": 0.1}
+    return Candidate(**{**fields, "recipe": planned.origin.recipe(RECIPE), **changes})
+
+
+@kinds
+def test_an_arm_says_what_it_is(kind: str) -> None:
+    arm = ARMS[kind]
+    assert arm.__doc__
+    assert arm.role in get_args(Role)
+    assert arm.model_fields["kind"].default == kind
+    assert (kind in BASELINES) == (arm.role == "baseline")
+
+
+@kinds
+def test_a_plan_is_the_same_every_time_and_wants_nothing_twice(kind: str) -> None:
+    planned = of_kind(kind)
+    assert planned
+    assert planned == of_kind(kind)
+    assert all(isinstance(one.origin, ARMS[kind]) and one.seed in SPEC.seeds for one in planned)
+    assert len({(one.origin.model_dump_json(), one.seed) for one in planned}) == len(planned)
+
+
+@kinds
+def test_a_job_that_does_not_ask_for_it_has_none(kind: str) -> None:
+    bare = SPEC.model_copy(update={"methods": (), "baselines": (), "budgets": ()})
+    assert [*ARMS[kind].plan(bare)] == [] or ARMS[kind].role == "reference"
+
+
+@kinds
+def test_samples_of_one_arm_differ_in_the_seed_alone(kind: str) -> None:
+    for planned in of_kind(kind):
+        samples = [candidate(planned, seed=seed, needs={"parent": str(seed)}) for seed in range(3)]
+        assert len({one.arm.id for one in samples}) == 1
+        assert len({one.key for one in samples}) == 3
+    arms = {candidate(planned).arm for planned in of_kind(kind)}
+    assert len({arm.id for arm in arms}) == len({arm.label for arm in arms}) == len(arms)
+
+
+@kinds
+def test_another_budget_is_another_arm_of_the_same_name(kind: str) -> None:
+    by_name: dict[str, set[str]] = {}
+    for planned in of_kind(kind, seed=3):
+        one = candidate(planned)
+        by_name.setdefault(one.arm.name, set()).add(one.arm.id)
+    expected = len(SPEC.budgets) if "budget" in ARMS[kind].model_fields else 1
+    assert {len(ids) for ids in by_name.values()} == {expected}
+
+
+@kinds
+def test_a_candidate_survives_json_and_keeps_its_key(kind: str) -> None:
+    for planned in of_kind(kind):
+        one = candidate(planned)
+        again = Candidate.model_validate_json(one.model_dump_json())
+        assert again == one
+        assert type(again.origin) is ARMS[kind]
+        assert (again.key, again.arm, again.label) == (one.key, one.arm, one.label)
+        assert Candidate.read(one.model_dump(mode="json")).key == one.key
+
+
+@kinds
+def test_its_recipe_is_a_recipe_no_longer_than_the_dense_networks(kind: str) -> None:
+    for planned in of_kind(kind):
+        recipe = planned.origin.recipe(RECIPE.model_copy(update={"epochs": 8}))
+        assert isinstance(recipe, Recipe)
+        assert recipe.epochs <= 8
+
+
+@kinds
+def test_what_it_needs_is_a_parent_that_is_planned_too(kind: str) -> None:
+    parents = [(one.origin, one.seed) for name, arm in ARMS.items() if arm.role == "parent" for one in of_kind(name)]
+    for planned in of_kind(kind):
+        assert all((one.origin, one.seed) in parents for one in planned.needs.values())
+
+
+def cost(coupling: Any, widths: dict[str, int], metric: str) -> int:
+    return sum(widths.values()) if metric == "channels" else int(getattr(coupling.cost(widths), metric))
+
+
+def check_widths(origin: Origin, coupling: Any, widths: dict[str, int]) -> None:
+    budget = getattr(origin, "budget", None)
+    if budget is None:
+        assert widths == coupling.widths
+    elif isinstance(budget, Ratios) and origin.role == "automatic":
+        assert widths == allocate.by_ratios(coupling.groups, budget, 0.1)
+    else:
+        least = allocate.as_cost(budget, coupling, 0.1)
+        room = least.keep * cost(coupling, coupling.widths, least.metric) * (1 + 1e-9)
+        assert cost(coupling, widths, least.metric) <= room
+        wider = [widths | {g.name: widths[g.name] + 1} for g in coupling.groups if widths[g.name] < g.width]
+        assert any(cost(coupling, more, least.metric) > room for more in wider), "a channel more would have fitted"
+
+
+@kinds
+def test_a_derived_network_meets_its_budget_and_runs(kind: str) -> None:
+    given = derivation(CONFIG, seed=3)
+    for planned in of_kind(kind, seed=3):
+        network = planned.origin.derive(given).network
+        check_widths(planned.origin, given.dense.coupling, network.config.widths)
+        assert network.cost.params == sum(one.numel() for one in network.module.parameters())
+        with torch.no_grad():
+            assert network.module.eval()(torch.zeros(2, *CONFIG.shape)).shape == (2, 10)
+
+
+@kinds
+def test_a_network_is_derived_alike_every_time_and_otherwise_for_another_seed(kind: str) -> None:
+    planned = of_kind(kind, seed=3)[0]
+    one, same, other = (planned.origin.derive(derivation(CONFIG, seed=seed)).network for seed in (3, 3, 4))
+    assert one.config == same.config
+    assert all(torch.equal(value, state_of(same.module)[name]) for name, value in state_of(one.module).items())
+    differs = one.config != other.config or any(
+        not torch.equal(value, state_of(other.module)[name]) for name, value in state_of(one.module).items()
+    )
+    assert differs
+
+
+def test_budgets_and_starts_mean_the_same_in_every_kind() -> None:
+    for arm in ARMS.values():
+        if "budget" in arm.model_fields:
+            assert arm.model_fields["budget"].annotation == Budget | Ratios
+        if "init" in arm.model_fields:
+            assert arm.model_fields["init"].default == "scratch"

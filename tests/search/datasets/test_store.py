@@ -1,0 +1,100 @@
+"""Data sets on disk: split once, mapped and not copied, whole or not there."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from espalier.search.datasets import Places, load
+from espalier.search.datasets.base import Images, Raw
+from espalier.search.datasets.store import HOLDOUT_MOST, stored
+from espalier.search.spec import Folder
+
+PETS = Folder(folder="pets")
+
+
+def raw(count: int) -> Raw:
+    """Images that each name their place: every pixel of image i is i % 256, its label i % 2."""
+    pixels = np.arange(count, dtype=np.int64)[:, None, None, None] + np.zeros((1, 1, 2, 2), np.int64)
+    train = Images((pixels % 256).astype(np.uint8), np.arange(count) % 2)
+    return Raw(train, Images(train.x[:4], train.y[:4]), ("a", "b"))
+
+
+def test_splits_share_no_image(pets: Places) -> None:
+    data = load(PETS, pets)
+    images = [bytes(x.tobytes()) for part in (data.train, data.holdout) for x in part.x]
+    assert len(images) == len(set(images)) == 24
+    assert len(data.holdout) == 2
+
+
+def test_arrays_are_mapped_not_copied(pets: Places) -> None:
+    assert all(isinstance(part.x, np.memmap) for d in [load(PETS, pets)] for part in (d.train, d.holdout, d.test))
+
+
+def test_two_processes_may_read_at_once(tmp_path: Path) -> None:
+    """The second waits for the first and finds its work."""
+    code = (
+        "import sys; from pathlib import Path; from espalier.search.datasets import load, Places;"
+        f"print(len(load('digits', Places(Path({str(tmp_path)!r}), Path({str(tmp_path)!r}))).train))"
+    )
+    running = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) for _ in range(2)]
+    assert [process.communicate()[0].strip() for process in running] == [b"1293", b"1293"]
+
+
+@pytest.mark.parametrize(("count", "holdout"), [(4, 1), (14, 1), (16, 2), (200, 20), (60_000, HOLDOUT_MOST)])
+def test_a_tenth_is_held_out_at_least_one_and_at_most_so_many(count: int, holdout: int, tmp_path: Path) -> None:
+    data = stored("some", tmp_path, lambda: raw(count))
+    assert (len(data.train), len(data.holdout), len(data.test)) == (count - holdout, holdout, 4)
+
+
+def test_labels_stay_with_their_images(tmp_path: Path) -> None:
+    data = stored("some", tmp_path, lambda: raw(200))
+    for part in (data.train, data.holdout, data.test):
+        assert np.array_equal(part.x[:, 0, 0, 0] % 2, part.y)
+
+
+def test_means_and_deviations_are_those_of_the_training_images(tmp_path: Path) -> None:
+    data = stored("some", tmp_path, lambda: raw(200))
+    x = np.asarray(data.train.x, dtype=np.float64) / 255
+    assert data.mean == pytest.approx((x.mean(),))
+    assert data.std == pytest.approx((x.std(),))
+
+
+def test_one_colour_everywhere_does_not_divide_by_zero(tmp_path: Path) -> None:
+    grey = Images(np.full((20, 1, 2, 2), 7, np.uint8), np.arange(20) % 2)
+    assert stored("grey", tmp_path, lambda: Raw(grey, grey, ("a", "b"))).std == pytest.approx((1e-3,))
+
+
+def test_what_is_stored_is_not_read_again(tmp_path: Path) -> None:
+    reads: list[int] = []
+
+    def read() -> Raw:
+        reads.append(1)
+        return raw(20)
+
+    first, again = stored("some", tmp_path, read), stored("some", tmp_path, read)
+    assert len(reads) == 1
+    assert first.fingerprint == again.fingerprint
+    assert stored("other", tmp_path, read).fingerprint != first.fingerprint
+    assert len(reads) == 2
+
+
+def test_a_read_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    def fail() -> Raw:
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        stored("some", tmp_path, fail)
+    assert len(stored("some", tmp_path, lambda: raw(20)).train) == 18
+
+
+def test_what_a_killed_process_left_is_swept_away(tmp_path: Path) -> None:
+    left = tmp_path / "datasets" / ".new-some-1-abc"
+    left.mkdir(parents=True)
+    (left / "train_x.npy").write_bytes(b"half")
+    stored("some", tmp_path, lambda: raw(20))
+    assert not left.exists()

@@ -1,0 +1,175 @@
+"""What can be known of a job before it runs, and how its networks will be computed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from espalier.models.errors import ArchitectureError, ModelError, UnknownArchitecture
+from espalier.models.network import Network, dense
+from espalier.search.datasets import Places, load
+from espalier.search.errors import SpecError
+from espalier.search.evaluate import dense_config
+from espalier.search.examine import examine, prepare
+from espalier.search.recipe import RecipeSpec
+from espalier.search.spec import JobSpec
+from tests.search.helpers import write_images
+
+SPEC: dict[str, Any] = {
+    "target": {"arch": "vgg11", "options": {"width": 0.1}, "dataset": "digits"},
+    "budgets": [{"metric": "params", "keep": 0.3}],
+    "baselines": ["uniform", "random"],
+    "inits": ["scratch", "inherited"],
+    "seeds": [0],
+    "recipe": {"epochs": 2, "batch_size": 64},
+}
+
+
+def spec(**changes: object) -> JobSpec:
+    return JobSpec.model_validate(SPEC | changes)
+
+
+def test_examination_counts_what_would_run(places: Places) -> None:
+    seen = examine(spec(), places)
+    assert len(seen.candidates) == 6
+    assert seen.epochs == 5 * 2 + 1  # the inherited one is fine-tuned for a quarter, at least one epoch
+    assert seen.dense == Network.of(dense_config(spec().target, load("digits", places))).cost
+    assert 0 < seen.macs < 3 * seen.epochs * 1293 * seen.dense.macs
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        ({"target": {"arch": "vgg99", "dataset": "digits"}}, UnknownArchitecture, "there are: lenet300"),
+        ({"target": {"arch": "vgg11", "dataset": "nowhere"}}, SpecError, "there are: digits"),
+        (
+            {"target": {"arch": "vgg11", "options": {"width": -1}, "dataset": "digits"}},
+            ArchitectureError,
+            "greater than 0",
+        ),
+        ({"target": {"arch": "torchvision/resnet18", "dataset": "digits"}}, ArchitectureError, "3 channels, got 1"),
+        ({"target": {"arch": "lenet300", "dataset": "digits"}}, SpecError, "none of the 2 groups passes a batch norm"),
+        (
+            {"target": {"arch": "vgg11", "options": {"batch_norm": False}, "dataset": "digits"}},
+            SpecError,
+            "none of the 8 groups passes a batch norm",
+        ),
+        (
+            {"target": {"arch": "resnet20", "options": {"blocks": [1, 1]}, "dataset": "digits"}},
+            ArchitectureError,
+            "options of 'resnet20': blocks",
+        ),
+        (
+            {"target": {"arch": "preresnet20", "options": {"bare": [3]}, "dataset": "digits"}},
+            ArchitectureError,
+            "options of 'preresnet20': bare.0",
+        ),
+        ({"methods": [{"name": "magic"}]}, SpecError, "there are: slimming"),
+        ({"methods": [{"name": "slimming", "options": {"strength": -1}}]}, SpecError, "strength"),
+        ({"budgets": [{"metric": "params", "keep": 0.0001}]}, SpecError, "the network keeps"),
+        ({"recipe": {"preset": "never"}}, SpecError, "there are: quick, paper"),
+        ({"baselines": ["lucky"]}, SpecError, "no baseline 'lucky'; there are: uniform, random"),
+        ({"baselines": ["dense"]}, SpecError, "no baseline 'dense'; there are: uniform, random"),
+        ({"planner": {"name": "oracle"}}, SpecError, "no planner 'oracle'; there are: fixed"),
+        ({"planner": {"name": "fixed", "options": {"x": 1}}}, SpecError, "options of 'fixed': x"),
+        (
+            {"target": {"arch": "vgg11", "dataset": "digits", "task": "dreaming"}},
+            SpecError,
+            "no task 'dreaming'; there are: classification",
+        ),
+        ({"budgets": [{"by": "stage", "ratios": {"9": 0.5}}]}, SpecError, "no stage '9'; there are: 0, 1"),
+        ({"budgets": [{"by": "group", "ratios": {"x": 0.5}}]}, SpecError, "no group 'x'; there are: features.0"),
+        ({"recipe": {"momentum": 0}}, SpecError, "nesterov needs a momentum above 0"),
+    ],
+)
+def test_what_cannot_work_is_found_before_it_runs(
+    change: dict[str, object], error: type[Exception], words: str, places: Places
+) -> None:
+    with pytest.raises(error, match=words):
+        examine(spec(**change), places)
+
+
+def test_preparing_chooses_how_to_compute_and_remembers(places: Places) -> None:
+    first = prepare(spec(), 1, 1, places)
+    assert first.threads == 1
+    remembered = [
+        path for path in (places.cache / "execution").glob("*.json") if path.read_text() == first.model_dump_json()
+    ]
+    assert remembered
+    for path in remembered:
+        path.write_text(first.model_copy(update={"threads": 7}).model_dump_json())
+    assert prepare(spec(), 1, 1, places).threads == 7, "a choice that was made is not measured again"
+    for path in remembered:
+        path.write_text("")  # cut short by a kill
+    assert prepare(spec(), 1, 1, places).threads == 1
+
+
+def test_what_is_the_same_has_the_same_keys_and_the_same_architecture(places: Places) -> None:
+    def keys(options: dict[str, Any], method: dict[str, Any]) -> list[str]:
+        target = {"arch": "vgg11", "dataset": "digits", "options": options}
+        spec = JobSpec.model_validate({"target": target, "methods": [{"name": "slimming", "options": method}]})
+        return [candidate.key for candidate in examine(spec, places).candidates]
+
+    assert keys({}, {}) == keys({"width": 1}, {"strength": 1}) == keys({"width": 1.0}, {"strength": 1.0})
+    assert keys({}, {}) != keys({"width": 0.5}, {})
+    assert dense("vgg11", options={"width": 1}).id == dense("vgg11").id
+
+
+@pytest.mark.parametrize("width", ["1.0", True, None, [1]])
+def test_an_option_of_the_wrong_type_is_refused(width: Any) -> None:
+    with pytest.raises(ModelError, match="options of 'vgg11': width"):
+        dense("vgg11", options={"width": width})
+
+
+def test_widths_given_beforehand_can_be_asked_for(places: Places) -> None:
+    ratios = {"by": "stage", "ratios": {"0": 0.5}}
+    seen = examine(spec(budgets=[ratios, {"metric": "params", "keep": 0.3}]), places)
+    assert [c.label for c in seen.candidates if c.origin.kind == "uniform"] == [
+        "uniform ratios A seed 0",
+        "uniform params=0.3 seed 0",
+    ]
+    assert 0 < seen.macs < 3 * seen.epochs * 1293 * seen.dense.macs
+
+
+def test_one_method_with_two_options_is_two_arms(places: Places) -> None:
+    seen = examine(spec(methods=[{"name": "slimming"}, {"name": "slimming", "options": {"strength": 2}}]), places)
+    assert {c.arm.name for c in seen.candidates if c.arm.role == "automatic"} == {
+        "slimming", "slimming inherited", "slimming strength=2", "slimming strength=2 inherited",
+    }  # fmt: skip
+
+
+def test_two_entries_that_mean_the_same_are_the_same_thing_twice(places: Places) -> None:
+    with pytest.raises(SpecError, match="methods names the same thing twice"):
+        examine(spec(methods=[{"name": "slimming"}, {"name": "slimming", "options": {"strength": 1.0}}]), places)
+
+
+def test_the_question_is_the_spec_as_it_is_meant(places: Places) -> None:
+    target = {"arch": "vgg11", "options": {"width": 1}, "dataset": "digits"}
+    seen = examine(spec(target=target, methods=[{"name": "slimming", "options": {"strength": 1}}]), places)
+    assert seen.question.spec.target.options == {}
+    assert seen.question.spec.methods[0].options == {}
+    assert seen.question.recipe.epochs == 2
+    assert seen.question.data == load("digits", places).fingerprint
+    assert all((c.target, c.data) == (seen.question.spec.target, seen.question.data) for c in seen.candidates)
+
+
+def test_a_job_of_the_dense_network_alone_needs_nothing_that_can_be_pruned(places: Places) -> None:
+    alone: dict[str, Any] = {"methods": [], "baselines": [], "budgets": []}
+    seen = examine(spec(**alone), places)
+    assert [c.label for c in seen.candidates] == ["dense seed 0"]
+    assert seen.macs == 3 * 2 * 1293 * seen.dense.macs
+
+
+def test_a_batch_that_no_batch_norm_can_take_is_found(tmp_path: Path) -> None:
+    """Of 16 pixels, VGG's last layers have one number left for each channel."""
+    for part in ("train", "test"):
+        write_images(tmp_path / "tiny", part, size=16)
+    asked = spec(target={"arch": "vgg11", "options": {"width": 0.1}, "dataset": {"folder": "tiny"}})
+    places = Places(tmp_path, tmp_path / "cache")
+    examine(asked, places)
+    with pytest.raises(
+        SpecError, match=r"a batch of 1 images cannot be trained on: .*; use a larger batch_size or data"
+    ):
+        examine(asked.model_copy(update={"recipe": RecipeSpec(batch_size=1)}), places)

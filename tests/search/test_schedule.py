@@ -1,0 +1,57 @@
+"""Learning rates and lengths, worked out by hand."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from espalier.models.config import Cost
+from espalier.search.recipe import Recipe
+from espalier.search.schedule import learning_rate, matched, steps_per_epoch, travel
+
+
+def test_schedules() -> None:
+    step = Recipe(epochs=1, batch_size=1, lr=1.0, schedule="step")
+    assert [learning_rate(step, s, 8) for s in (0, 3, 4, 5, 6, 7)] == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
+    cycle = Recipe(epochs=1, batch_size=1, lr=1.0, schedule="one_cycle", warmup=0.25)
+    rates = [learning_rate(cycle, s, 100) for s in range(100)]
+    assert max(rates) == pytest.approx(1, abs=0.05)
+    assert 20 <= rates.index(max(rates)) <= 26
+    assert 0 < rates[-1] < 0.05
+    assert all(0 < rate <= 1 for rate in rates)
+    constant = Recipe(epochs=1, batch_size=1, lr=0.3, schedule="constant")
+    assert {learning_rate(constant, s, 9) for s in range(9)} == {0.3}
+
+
+def test_steps_are_full_batches() -> None:
+    recipe = Recipe(epochs=1, batch_size=10, lr=0.1)
+    assert [steps_per_epoch(recipe, n) for n in (5, 10, 19, 20)] == [1, 1, 1, 2]
+
+
+@pytest.mark.parametrize("schedule", ["one_cycle", "step", "constant"])
+@pytest.mark.parametrize("momentum", [0.0, 0.5])
+def test_travel_is_how_far_sgd_gets(schedule: str, momentum: float) -> None:
+    recipe = Recipe.model_validate(
+        {"epochs": 1, "batch_size": 1, "lr": 0.1, "schedule": schedule, "momentum": momentum, "nesterov": False}
+    )
+    weight, steps = torch.zeros(1, requires_grad=True), 2000
+    optimizer = torch.optim.SGD([weight], lr=1, momentum=momentum)
+    for step in range(steps):
+        optimizer.param_groups[0]["lr"] = learning_rate(recipe, step, steps)
+        weight.grad = -torch.ones(1)
+        optimizer.step()
+    assert travel(recipe, steps) == pytest.approx(float(weight.detach()), rel=0.01)
+
+
+def test_scratch_b_trains_longer_at_most_twice() -> None:
+    recipe = Recipe(epochs=10, batch_size=1, lr=0.1, match="compute")
+    lengths = [matched(recipe, Cost(0, 300), Cost(0, macs)).epochs for macs in (300, 200, 100, 1)]
+    assert lengths == [10, 15, 20, 20]
+    assert matched(recipe.model_copy(update={"match": "epochs"}), Cost(0, 300), Cost(0, 100)).epochs == 10
+
+
+def test_scratch_b_ends_before_more_compute_than_the_dense_network_has() -> None:
+    recipe = Recipe(epochs=7, batch_size=1, lr=0.1, match="compute")
+    for macs in range(150, 300, 7):
+        epochs = matched(recipe, Cost(0, 300), Cost(0, macs)).epochs
+        assert epochs * macs <= 7 * 300 < (epochs + 1) * macs

@@ -1,0 +1,101 @@
+"""What a job may ask for, and what is refused before anything is looked up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from espalier.search.recipe import Crop
+from espalier.search.spec import Budget, Choice, Folder, JobSpec, MethodSpec, Ratios, Target
+
+LEAST: dict[str, Any] = {"target": {"arch": "vgg11", "dataset": "digits"}}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seeds": []}, {"seeds": [1, 1]}, {"seeds": [-1]}, {"seeds": [1.5]}, {"seeds": list(range(100))},
+        {"budgets": []}, {"budgets": [{"metric": "params", "keep": 0}]}, {"budgets": [{"metric": "params", "keep": 1.1}]},
+        {"budgets": [{"metric": "params", "keep": float("nan")}]}, {"budgets": [{"metric": "flops", "keep": 0.5}]},
+        {"budgets": [{"metric": "params", "keep": 0.5}] * 2}, {"methods": [], "baselines": []}, {"inits": []},
+        {"methods": [{"name": "slimming", "options": {"strength": 2}}] * 2}, {"name": "a\u0000b"},
+        {"methods": [{"name": "slimming"}, {"name": "slimming", "options": {}}]},
+        {"target": {"arch": "vgg11", "options": {"x": "\ud800"}, "dataset": "digits"}},
+        {"baselines": ["uniform", "uniform"]}, {"extra": 1}, {"minimum_keep": 0}, {"name": "x" * 201},
+        {"recipe": {"lr": float("inf")}}, {"recipe": {"epochs": 0}}, {"recipe": {"batch_size": 10**9}},
+        {"budgets": [{"by": "stage", "ratios": {}}]}, {"budgets": [{"by": "stage", "ratios": {"0": 0}}]},
+        {"budgets": [{"by": "layer", "ratios": {"0": 0.5}}]}, {"schema_version": 3}, {"schema_version": "2"},
+    ],
+)  # fmt: skip
+def test_a_spec_that_cannot_work_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        JobSpec.model_validate(LEAST | change)
+
+
+def test_one_method_with_other_options_is_another_entry() -> None:
+    methods = [{"name": "slimming"}, {"name": "slimming", "options": {"strength": 2}}]
+    spec = JobSpec.model_validate(LEAST | {"methods": methods})
+    assert [str(method) for method in spec.methods] == ["slimming", "slimming strength=2"]
+
+
+def test_the_least_is_an_architecture_and_a_data_set() -> None:
+    spec = JobSpec.model_validate(LEAST)
+    assert [str(budget) for budget in spec.budgets] == ["params=0.5", "params=0.25", "params=0.1"]
+    assert (spec.baselines, spec.inits, spec.seeds) == (("uniform",), ("scratch",), (0, 1, 2))
+    assert (spec.target.task, spec.planner.name, spec.minimum_keep) == ("classification", "fixed", 0.1)
+    with pytest.raises(ValidationError):
+        JobSpec.model_validate({"target": {"arch": "vgg11"}})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"budgets": [{"metric": "macs", "keep": 0.3}, {"by": "stage", "ratios": {"0": 0.5}}]},
+        {"target": {"arch": "vgg11", "dataset": {"folder": "pets", "size": 32}, "options": {"width": 0.5}}},
+        {"recipe": {"preset": "paper", "epochs": 3, "augment": [{"name": "crop", "pad": 2}]}},
+    ],
+)
+def test_a_spec_survives_json(change: dict[str, Any]) -> None:
+    spec = JobSpec.model_validate(LEAST | change)
+    assert JobSpec.model_validate_json(spec.model_dump_json()) == spec
+    assert JobSpec.read(spec.model_dump(mode="json")) == spec
+
+
+def test_a_spec_without_a_version_is_todays_unless_its_words_are_the_firsts() -> None:
+    for old in ({"floor": 0.2}, {"recipe": {"flip": False}}, {"recipe": {"crop": 3}}):
+        assert JobSpec.model_validate(LEAST | old) == JobSpec.read(LEAST | old)
+    spec = JobSpec.model_validate(LEAST | {"floor": 0.2, "recipe": {"flip": False, "crop": 2}})
+    assert (spec.minimum_keep, spec.recipe.augment, spec.schema_version) == (0.2, (Crop(pad=2),), 2)
+    with pytest.raises(ValidationError, match="floor"):
+        JobSpec.model_validate(LEAST | {"schema_version": 2, "floor": 0.2})
+    with pytest.raises(ValidationError):
+        JobSpec.model_validate(LEAST | {"floor": 0})
+
+
+def test_the_published_example_is_a_spec() -> None:
+    (example,) = JobSpec.model_json_schema()["examples"]
+    assert JobSpec.model_validate(example).name == "vgg16 on cifar10"
+
+
+def test_a_changed_spec_is_checked_like_any_other() -> None:
+    with pytest.raises(ValidationError, match="seeds names the same thing twice"):
+        JobSpec.model_validate(LEAST).model_copy(update={"seeds": (1, 1)})
+
+
+def test_choices_are_told_in_words() -> None:
+    assert str(Choice(name="slimming", options={"strength": 2.0, "layers": "all"})) == "slimming strength=2 layers=all"
+    assert str(MethodSpec(name="slimming")) == "slimming"
+    assert str(Budget(metric="macs", keep=0.25)) == "macs=0.25"
+
+
+def test_ratios_are_told_by_what_they_say() -> None:
+    some = [Ratios(by="stage", ratios={"0": keep}) for keep in (0.5, 0.5, 0.6)]
+    assert str(some[0]) == str(some[1]) != str(some[2])
+
+
+def test_a_data_set_is_told_in_one_word() -> None:
+    assert Target(arch="vgg11", dataset="digits").dataset_name == "digits"
+    assert Target(arch="vgg11", dataset=Folder(folder="pets")).dataset_name == "folder:pets"
