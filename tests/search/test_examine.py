@@ -127,7 +127,7 @@ def test_widths_given_beforehand_can_be_asked_for(places: Places) -> None:
     ratios = {"by": "stage", "ratios": {"0": 0.5}}
     seen = examine(spec(budgets=[ratios, {"metric": "params", "keep": 0.3}]), places)
     assert [c.label for c in seen.candidates if c.origin.kind == "uniform"] == [
-        "uniform ratios A seed 0",
+        "uniform ratios 33fe85 seed 0",
         "uniform params=0.3 seed 0",
     ]
     assert 0 < seen.macs < 3 * seen.epochs * 1293 * seen.dense.macs

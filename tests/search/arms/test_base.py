@@ -25,7 +25,7 @@ SPEC = JobSpec.model_validate(
         "methods": [{"name": "slimming"}, {"name": "slimming", "options": {"strength": 2}}],
         "budgets": [
             *({"metric": metric, "keep": keep} for metric in ("params", "macs", "channels") for keep in KEEPS),
-            {"by": "stage", "ratios": {"1": 0.5}, "name": "A"},
+            {"by": "stage", "ratios": {"1": 0.5}},
             {"by": "stage", "ratios": {"1": 0.5, "2": 0.7}, "metric": "macs", "name": "B"},
         ],
         "baselines": list(BASELINES),
