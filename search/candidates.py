@@ -45,10 +45,15 @@ class Candidate(Document):
     )
 
     @classmethod
-    def stored(cls, document: Mapping[str, Any], key: str) -> Self:
-        """A candidate as it was written down under a key, by this release or an earlier one; the key stays."""
+    def stored(cls, document: Mapping[str, Any], key: str, arm: str | None = None) -> Self:
+        """A candidate as it was written down under a key, by this release or an earlier one; the key stays.
+
+        `arm` is the arm's id where it was written down, too, and need not be worked out.
+        """
         candidate = cls.read(document)
         candidate.__dict__["key"] = key
+        if arm is not None:
+            candidate.__dict__["arm"] = candidate._arm(arm)
         return candidate
 
     @cached_property
@@ -59,14 +64,12 @@ class Candidate(Document):
     @cached_property
     def arm(self) -> Arm:
         """What it is a sample of: the key by which results are grouped."""
-        same = self.model_dump(mode="json", exclude={"schema_version", "seed", "needs"})
+        return self._arm(content_hash(self.model_dump(mode="json", exclude={"schema_version", "seed", "needs"})))
+
+    def _arm(self, id: str) -> Arm:
         name = self.origin.name
-        return Arm(
-            id=content_hash(same),
-            name=name,
-            label=f"{name} {self.budget}" if self.budget else name,
-            role=self.origin.role,
-        )
+        label = f"{name} {self.budget}" if self.budget else name
+        return Arm(id=id, name=name, label=label, role=self.origin.role)
 
     @property
     def method(self) -> str | None:

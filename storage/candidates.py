@@ -72,7 +72,7 @@ def columns(candidate: Candidate) -> dict[str, Any]:
 
 def candidate_of(row: CandidateRow) -> Candidate:
     """A candidate as it was written down."""
-    return Candidate.stored(row.candidate, row.key)
+    return Candidate.stored(row.candidate, row.key, row.arm)
 
 
 def result_of(row: CandidateRow) -> Result | None:

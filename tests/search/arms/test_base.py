@@ -26,7 +26,7 @@ SPEC = JobSpec.model_validate(
         "budgets": [
             *({"metric": metric, "keep": keep} for metric in ("params", "macs", "channels") for keep in KEEPS),
             {"by": "stage", "ratios": {"1": 0.5}},
-            {"by": "stage", "ratios": {"1": 0.5, "2": 0.7}, "metric": "macs", "name": "B"},
+            {"by": "stage", "ratios": {"1": 0.5, "2": 0.7}, "metric": "macs"},
         ],
         "baselines": list(BASELINES),
         "inits": ["scratch", "inherited"],
