@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -23,7 +22,7 @@ from espalier.search.derivation import Derivation, Start
 from espalier.search.errors import SpecError
 from espalier.search.methods.base import Parent
 from espalier.search.recipe import Recipe
-from espalier.search.results import Execution, MadeBy, Preprocessing, Ran, Result
+from espalier.search.results import Evaluated, Execution, MadeBy, Preprocessing, Ran, Result
 from espalier.search.schedule import matched, steps_per_epoch
 from espalier.search.scores import Scores, remembered
 from espalier.search.spec import MethodSpec, Target
@@ -31,13 +30,6 @@ from espalier.search.tasks import Batch, Task
 from espalier.search.training.batches import plain_batches
 from espalier.search.training.loop import Report, Trained, measure, train
 from espalier.search.version import VERSION
-
-
-class Evaluated(NamedTuple):
-    """A result, and what is to be kept of it: name -> bytes."""
-
-    result: Result
-    artifacts: dict[str, bytes]
 
 
 def evaluate(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -110,3 +110,20 @@ class Failure(Frozen):
 
 
 Outcome = Result | Failure
+
+
+class Evaluated(NamedTuple):
+    """A result, and what is to be kept of it: name -> bytes. What a worker gives back."""
+
+    result: Result
+    artifacts: dict[str, bytes]
+
+
+class Reported(NamedTuple):
+    """What a training tells of itself after an epoch."""
+
+    point: CurvePoint
+    epochs: int
+    """Of the whole training."""
+    metric: str
+    """Name of the metric that networks are compared by."""

@@ -20,7 +20,7 @@ from espalier.search.candidates import Candidate, blocked, is_undecidable, ready
 from espalier.search.datasets import Places
 from espalier.search.events import EpochEvent
 from espalier.search.planners import Planner, Question
-from espalier.search.results import Execution, Failure, Outcome, Result
+from espalier.search.results import Evaluated, Execution, Failure, Outcome, Reported, Result
 from espalier.search.spec import JobSpec
 from espalier.search.version import VERSION
 from espalier.storage import candidates, jobs
@@ -69,7 +69,7 @@ class JobRun:
         self.work = parts.work / job.id
         self.candidates: list[Candidate] = []
         self.running: dict[Future[Any], Candidate | None] = {}
-        self.reports: queue.SimpleQueue[tuple[Candidate, Any]] = queue.SimpleQueue()
+        self.reports: queue.SimpleQueue[tuple[Candidate, Reported]] = queue.SimpleQueue()
         self.done: dict[str, Result] = {}
         self.failed: dict[str, str] = {}
         self.unwanted = False
@@ -230,15 +230,14 @@ class JobRun:
         candidate = self.running.pop(future)
         assert candidate is not None
         try:
-            evaluated = future.result()
+            evaluated: Evaluated = future.result()
         except (TaskFailed, WorkerLost, CancelledError) as error:
             log.warning("job %s: %s failed: %s", self.lease.job_id, candidate.label, error)
             return Failure(key=candidate.key, error=str(error) or type(error).__name__)
         finally:
             self._checkpoint(candidate).unlink(missing_ok=True)
-        result: Result = evaluated.result
         kept = {name: self.parts.store.put(content) for name, content in evaluated.artifacts.items()}
-        return result.model_copy(update={"artifacts": kept})
+        return evaluated.result.model_copy(update={"artifacts": kept})
 
     def _enter_with_blocked(self, study: Study, outcome: Outcome) -> None:
         """Write an outcome down, and that of everything which can never run because of it."""
@@ -265,7 +264,7 @@ class JobRun:
         return "no verdict is left to give: " + "; ".join(reasons[:3])
 
 
-def _told(candidate: Candidate, reported: Any) -> EpochEvent:
+def _told(candidate: Candidate, reported: Reported) -> EpochEvent:
     """An epoch of a candidate, as its job tells it."""
     point = reported.point
     return EpochEvent(

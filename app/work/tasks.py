@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from espalier.app.schemas import CatalogArchitecture, CatalogEntry, CostView, GroupView, KeptView, LayerView, Shares
 from espalier.models.config import ChannelConfig, Shape
@@ -12,11 +12,8 @@ from espalier.search.candidates import Candidate
 from espalier.search.datasets import Places
 from espalier.search.examination import Examination
 from espalier.search.file import File
-from espalier.search.results import Execution
+from espalier.search.results import Evaluated, Execution
 from espalier.search.spec import JobSpec
-
-if TYPE_CHECKING:
-    from espalier.search.evaluate import Evaluated
 
 
 def prepare_job(spec: JobSpec, most: int, cores: int, places: Places) -> Execution:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from espalier.search.datasets.base import Data, Split
 from espalier.search.errors import Diverged
 from espalier.search.recipe import Recipe
 from espalier.search.regularizer import Regularizer
-from espalier.search.results import CurvePoint, Execution, Metrics, Ran
+from espalier.search.results import CurvePoint, Execution, Metrics, Ran, Reported
 from espalier.search.schedule import learning_rate, steps_per_epoch
 from espalier.search.tasks.base import Batch, Task
 from espalier.search.training.augment import takes_small
@@ -31,16 +30,6 @@ CHECKPOINT_SHARE = 0.02
 LOSS = "loss"
 """What the mean training loss of an epoch is called in a curve."""
 NO_SMALL = "small images were skipped: the network takes one size only"
-
-
-class Reported(NamedTuple):
-    """What a training tells of itself after an epoch."""
-
-    point: CurvePoint
-    epochs: int
-    """Of the whole training."""
-    metric: str
-    """Name of the metric that networks are compared by."""
 
 
 Report = Callable[[Reported], None]

@@ -12,8 +12,7 @@ from espalier.app.work.tasks import evaluate_candidate, examine_spec, prepare_jo
 from espalier.models.config import Cost
 from espalier.search.candidates import Candidate
 from espalier.search.examination import Examination
-from espalier.search.results import CurvePoint, Execution, MadeBy
-from espalier.search.training.loop import Reported
+from espalier.search.results import CurvePoint, Execution, MadeBy, Reported
 from espalier.search.version import VERSION
 from tests.search.helpers import planned, question, result
 

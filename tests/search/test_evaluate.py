@@ -22,9 +22,8 @@ from espalier.search.evaluate import dense_config, derive, evaluate, latency
 from espalier.search.exports import export
 from espalier.search.methods import create
 from espalier.search.methods.base import Parent
-from espalier.search.results import Execution
+from espalier.search.results import Execution, Reported
 from espalier.search.spec import JobSpec
-from espalier.search.training.loop import Reported
 from tests.search.helpers import planned
 
 SPEC = {

@@ -15,8 +15,9 @@ from espalier.search.datasets import Data
 from espalier.search.datasets.base import Images
 from espalier.search.recipe import Recipe
 from espalier.search.regularizer import Regularizer
+from espalier.search.results import Reported
 from espalier.search.training import loop
-from espalier.search.training.loop import Reported, train
+from espalier.search.training.loop import train
 
 RECIPE = Recipe(epochs=4, batch_size=8, lr=0.05, augment=())
 TASK = tasks.create("classification", RECIPE)

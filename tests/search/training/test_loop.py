@@ -16,9 +16,9 @@ from espalier.search.datasets.base import Images
 from espalier.search.errors import Diverged
 from espalier.search.recipe import Crop, Recipe
 from espalier.search.regularizer import Regularizer
-from espalier.search.results import Execution
+from espalier.search.results import Execution, Reported
 from espalier.search.training import loop
-from espalier.search.training.loop import NO_SMALL, Reported, measure, train
+from espalier.search.training.loop import NO_SMALL, measure, train
 
 CONFIG = dense("vgg11", 10, (1, 32, 32), {"width": 0.1})
 BFLOAT16 = Execution(precision="bfloat16", channels_last=True)
