@@ -1,0 +1,64 @@
+"""What commands share: whom they talk to, with which token, and how answers are printed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from espalier.app.client.cli.common import is_loopback, option_of, show
+from espalier.app.client.tables import table
+from tests.app.client.cli.conftest import Run
+from tests.app.client.cli.fakes import FakeClient
+from tests.app.client.values import job
+
+
+def test_a_stored_token_goes_to_this_machine_only(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fake: type[FakeClient], run: Run
+) -> None:
+    monkeypatch.setenv("ESPALIER_DATA_DIR", str(tmp_path))
+    (tmp_path / "token").write_text("kept\n")
+    run("jobs")
+    assert fake.made[1] == "kept"
+    run("jobs", "--url", "http://example.org")
+    assert fake.made[1] is None
+    run("jobs", "--url", "http://example.org", "--token", "given")
+    assert fake.made[1] == "given"
+
+
+@pytest.mark.parametrize(
+    ("host", "here"),
+    [
+        ("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("localhost", True),
+        ("0.0.0.0", False), ("::", False), ("10.0.0.1", False), ("example.org", False), ("", False),
+        ("localhost.example.org", False), ("127.0.0.1.example.org", False),
+    ],
+)  # fmt: skip
+def test_only_loopback_addresses_reach_this_machine_alone(host: str, here: bool) -> None:
+    assert is_loopback(host) is here
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("width=0.5", 0.5), ("blocks=[4,0,3]", [4, 0, 3]), ("bias=true", True), ('name="a=b"', "a=b"), ("x=1e3", 1000.0)],
+)
+def test_an_option_is_a_name_and_json(text: str, value: Any) -> None:
+    assert option_of(text) == (text.partition("=")[0], value)
+
+
+@pytest.mark.parametrize("text", ["width", "width=", "width=wide", "width=NaN", "width=-Infinity", "width=[1e999]"])
+def test_what_is_no_option_is_wrong_usage(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="expected name=value with a value in JSON"):
+        option_of(text)
+
+
+def test_json_for_programs_tables_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    value = {"job": job(), "list": [job()]}
+    show(True, value, table("Title", ("one",), [("a cell that is wide",)]))
+    assert json.loads(capsys.readouterr().out)["list"][0]["created_at"] == "2026-01-01T00:00:00Z"
+    show(False, value, table("Title", ("one",), [("a cell that is wide",)]), "words")
+    out = capsys.readouterr().out
+    assert all(words in out for words in ("Title", "one", "cell", "words"))

@@ -1,0 +1,97 @@
+"""Commands that show what came of jobs, and what there is to ask for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from espalier.app.client import cli
+from espalier.app.client.cli.results import KINDS
+from espalier.app.client.client import Client
+from tests.app.client.cli.conftest import Run
+from tests.app.client.cli.fakes import FakeClient
+from tests.app.world import World
+
+
+def test_an_export_is_written(tmp_path: Path, fake: type[FakeClient], run: Run) -> None:
+    del fake
+    ran = run("export", "abc", "--format", "csv", "-o", str(tmp_path / "out.csv"))
+    assert ran.exit_code == 0
+    assert (tmp_path / "out.csv").read_bytes() == b"content"
+
+
+@pytest.mark.parametrize("output", ["missing/out.csv", "."])
+def test_a_file_that_cannot_be_written_is_exit_1(
+    output: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    fake: type[FakeClient],
+) -> None:
+    del fake
+    monkeypatch.setattr("sys.argv", ["espalier", "export", "abc", "-o", str(tmp_path / output)])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == 1
+    assert str(tmp_path) in capsys.readouterr().err
+
+
+def test_an_export_goes_to_standard_output(fake: type[FakeClient], run: Run) -> None:
+    del fake
+    ran = run("export", "abc", "-o", "-")
+    assert (ran.exit_code, ran.stdout_bytes) == (0, b"content")
+
+
+def test_an_export_is_named_by_the_service(
+    fake: type[FakeClient], run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del fake
+    monkeypatch.chdir(tmp_path)
+    ran = run("export", "abc", "--format", "csv", "--json")
+    assert json.loads(ran.output) == {"file": "abc.csv", "bytes": 7}
+    assert (tmp_path / "abc.csv").read_bytes() == b"content"
+
+
+# --- with a service ---------------------------------------------------------------------------------------------------
+
+
+def test_front_and_verdict_for_people_and_for_programs(reached: Client, world: World, run: Run) -> None:
+    job_id = world.finish()
+    for words, value in (
+        (("pareto", job_id), reached.pareto(job_id)),
+        (("pareto", job_id, "--cost", "macs"), reached.pareto(job_id, "macs")),
+        (("verdict", job_id), reached.verdict(job_id)),
+    ):
+        assert json.loads(run(*words, "--json").output) == value.model_dump(mode="json")
+    assert "Pareto front over macs" in run("pareto", job_id, "--cost", "macs").output
+    assert "slimming is better than uniform" in " ".join(run("verdict", job_id).output.split())
+    assert run("pareto", job_id, "--cost", "channels").exit_code == 2
+
+
+def test_a_report_is_written(reached: Client, world: World, run: Run, tmp_path: Path) -> None:
+    del reached
+    page = tmp_path / "found.md"
+    ran = run("report", world.finish(name="a search"), "-o", str(page), "--json")
+    assert json.loads(ran.output) == {"file": str(page)}
+    assert page.read_text().startswith("# a search")
+    assert (tmp_path / "found" / "front.svg").exists()
+
+
+def test_the_catalog_for_people_and_for_programs(reached: Client, run: Run) -> None:
+    lists = json.loads(run("catalog", "--json").output)
+    assert set(lists) == set(KINDS)
+    assert [entry["name"] for entry in lists["methods"]] == [entry.name for entry in reached.catalog("methods")]
+    assert "slimming" in run("catalog").output
+
+
+def test_one_architecture_of_the_catalog(reached: Client, run: Run) -> None:
+    words = ("catalog", "vgg11", "--option", "width=0.5", "--shape", "1,32,32", "--classes", "5")
+    about = json.loads(run(*words, "--json").output)
+    assert about == reached.describe("vgg11", options='{"width": 0.5}', shape="1,32,32", classes=5).model_dump(
+        mode="json"
+    )
+    text = run(*words).output
+    for part in ("vgg11 for 5 classes of 1x32x32", "Channel groups", "classifier"):
+        assert part in text

@@ -1,0 +1,61 @@
+"""The front as a picture: one panel for each cost, every curve named, and the same picture for the same front."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+from espalier.app.client.charts import picture
+from espalier.app.client.client import Client
+from espalier.search.answers.front import pareto
+from espalier.search.answers.values import CostName, Pareto
+from tests.app.world import World
+from tests.search.helpers import outcome
+
+
+def texts(svg: bytes) -> str:
+    """Words of a picture; matplotlib leaves them as comments beside the outlines of letters."""
+    ElementTree.fromstring(svg)
+    return " ".join(re.findall(r"<!-- (.*?) -->", svg.decode()))
+
+
+def test_the_picture_is_the_same_for_the_same_front(world: World, client: Client) -> None:
+    front = client.pareto(world.finish())
+    assert picture([front]) == picture([front])
+
+
+def front(cost: CostName = "params") -> Pareto:
+    """A small front."""
+    outcomes = [
+        outcome("dense", 0.9, 100_000),
+        *(
+            outcome("uniform", 0.5 + keep, round(100_000 * keep), keep=keep, seed=s)
+            for keep in (0.1, 0.3)
+            for s in (0, 1)
+        ),
+        outcome("pruned", 0.85, 10_000, keep=0.1),
+    ]
+    return pareto(outcomes, cost)
+
+
+def test_every_curve_and_the_dense_network_are_named() -> None:
+    words = texts(picture([front()]))
+    for part in ("slimming", "uniform", "dense, 100 k", "parameters", "test accuracy, %"):
+        assert part in words, part
+
+
+def test_a_panel_for_each_cost() -> None:
+    words = texts(picture([front("params"), front("macs"), front("latency")]))
+    for part in ("parameters", "multiply-adds per image", "milliseconds per image, one thread"):
+        assert part in words, part
+
+
+def test_settings_of_one_method_are_curves_of_their_own() -> None:
+    strong = outcome("pruned", 0.8, 10_000, method="slimming", keep=0.1)
+    other = outcome("pruned", 0.8, 10_000, method="slimming", keep=0.1, init="inherited")
+    words = texts(picture([pareto([strong, other], "params")]))
+    assert "slimming inherited" in words
+
+
+def test_nothing_yet_is_a_picture_too() -> None:
+    ElementTree.fromstring(picture([pareto([], "params")]))

@@ -1,0 +1,119 @@
+"""Tables for people: words, numbers to the right, and Markdown of the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from espalier.app.client import tables
+from espalier.app.client.client import Client
+from espalier.app.client.tables import count, percent, table
+from espalier.search.answers.front import pareto
+from espalier.search.answers.values import Sample
+from espalier.search.answers.verdict import answer
+from tests.app.client.values import job, planned_candidate
+from tests.search.helpers import outcome
+
+OUTCOMES = [
+    *(outcome("dense", 0.9 + 0.01 * seed, 100_000, seed=seed) for seed in (0, 1)),
+    *(outcome("pruned", 0.85 + 0.01 * seed, 10_000, keep=0.1, seed=seed) for seed in (0, 1)),
+    *(outcome("uniform", 0.65 + 0.01 * seed, 10_000, keep=0.1, seed=seed) for seed in (0, 1)),
+]
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(7, "7"), (999, "999"), (110_069, "110.1 k"), (78_744_064, "78.74 M"), (2e9, "2 G")]
+)
+def test_counts_in_words(number: Any, words: str) -> None:
+    assert count(number) == words
+
+
+def printed(what: Any, width: int = 80) -> str:
+    """What a terminal of that width shows."""
+    console = Console(width=width, color_system=None)
+    with console.capture() as captured:
+        console.print(what)
+    return captured.get()
+
+
+@pytest.mark.parametrize(
+    ("sample", "words"),
+    [
+        (Sample(mean=0.9876, std=None, n=1), "98.76"),
+        (Sample(mean=0.5, std=0.0123, n=3), "50.00 ± 1.23"),
+        (Sample(mean=1.0, std=0.0, n=2), "100.00 ± 0.00"),
+    ],
+)
+def test_a_mean_in_per_cent(sample: Sample, words: str) -> None:
+    assert percent(sample) == words
+
+
+def test_a_table_is_printed_and_is_markdown() -> None:
+    found = table("Things", ("name", "n"), [("a", 1), ("b", 20)])
+    assert found.rows == (("a", "1"), ("b", "20"))
+    assert found.markdown().splitlines() == ["| name | n |", "| --- | ---: |", "| a | 1 |", "| b | 20 |"]
+    lines = [line.rstrip() for line in printed(found).splitlines()]
+    assert lines[-2:] == ["a      1", "b     20"], "numbers stand to the right"
+
+
+def test_a_table_of_nothing_is_its_head() -> None:
+    assert table("Things", ("name", "n"), []).markdown().splitlines() == ["| name | n |", "| --- | --- |"]
+
+
+def test_a_front_fits_a_terminal_and_marks_its_points() -> None:
+    found = tables.pareto(pareto(OUTCOMES, "params"))
+    assert max(map(len, printed(found).splitlines())) <= 80
+    by_name = {row[1]: row for row in found.rows}
+    assert [by_name[name][0] for name in ("dense", "slimming", "uniform")] == ["●", "●", ""]
+    assert by_name["slimming"][2:5] == ("params=0.1", "10 k", "100 k")
+    assert by_name["slimming"][6:8] == ("85.50 ± 0.71", "2")
+    assert "chosen by the hold-out" in found.title
+
+
+def test_of_two_fronts_each_point_says_on_which_it_is() -> None:
+    found = tables.pareto(pareto(OUTCOMES, "params"), pareto(OUTCOMES, "macs"))
+    assert {row[1]: row[0] for row in found.rows} == {
+        "dense": "params, macs",
+        "slimming": "params, macs",
+        "uniform": "",
+    }
+
+
+def test_verdicts_and_efficiency_in_words() -> None:
+    found = answer(OUTCOMES)
+    (row,) = tables.verdict(found).rows
+    assert row[:4] == ("params=0.1", "slimming 85.50", "uniform 65.50", "+20.00")
+    assert row[-1] == "better"
+    assert row[4].startswith("[+")
+    rows = tables.efficiency(found).rows
+    assert {row[:2] for row in rows} == {("slimming vs uniform", "params"), ("slimming vs uniform", "macs")}
+
+
+def test_without_spread_there_is_no_interval() -> None:
+    found = answer([OUTCOMES[2], OUTCOMES[4]])
+    (row,) = tables.verdict(found).rows
+    assert row[4:] == ("-", "undecided")
+    assert {row[2:] for row in tables.efficiency(found).rows} == {("-", "-", "curves do not overlap")}
+
+
+def test_two_settings_of_one_method_are_two_rows() -> None:
+    more = outcome("pruned", 0.8, 10_000, keep=0.1, seed=0, init="inherited")
+    rows = tables.verdict(answer([*OUTCOMES, more])).rows
+    assert [row[1] for row in rows] == ["slimming 85.50", "slimming inherited 80.00"]
+
+
+def test_jobs_and_candidates() -> None:
+    assert tables.jobs([job()]).rows == (("x", "a job", "queued", "0/3", "2026-01-01T00:00:00"),)
+    assert tables.candidates([planned_candidate("uniform", 7)]).rows == (("uniform params=0.5 seed 0", "7"),)
+
+
+def test_an_architecture_shows_its_groups_and_what_stays_dense(client: Client) -> None:
+    head, groups, kept = tables.architecture(client.describe("vgg11", classes=5, shape="1,32,32"))
+    assert isinstance(head, str)
+    assert head.startswith("vgg11 for 5 classes of 1x32x32: ")
+    assert isinstance(groups, tables.Table)
+    assert isinstance(kept, tables.Table)
+    assert groups.rows[0][:2] == ("features.0", "64")
+    assert kept.rows == (("classifier", "network output"),)

@@ -1,0 +1,445 @@
+"""One job's run: order, failures, what is reused and what is lost, and planners that ask for more."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from espalier.app.work.executors.base import Task
+from espalier.app.work.tasks import evaluate_candidate
+from espalier.search.candidates import Candidate
+from espalier.search.planners import PLANNERS
+from espalier.search.results import Failure, Outcome, Result
+from espalier.search.spec import Budget, JobSpec, PlannerSpec
+from espalier.storage import candidates, events, jobs
+from espalier.storage.database import Database
+from espalier.storage.tables import ArtifactRow, CandidateRow, JobRow
+from tests.app.fakes import FakeExecutor
+from tests.app.work.helpers import SPEC, front_of, job, make_runner, states, submit
+from tests.app.work.planners import Halving, Stuck, Twice
+from tests.search.helpers import planned
+from tests.storage.releases import first
+
+
+def test_a_job_runs_its_plan_parents_first(database: Database, tmp_path: Path) -> None:
+    executor = FakeExecutor()
+    job_id = submit(database)
+    assert make_runner(database, tmp_path, executor).run_one()
+    assert job(database, job_id).state == "succeeded"
+    order = [candidate.key for candidate in executor.evaluated]
+    assert sorted(order) == sorted(candidate.key for candidate in planned(SPEC))
+    assert all(order.index(key) < order.index(c.key) for c in executor.evaluated for key in c.needs.values())
+    assert sum(bool(c.needs) for c in executor.evaluated) == 2
+    assert set(states(database, job_id).values()) == {"succeeded"}
+
+
+def test_events_tell_the_story(database: Database, tmp_path: Path) -> None:
+    job_id = submit(database)
+    make_runner(database, tmp_path).run_one()
+    with database.session() as session:
+        found = events.after(session, job_id, 0, 1000)
+    assert [e.id for e in found] == sorted(e.id for e in found)
+    told = [e.data.get("what", e.data.get("state")) for e in found if e.kind != "epoch"]
+    assert told[:2] == ["queued", "running"]
+    assert told[-1] == "succeeded"
+    assert told.count("started") == told.count("finished") == 7
+    assert sum(e.kind == "epoch" for e in found) == 7
+    assert {"candidate", "epoch", "loss", "accuracy", "epochs"} <= set(next(e.data for e in found if e.kind == "epoch"))
+
+
+def test_a_failed_candidate_is_recorded_and_the_job_goes_on(database: Database, tmp_path: Path) -> None:
+    executor = FakeExecutor()
+    executor.broken = lambda c: "the loss became nan" if c.origin.kind == "uniform" and c.seed == 0 else None
+    job_id = submit(database)
+    make_runner(database, tmp_path, executor).run_one()
+    assert job(database, job_id).state == "succeeded"
+    with database.session() as session:
+        failed = [row for row in candidates.rows(session, job_id) if row.state == "failed"]
+    assert [(row.origin, row.error) for row in failed] == [("uniform", "the loss became nan")]
+
+
+def test_a_job_fails_when_no_verdict_is_left(database: Database, tmp_path: Path) -> None:
+    executor = FakeExecutor()
+    executor.broken = lambda c: "the loss became nan" if c.method else None
+    job_id = submit(database)
+    make_runner(database, tmp_path, executor).run_one()
+    ended = job(database, job_id)
+    assert (ended.state, ended.error) == ("failed", "no verdict is left to give: the loss became nan")
+    assert not any(c.origin.kind == "pruned" for c in executor.evaluated)
+    with database.session() as session:
+        jobs.retry(session, job_id)
+    executor.broken = lambda _: None
+    already = {c.key for c in executor.evaluated if not c.method}
+    executor.evaluated.clear()
+    make_runner(database, tmp_path, executor).run_one()
+    assert job(database, job_id).state == "succeeded"
+    assert not already & {c.key for c in executor.evaluated}, "a retried job goes on where it was"
+
+
+def test_a_table_that_is_behind_is_rebuilt_from_the_study(database: Database, tmp_path: Path) -> None:
+    job_id = submit(database)
+    make_runner(database, tmp_path).run_one()
+    expected = front_of(database, job_id)
+    with database.session() as session:
+        session.execute(sa.update(CandidateRow).values(state="queued", result=None, accuracy=None))
+        session.execute(sa.update(JobRow).values(state="queued"))
+    executor = FakeExecutor()
+    make_runner(database, tmp_path, executor).run_one()
+    assert executor.evaluated == []
+    assert front_of(database, job_id) == expected
+
+
+def test_the_same_candidate_is_trained_once_over_all_jobs(database: Database, tmp_path: Path) -> None:
+    first = submit(database)
+    make_runner(database, tmp_path).run_one()
+    more = SPEC.model_copy(update={"baselines": ("uniform", "random")})
+    second, executor = submit(database, more), FakeExecutor()
+    make_runner(database, tmp_path, executor).run_one()
+    assert {c.origin.kind for c in executor.evaluated} == {"random"}
+    assert job(database, second).state == job(database, first).state == "succeeded"
+
+
+def kept(database: Database, job_id: str) -> set[tuple[str, str | None]]:
+    """Kinds and methods of the candidates whose weights were kept."""
+    with database.session() as session:
+        hashes = {
+            row.key: row.hash for row in session.scalars(sa.select(ArtifactRow).where(ArtifactRow.job_id == job_id))
+        }
+        found = candidates.outcomes(session, job_id)
+    assert hashes == {one.key: result.artifacts["weights"] for one, result in found if result.artifacts}
+    return {(one.origin.kind, one.method) for one, result in found if result.artifacts}
+
+
+def test_weights_are_kept_only_where_they_are_wanted(database: Database, tmp_path: Path) -> None:
+    job_id = submit(database, SPEC.model_copy(update={"keep_weights": False}))
+    make_runner(database, tmp_path).run_one()
+    assert kept(database, job_id) == {("sparse", "slimming")}
+    kept_again = submit(database)
+    make_runner(database, tmp_path).run_one()
+    with database.session() as session:
+        found = candidates.outcomes(session, kept_again)
+    assert all(result.artifacts["weights"] for _, result in found), "reuse must not lose what is asked for"
+    assert len(found) == 7
+
+
+def test_checkpoints_do_not_stay(database: Database, tmp_path: Path) -> None:
+    written: list[Path] = []
+
+    class Writing(FakeExecutor):
+        """Leaves a checkpoint for every training, as one that was killed would."""
+
+        def submit(self, task: Task) -> Future[Any]:
+            if path := task.kwargs.get("checkpoint"):
+                path.write_bytes(b"state")
+                written.append(path)
+            return super().submit(task)
+
+    submit(database)
+    make_runner(database, tmp_path, Writing()).run_one()
+    assert len(set(written)) == 7
+    assert not any(path.exists() for path in written)
+
+
+def test_a_parent_whose_weights_are_deleted_with_another_job_is_trained_again(
+    database: Database, tmp_path: Path
+) -> None:
+    class Deleting(FakeExecutor):
+        """While the first network is trained, the job that made the parent is deleted with what it kept."""
+
+        def submit(self, task: Task) -> Future[Any]:
+            if task.function is evaluate_candidate and not self.evaluated:
+                shutil.rmtree(tmp_path / "artifacts")
+            return super().submit(task)
+
+    submit(database)
+    make_runner(database, tmp_path).run_one()
+    job_id = submit(database, SPEC.model_copy(update={"budgets": (Budget(metric="params", keep=0.01),)}))
+    executor = Deleting(cores=1)
+    make_runner(database, tmp_path, executor).run_one()
+    assert job(database, job_id).state == "succeeded"
+    labels = [candidate.label for candidate in executor.evaluated]
+    assert labels[0] == "slimming params=0.01 seed 0", "the parent was there, taken over from the other job"
+    assert "slimming parent seed 0" in labels[1:]
+    assert set(states(database, job_id).values()) == {"succeeded"}
+
+
+def test_what_needs_a_candidate_that_failed_fails_for_the_same_reason(database: Database, tmp_path: Path) -> None:
+    executor = FakeExecutor()
+    methods = [{"name": "slimming"}, {"name": "slimming", "options": {"strength": 2.0}}]
+    executor.broken = lambda c: "the loss became nan" if c.label == "slimming parent seed 0" else None
+    job_id = submit(database, JobSpec.model_validate(SPEC.model_dump() | {"methods": methods}))
+    make_runner(database, tmp_path, executor).run_one()
+    assert job(database, job_id).state == "succeeded", "the other setting can still be compared"
+    with database.session() as session:
+        failed = {
+            candidates.candidate_of(row).label: row.error for row in candidates.rows(session, job_id) if row.error
+        }
+    assert failed == {
+        "slimming parent seed 0": "the loss became nan",
+        "slimming params=0.1 seed 0": "its parent failed: the loss became nan",
+        "slimming params=0.1 seed 1": "its parent failed: the loss became nan",
+    }
+
+
+def test_results_of_other_code_or_another_machine_are_not_taken_over(database: Database, tmp_path: Path) -> None:
+    submit(database)
+    make_runner(database, tmp_path).run_one()
+    with database.session() as session:
+        for row in session.scalars(sa.select(CandidateRow).where(CandidateRow.origin != "dense")):
+            assert row.result is not None
+            made_by = row.result["made_by"] | {"espalier": "0.0.1"}
+            row.result = row.result | {"made_by": made_by}
+    executor = FakeExecutor()
+    submit(database)
+    make_runner(database, tmp_path, executor).run_one()
+    assert {c.origin.kind for c in executor.evaluated} == {"sparse", "pruned", "uniform"}
+
+
+# --- planners that ask for more ---------------------------------------------------------------------------------------
+
+
+HALVING = SPEC.model_copy(update={"planner": PlannerSpec(name="halving"), "methods": ()})
+
+
+@pytest.fixture
+def halving(monkeypatch: pytest.MonkeyPatch) -> type[Halving]:
+    """The planner, known by its name."""
+    monkeypatch.setitem(PLANNERS, "halving", Halving)
+    Halving.asked.clear()
+    return Halving
+
+
+def labels(database: Database, job_id: str) -> list[str]:
+    """What was asked for, in order."""
+    with database.session() as session:
+        return [candidates.candidate_of(row).label for row in candidates.rows(session, job_id)]
+
+
+ALL = ["dense seed 0", *(f"uniform params={keep} seed 0" for keep in ("0.5", "0.25", "0.125"))]
+
+
+def test_a_planner_may_ask_for_more_when_it_knows_more(
+    database: Database, tmp_path: Path, halving: type[Halving]
+) -> None:
+    job_id = submit(database, HALVING)
+    assert labels(database, job_id) == ALL[:2]
+    assert job(database, job_id).total == 2
+    halving.asked.clear()
+    executor = FakeExecutor()
+    make_runner(database, tmp_path, executor).run_one()
+    assert job(database, job_id).state == "succeeded"
+    assert labels(database, job_id) == [one.label for one in executor.evaluated] == ALL
+    assert [len(done) for done in halving.asked] == [2, 3, 4], (
+        "asked when nothing is left to run, until there is no more"
+    )
+    assert job(database, job_id).total == 4
+    with database.session() as session:
+        assert candidates.progress(session, [job_id])[job_id][:3] == (4, 0, 4)
+        told = [
+            row.data["label"] for row in events.after(session, job_id, 0, 100) if row.data.get("what") == "finished"
+        ]
+    assert (set(told[:2]), told[2:]) == (set(ALL[:2]), ALL[2:])
+    assert [point.arm.label for point in front_of(database, job_id).points] == [
+        "uniform params=0.125", "uniform params=0.25", "uniform params=0.5", "dense",
+    ]  # fmt: skip
+
+
+def test_a_killed_runner_goes_on_without_asking_twice(
+    database: Database, tmp_path: Path, halving: type[Halving]
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed(one: Candidate) -> str | None:
+        if one.label == ALL[2]:
+            raise Killed
+        return None
+
+    job_id = submit(database, HALVING)
+    halving.asked.clear()
+    first_run, second_run = FakeExecutor(), FakeExecutor()
+    first_run.broken = killed
+    with pytest.raises(Killed):
+        make_runner(database, tmp_path, first_run).run_one()
+    assert labels(database, job_id) == ALL[:3], "what it asked for is written down before it runs"
+    assert job(database, job_id).total == 3
+    with database.session() as session:
+        jobs.reclaim(session)
+    make_runner(database, tmp_path, second_run).run_one()
+    assert job(database, job_id).state == "succeeded"
+    assert [one.label for one in second_run.evaluated] == ALL[2:]
+    assert labels(database, job_id) == ALL
+    assert [len(done) for done in halving.asked] == [2, 3, 4]
+    assert len(set(halving.asked)) == 3
+
+
+def test_a_planner_is_told_of_failures(database: Database, tmp_path: Path, halving: type[Halving]) -> None:
+    job_id = submit(database, HALVING)
+    executor = FakeExecutor()
+    executor.broken = lambda one: "it diverged" if one.label == ALL[2] else None
+    make_runner(database, tmp_path, executor).run_one()
+    assert job(database, job_id).state == "succeeded"
+    assert labels(database, job_id) == ALL
+    assert halving.tries == [None, "it diverged", None]
+
+
+def test_results_of_another_job_answer_what_a_planner_asks_later(
+    database: Database, tmp_path: Path, halving: type[Halving]
+) -> None:
+    submit(database, HALVING)
+    make_runner(database, tmp_path).run_one()
+    del halving
+    job_id, executor = submit(database, HALVING), FakeExecutor()
+    make_runner(database, tmp_path, executor).run_one()
+    assert executor.evaluated == []
+    assert (job(database, job_id).state, labels(database, job_id)) == ("succeeded", ALL)
+
+
+def test_a_planner_that_cannot_go_on_fails_its_job(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PLANNERS, "halving", Stuck)
+    job_id = submit(database, HALVING)
+    make_runner(database, tmp_path).run_one()
+    ended = job(database, job_id)
+    assert (ended.state, ended.error) == ("failed", "the job's planner could not go on: no front to search on")
+    assert set(states(database, job_id).values()) == {"succeeded"}, "what it has found stays"
+
+
+# --- jobs of the first release ------------------------------------------------------------------------------------------
+
+
+def keep_weights_of_old(folder: Path) -> None:
+    """What the first release kept lies where it lay."""
+    for row in first.release()["candidates"]:
+        if row["weights"]:
+            path = folder / "artifacts" / row["weights"][:2] / row["weights"][2:]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"weights")
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Iterator[Database]:
+    """An empty database, not upgraded."""
+    database = Database(f"sqlite:///{tmp_path / 'old.db'}")
+    yield database
+    database.close()
+
+
+def test_what_the_first_release_left_undone_is_run_under_its_old_keys(old: Database, tmp_path: Path) -> None:
+    undone = {row["key"]: row for row in first.rows(first.VGG) if row["origin"] == "pruned" and row["seed"] == 1}
+    assert len(undone) == 2
+    first.restore(old, undone)
+    keep_weights_of_old(tmp_path)
+    old.upgrade()
+    before = {row["key"] for row in first.rows(first.VGG)}
+    executor = FakeExecutor()
+    make_runner(old, tmp_path, executor).run_one()
+    assert job(old, first.VGG).state == "succeeded"
+    assert job(old, first.VGG).total == 27
+    assert {one.key for one in executor.evaluated} == set(undone)
+    assert {one.init for one in executor.evaluated} == {"scratch", "inherited"}
+    parent = next(row for row in first.rows(first.VGG) if row["origin"] == "dense" and row["method"])
+    assert all(one.needs == {"parent": parent["key"]} for one in executor.evaluated)
+    assert set(states(old, first.VGG)) == before, "its plan was complete, and no other is made of it"
+    assert set(states(old, first.VGG).values()) == {"succeeded"}
+    said = {
+        point["architecture"]
+        for point in first.release()["answers"][first.VGG]["points"]
+        if point["origin"] != "pruned"
+    }
+    assert said <= {point.architecture for point in front_of(old, first.VGG).points}
+    assert all(isinstance(result, Result) and result.key == one.key for one, result in outcomes(old, first.VGG))
+
+
+def test_weights_that_the_first_release_kept_and_somebody_lost_are_made_again(old: Database, tmp_path: Path) -> None:
+    undone = {row["key"] for row in first.rows(first.PRERESNET) if row["origin"] == "pruned"}
+    first.restore(old, undone)
+    old.upgrade()
+    executor = FakeExecutor()
+    make_runner(old, tmp_path, executor).run_one()
+    assert job(old, first.PRERESNET).state == "succeeded"
+    keys = [row["key"] for row in first.rows(first.PRERESNET)]
+    assert sorted(one.key for one in executor.evaluated) == sorted(keys), "its spec wants all weights kept"
+    assert set(states(old, first.PRERESNET).values()) == {"succeeded"}
+
+
+def outcomes(database: Database, job_id: str) -> list[tuple[Candidate, Result]]:
+    """What came of its candidates."""
+    with database.session() as session:
+        return candidates.outcomes(session, job_id)
+
+
+# --- what can never run -------------------------------------------------------------------------------------------------
+
+TWO = JobSpec.model_validate(
+    SPEC.model_dump() | {"methods": [{"name": "slimming"}, {"name": "slimming", "options": {"strength": 2.0}}]}
+)
+BLOCKED = {f"slimming params=0.1 seed {seed}": "its parent failed: the loss became nan" for seed in (0, 1)}
+
+
+def errors(database: Database, job_id: str) -> dict[str, str]:
+    """Why candidates failed."""
+    with database.session() as session:
+        return {candidates.candidate_of(row).label: row.error for row in candidates.rows(session, job_id) if row.error}
+
+
+def test_what_a_planner_asks_for_though_it_can_never_run_fails(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PLANNERS, "twice", Twice)
+    executor = FakeExecutor()
+    executor.broken = lambda c: "the loss became nan" if c.label == "slimming parent seed 0" else None
+    job_id = submit(database, TWO.model_copy(update={"planner": PlannerSpec(name="twice")}))
+    make_runner(database, tmp_path, executor).run_one()
+    assert job(database, job_id).state == "succeeded"
+    assert errors(database, job_id) == BLOCKED | {"slimming parent seed 0": "the loss became nan"}
+    assert set(states(database, job_id).values()) == {"succeeded", "failed"}, "nothing is left queued"
+
+
+def test_a_runner_killed_before_it_noted_what_can_never_run_leaves_that_to_the_next(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    write = candidates.write
+
+    def killed(session: Session, job_id: str, outcome: Outcome) -> None:
+        if isinstance(outcome, Failure) and outcome.error.startswith("its parent failed"):
+            raise Killed
+        write(session, job_id, outcome)
+
+    executor = FakeExecutor()
+    executor.held = lambda c: c.label == "slimming parent seed 0"
+    job_id = submit(database, TWO)
+    runner = make_runner(database, tmp_path, executor)
+    thread = threading.Thread(target=runner.run_one)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while list(states(database, job_id).values()).count("succeeded") < 7:  # all but that parent and what needs it
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    runner.stop()
+    thread.join()
+    executor.held = lambda _: False
+    executor.broken = lambda c: "the loss became nan" if c.label == "slimming parent seed 0" else None
+    with monkeypatch.context() as patch:
+        patch.setattr(candidates, "write", killed)
+        with pytest.raises(Killed):
+            make_runner(database, tmp_path, executor).run_one()
+    with database.session() as session:
+        jobs.reclaim(session)
+    make_runner(database, tmp_path, executor).run_one()
+    assert job(database, job_id).state == "succeeded"
+    assert errors(database, job_id) == BLOCKED | {"slimming parent seed 0": "the loss became nan"}
+    assert set(states(database, job_id).values()) == {"succeeded", "failed"}, "nothing is left queued"

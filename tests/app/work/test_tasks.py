@@ -1,0 +1,91 @@
+"""What runs in workers: importing it is cheap, and it answers with values of the API."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+
+import pytest
+
+from espalier.app.schemas import CatalogEntry
+from espalier.app.work.tasks import (
+    describe_architecture,
+    describe_catalog,
+    evaluate_candidate,
+    examine_spec,
+    export_config,
+    prepare_job,
+    receipt_of,
+)
+from espalier.models.cost import cost
+from espalier.models.errors import ArchitectureError
+from espalier.models.network import dense
+from espalier.search.datasets import Places
+from espalier.search.errors import SpecError
+from espalier.search.results import Execution
+from espalier.search.spec import JobSpec
+
+SPEC = JobSpec.model_validate(
+    {
+        "target": {"arch": "vgg11", "options": {"width": 0.1}, "dataset": "digits"},
+        "budgets": [{"metric": "params", "keep": 0.3}],
+        "seeds": [0],
+        "recipe": {"epochs": 1},
+    }
+)
+
+
+def test_importing_it_imports_no_framework() -> None:
+    code = "import sys, espalier.app.work.tasks; print(sorted({'torch', 'torchvision', 'sklearn'} & set(sys.modules)))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
+def test_a_spec_is_examined_and_its_candidates_trained(places: Places) -> None:
+    examined = examine_spec(SPEC, places)
+    assert [one.label for one in examined.candidates] == [
+        "slimming parent seed 0", "dense seed 0", "slimming params=0.3 seed 0", "uniform params=0.3 seed 0",
+    ]  # fmt: skip
+    assert pickle.loads(pickle.dumps(examined)) == examined
+    execution = prepare_job(SPEC, len(examined.candidates), 1, places)
+    assert isinstance(execution, Execution)
+    uniform = examined.candidates[-1]
+    evaluated = evaluate_candidate(uniform, {}, execution, places=places, keep_weights=False)
+    assert (evaluated.result.key, evaluated.artifacts) == (uniform.key, {})
+    assert evaluated.result.cost.params <= 0.3 * examined.dense.params
+
+
+def test_a_spec_that_cannot_work_is_the_users_error(places: Places) -> None:
+    with pytest.raises(SpecError, match="no pruning method 'magic'") as caught:
+        examine_spec(SPEC.model_copy(update={"methods": ({"name": "magic"},)}), places)
+    assert caught.value.is_users
+
+
+def test_the_catalog_has_a_name_and_words_for_everything() -> None:
+    catalog = describe_catalog()
+    assert {"architectures", "datasets", "methods", "exports", "arms", "planners", "tasks", "executors"} <= set(catalog)
+    for entries in catalog.values():
+        assert entries
+        assert all(isinstance(entry, CatalogEntry) and entry.name and entry.description for entry in entries)
+        names = [entry.name for entry in entries]
+        assert len(names) == len(set(names))
+
+
+def test_an_architecture_is_described_and_its_receipt_adds_up() -> None:
+    about = describe_architecture("vgg11", 10, (1, 32, 32), {"width": 0.1})
+    config = dense("vgg11", 10, (1, 32, 32), {"width": 0.1})
+    layers = receipt_of(config)
+    assert (about.cost.params, about.cost.macs) == tuple(cost(config))
+    assert sum(layer.params for layer in layers) == about.cost.params
+    assert sum(layer.macs for layer in layers) == about.cost.macs
+    with pytest.raises(ArchitectureError, match="there are: width"):
+        describe_architecture("vgg11", 10, (1, 32, 32), {"depth": 3})
+
+
+def test_a_config_leaves_as_a_file() -> None:
+    config = dense("vgg11", 10, (1, 32, 32), {"width": 0.1})
+    file = export_config("json", config, None)
+    assert config.id.encode() in file.content
+    with pytest.raises(SpecError, match="there are: json"):
+        export_config("pickle", config, None)

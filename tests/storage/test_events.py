@@ -1,0 +1,93 @@
+"""Events: what is written is read, whatever kind it is, and those of the first release are, too."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from espalier.search.events import (
+    CandidateFailed,
+    CandidateFinished,
+    CandidateStarted,
+    EpochEvent,
+    Event,
+    StateEvent,
+)
+from espalier.search.states import JobState
+from espalier.storage import events
+from espalier.storage.clock import now
+from espalier.storage.database import Database
+from espalier.storage.tables import EventRow
+from tests.storage.helpers import submit
+
+WHO = {"candidate": "k", "label": "dense seed 0"}
+EVENTS: list[Event] = [
+    *(StateEvent(state=state) for state in JobState),
+    StateEvent(state=JobState.RUNNING, attempt=2),
+    StateEvent(state=JobState.FAILED, error="no verdict is left to give"),
+    CandidateStarted(**WHO),
+    CandidateFinished(**WHO, accuracy=0.5, seconds=1.5),
+    CandidateFailed(**WHO, error="the loss became nan"),
+    EpochEvent(**WHO, epoch=0, epochs=2, step=7, loss=0.5, accuracy=0.25, metrics={"loss": 0.5, "accuracy": 0.25}),
+]
+
+
+@pytest.fixture
+def job_id(database: Database) -> str:
+    return submit(database, [])
+
+
+def test_every_kind_survives_writing_and_reading(database: Database, job_id: str) -> None:
+    with database.session() as session:
+        for event in EVENTS:
+            events.record(session, job_id, event)
+    with database.session() as session:
+        rows = events.after(session, job_id, 0, 100)
+    assert [events.event_of(row) for row in rows] == [StateEvent(state=JobState.QUEUED), *EVENTS]
+    assert [row.kind for row in rows[-4:]] == ["candidate", "candidate", "candidate", "epoch"]
+    assert all(row.at.tzinfo is not None for row in rows)
+
+
+def test_what_is_not_there_is_not_written(database: Database, job_id: str) -> None:
+    with database.session() as session:
+        (row,) = events.after(session, job_id, 0, 100)
+    assert row.data == {"state": "queued"}
+
+
+def test_events_are_read_from_a_position_on_and_no_others(database: Database, job_id: str) -> None:
+    other = submit(database, [])
+    with database.session() as session:
+        for event in EVENTS:
+            events.record(session, job_id, event)
+    with database.session() as session:
+        everything = events.after(session, job_id, 0, 100)
+        assert [row.id for row in everything] == sorted({row.id for row in everything})
+        middle = everything[3].id
+        assert [row.id for row in events.after(session, job_id, middle, 2)] == [row.id for row in everything[4:6]]
+        assert events.after(session, job_id, everything[-1].id, 2) == []
+        assert len(events.after(session, other, 0, 100)) == 1
+
+
+def test_what_is_rolled_back_was_never_told(database: Database, job_id: str) -> None:
+    with pytest.raises(RuntimeError), database.session() as session:
+        events.record(session, job_id, StateEvent(state=JobState.RUNNING))
+        raise RuntimeError
+    with database.session() as session:
+        assert len(events.after(session, job_id, 0, 100)) == 1
+
+
+def test_an_epoch_of_the_first_release_is_read(database: Database, job_id: str) -> None:
+    data = {**WHO, "accuracy": 0.25, "epoch": 1, "epochs": 2, "loss": 0.5}
+    with database.session() as session:
+        session.add(EventRow(job_id=job_id, at=now(), kind="epoch", data=data))
+    with database.session() as session:
+        event = events.event_of(events.after(session, job_id, 0, 100)[-1])
+    assert event == EpochEvent(**data)
+    assert isinstance(event, EpochEvent)
+    assert (event.step, event.metrics) == (None, {})
+
+
+def test_an_event_that_nobody_knows_is_an_error(database: Database, job_id: str) -> None:
+    del database
+    with pytest.raises(ValidationError, match="kind"):
+        events.event_of(EventRow(job_id=job_id, at=now(), kind="weather", data={}))
