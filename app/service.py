@@ -19,7 +19,7 @@ from espalier.app.work.executors import EXECUTORS
 from espalier.app.work.executors.base import Executor, Limits, Task
 from espalier.app.work.executors.local import LocalExecutor
 from espalier.app.work.runner import Runner
-from espalier.search.datasets import Places
+from espalier.search.datasets import DataPaths
 from espalier.search.machine import cores
 from espalier.storage import architectures, candidates, jobs, runners
 from espalier.storage.database import Database
@@ -31,7 +31,7 @@ T = TypeVar("T")
 LONGEST_LINE = 16
 """Requests that may wait for the child process at once; the server's other threads stay free."""
 
-EXAMINATION = Limits(seconds=300, bytes=8 * 2**30)
+VALIDATION = Limits(seconds=300, bytes=8 * 2**30)
 """What looking at a request may take: reading a data set for the first time is part of it."""
 
 
@@ -48,7 +48,7 @@ class Service:
         """None: no token is asked for."""
         self.database = Database(settings.url)
         self.store = Store(settings.artifacts)
-        self.places = places_of(settings)
+        self.paths = data_paths_of(settings)
         self.stopping = False
         """Set when the server is told to stop, so that open streams end."""
         self._inspector = inspector
@@ -60,7 +60,7 @@ class Service:
         if not self._places_in_line.acquire(blocking=False):
             raise Busy(f"{LONGEST_LINE} requests already wait to be looked at; try again in a moment")
         try:
-            future: Future[T] = self._inspector.submit(Task(function, args, limits=EXAMINATION))
+            future: Future[T] = self._inspector.submit(Task(function, args, limits=VALIDATION))
             return future.result()
         finally:
             self._places_in_line.release()
@@ -128,7 +128,7 @@ def token_of(settings: Settings) -> tuple[str, bool]:
 
 
 @contextmanager
-def single_runner(data_dir: Path) -> Iterator[None]:
+def single_runner_lock(data_dir: Path) -> Iterator[None]:
     """Be the one runner of a data directory, or of the directory of an SQLite file. Raises SettingsError if another
     process is."""
     try:
@@ -151,12 +151,12 @@ def single_runner(data_dir: Path) -> Iterator[None]:
 def make_runner(settings: Settings) -> Runner:
     """A runner with the executor that is set; it shares no database connection with the API."""
     executor = EXECUTORS[settings.executor](settings.workers or cores())
-    return Runner(Database(settings.url), Store(settings.artifacts), executor, places_of(settings), settings.work)
+    return Runner(Database(settings.url), Store(settings.artifacts), executor, data_paths_of(settings), settings.work)
 
 
-def places_of(settings: Settings) -> Places:
+def data_paths_of(settings: Settings) -> DataPaths:
     """Where workers find data."""
-    return Places(settings.datasets.resolve(), settings.cache.resolve())
+    return DataPaths(settings.datasets.resolve(), settings.cache.resolve())
 
 
 make_inspector = functools.partial(LocalExecutor, cores=1, name="inspector")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from espalier.app.client.client import dataset_of
 from espalier.app.settings import load as load_settings
-from espalier.search.datasets import Data, Places, load
+from espalier.search.datasets import Data, DataPaths, load
 from espalier.search.spec import Folder
 
 
@@ -28,4 +28,4 @@ class Setting(NamedTuple):
         """The images, from where the service has them (`ESPALIER_DATASETS_DIR`)."""
         settings = load_settings()
         named = self.spec if isinstance(self.spec, str) else Folder(**self.spec)
-        return load(named, Places(settings.datasets.resolve(), settings.cache.resolve()))
+        return load(named, DataPaths(settings.datasets.resolve(), settings.cache.resolve()))

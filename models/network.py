@@ -19,7 +19,7 @@ from espalier.models.document import Frozen
 from espalier.models.errors import ArchitectureError, ConfigError, SurgeryError
 from espalier.models.initialise import check_initialisable, initialise, is_drawn
 from espalier.models.surgery import prune, silence
-from espalier.models.tensors import picked
+from espalier.models.tensors import selected
 from espalier.models.tracing.coupling import Coupling
 from espalier.models.tracing.probe import resized
 from espalier.models.tracing.trace import trace
@@ -203,7 +203,7 @@ def _selected(skeleton: nn.Module, coupling: Coupling, buffer: str, config: Chan
     index = skeleton.get_buffer(buffer)
     for part, group in sorted(parts, key=lambda item: -item[0].start):
         channels = torch.tensor(config.picks.get(group.name, range(group.width)))
-        index = picked(index, part, channels, group.width)
+        index = selected(index, part, channels, group.width)
     return index
 
 

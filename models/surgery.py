@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from espalier.models.config import ChannelGroup, ChannelMask, Slice
 from espalier.models.copies import with_tensors
 from espalier.models.errors import SurgeryError
-from espalier.models.tensors import named_tensors, picked, precision_of
+from espalier.models.tensors import named_tensors, precision_of, selected
 from espalier.models.tracing.coupling import Coupling
 
 
@@ -27,7 +27,7 @@ def prune(net: nn.Module, coupling: Coupling, mask: ChannelMask, check: bool = T
     groups = coupling.groups
     _validate(groups, mask)
     kept = {name: (keep.nonzero().flatten(), len(keep)) for name, keep in mask.kept.items()}
-    cut = with_tensors(net, _rewritten(net, groups, lambda t, part, name: picked(t, part, *kept[name])))
+    cut = with_tensors(net, _rewritten(net, groups, lambda t, part, name: selected(t, part, *kept[name])))
     if check and groups:
         _compare(net, cut, coupling, mask)
     return cut
@@ -43,7 +43,9 @@ def silence(net: nn.Module, coupling: Coupling, mask: ChannelMask) -> nn.Module:
 def permute(net: nn.Module, coupling: Coupling, order: Mapping[str, Tensor]) -> nn.Module:
     """A copy in which channel i of a group is the original's channel order[i]; it computes the same function."""
     groups, widths = coupling.groups, coupling.widths
-    return with_tensors(net, _rewritten(net, groups, lambda t, part, name: picked(t, part, order[name], widths[name])))
+    return with_tensors(
+        net, _rewritten(net, groups, lambda t, part, name: selected(t, part, order[name], widths[name]))
+    )
 
 
 _Rewrite = Callable[[Tensor, Slice, str], Tensor]

@@ -53,7 +53,7 @@ def fill(net: nn.Module, tensors: Mapping[str, Tensor]) -> None:
         own[name].copy_(tensor)
 
 
-def picked(tensor: Tensor, part: Slice, channels: Tensor, width: int) -> Tensor:
+def selected(tensor: Tensor, part: Slice, channels: Tensor, width: int) -> Tensor:
     """A tensor with these channels alone (int [n], in this order) of the `width` that one of its slices has."""
     size, end = tensor.shape[part.dim], part.start + part.repeat * width
     if size > width:  # there is more along this dimension, or blocks of several indices

@@ -17,7 +17,7 @@ from espalier.models.tensors import state_of
 from espalier.models.weights import packed
 from espalier.search import methods, tasks
 from espalier.search.candidates import Candidate
-from espalier.search.datasets import Data, Places, load
+from espalier.search.datasets import Data, DataPaths, load
 from espalier.search.derivation import Derivation, Start
 from espalier.search.errors import SpecError
 from espalier.search.methods.base import Parent
@@ -36,7 +36,7 @@ def evaluate(
     candidate: Candidate,
     needs: Mapping[str, Path],
     execution: Execution,
-    places: Places,
+    paths: DataPaths,
     keep_weights: bool = True,
     checkpoint: Path | None = None,
     report: Report | None = None,
@@ -46,10 +46,10 @@ def evaluate(
     `needs` has by role the safetensors files of the candidates in `candidate.needs`.
     """
     _settle(execution)
-    data = _data_of(candidate, places)
+    data = _data_of(candidate, paths)
     whole = Network.of(dense_config(candidate.target, data))
     task = tasks.create(candidate.target.task, candidate.recipe)
-    start = derive(candidate, whole, task, data, needs, places)
+    start = derive(candidate, whole, task, data, needs, paths)
     network, recipe = start.network, matched(candidate.recipe, whole.cost, start.network.cost)
     steps = recipe.epochs * steps_per_epoch(recipe, len(data.train))
     regularizer = start.method.regularizer(network, recipe, steps) if start.method else None
@@ -77,8 +77,8 @@ def _settle(execution: Execution) -> None:
     torch.use_deterministic_algorithms(True, warn_only=True)
 
 
-def _data_of(candidate: Candidate, places: Places) -> Data:
-    data = load(candidate.target.dataset, places)
+def _data_of(candidate: Candidate, paths: DataPaths) -> Data:
+    data = load(candidate.target.dataset, paths)
     if data.fingerprint != candidate.data:
         raise SpecError(
             f"{candidate.target.dataset_name} has other images than when the job was submitted; submit again"
@@ -92,7 +92,7 @@ def dense_config(target: Target, data: Data) -> ChannelConfig:
 
 
 def derive(
-    candidate: Candidate, whole: Network, task: Task, data: Data, needs: Mapping[str, Path], places: Places
+    candidate: Candidate, whole: Network, task: Task, data: Data, needs: Mapping[str, Path], paths: DataPaths
 ) -> Start:
     """The candidate's network with its starting weights, and the method that its training follows, if one."""
     if missing := sorted(set(candidate.needs) - set(needs)):
@@ -103,7 +103,7 @@ def derive(
         return Parent(whole.with_weights(needs[role]), task, functools.partial(_examples, data))
 
     def scores(method: MethodSpec, role: str) -> Scores:
-        return remembered(places.cache, method, needs[role], lambda: methods.create(method).score(parent(role)))
+        return remembered(paths.cache, method, needs[role], lambda: methods.create(method).score(parent(role)))
 
     return candidate.origin.derive(Derivation(whole, candidate.seed, candidate.minimum_keep, parent, scores))
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from espalier.search.datasets import Data, Places, load
+from espalier.search.datasets import Data, DataPaths, load
 from espalier.search.recipe import Crop, Recipe
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=15)
@@ -18,16 +18,16 @@ torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
-def places(tmp_path_factory: pytest.TempPathFactory) -> Places:
+def paths(tmp_path_factory: pytest.TempPathFactory) -> DataPaths:
     """Where data sets are kept for all tests."""
-    root = tmp_path_factory.mktemp("places")
-    return Places(root / "datasets", root / "cache")
+    root = tmp_path_factory.mktemp("paths")
+    return DataPaths(root / "datasets", root / "cache")
 
 
 @pytest.fixture(scope="session")
-def digits(places: Places) -> Data:
+def digits(paths: DataPaths) -> Data:
     """The data set that ships with a package."""
-    return load("digits", places)
+    return load("digits", paths)
 
 
 @pytest.fixture

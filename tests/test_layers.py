@@ -68,12 +68,12 @@ def test_every_module_says_what_lives_in_it(path: Path) -> None:
     "module",
     [
         "app.server.main",
-        "app.server.serving",
+        "app.server.processes",
         "app.client.cli",
         "app.client.report",
         "app.work.runner",
         "storage.jobs",
-        "search.examination",
+        "search.estimate",
     ],
 )
 def test_the_service_speaks_of_networks_without_loading_a_framework(module: str) -> None:

@@ -10,7 +10,7 @@ from fastapi.security import HTTPBearer
 from sqlalchemy.orm import Session
 from starlette.exceptions import HTTPException
 
-from espalier.app.server.views import BadCursor, position
+from espalier.app.server.responses import BadCursor, position
 from espalier.app.service import Service
 
 BEARER = HTTPBearer(auto_error=False, description="the service's token")

@@ -134,7 +134,7 @@ def _message(error: dict[str, Any]) -> str:
 
 
 def _explained(errors: Sequence[dict[str, Any]]) -> set[tuple[str | int, ...]]:
-    """Places whose error has its reason in one deeper inside (a list is 'too short' once its items are refused)."""
+    """DataPaths whose error has its reason in one deeper inside (a list is 'too short' once its items are refused)."""
     return {tuple(error["loc"][:depth]) for error in errors for depth in range(len(error["loc"]))}
 
 

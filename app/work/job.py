@@ -17,7 +17,7 @@ from espalier.app.work.executors.base import Executor, Task, TaskFailed, WorkerL
 from espalier.app.work.tasks import evaluate_candidate, prepare_job
 from espalier.search import planners
 from espalier.search.candidates import Candidate, blocked, is_undecidable, ready
-from espalier.search.datasets import Places
+from espalier.search.datasets import DataPaths
 from espalier.search.events import EpochEvent
 from espalier.search.planners import Planner, Question
 from espalier.search.results import Evaluated, Execution, Failure, Outcome, Reported, Result
@@ -51,7 +51,7 @@ class Parts(NamedTuple):
     database: Database
     store: Store
     executor: Executor
-    places: Places
+    paths: DataPaths
     work: Path
     """Where checkpoints are, a folder for each job."""
     stopping: threading.Event
@@ -132,7 +132,7 @@ class JobRun:
         if self.job.execution is not None:
             return Execution.model_validate(self.job.execution)
         cores = self.parts.executor.cores
-        arguments = (self.spec, len(self.candidates), cores, self.parts.places)
+        arguments = (self.spec, len(self.candidates), cores, self.parts.paths)
         future = self._submit(None, Task(prepare_job, arguments, threads=cores))
         while not future.done():
             list(self._next())
@@ -186,7 +186,7 @@ class JobRun:
             evaluate_candidate,
             (candidate, {role: self.parts.store.path(hash) for role, hash in needs.items()}, execution),
             {
-                "places": self.parts.places,
+                "paths": self.parts.paths,
                 "keep_weights": self._is_kept(candidate.key),
                 "checkpoint": self._checkpoint(candidate),
             },

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from espalier.app.work.executors.base import Executor, TaskFailed, WorkerLost
 from espalier.app.work.job import JobRun, Parts, Stopped
-from espalier.search.datasets import Places
+from espalier.search.datasets import DataPaths
 from espalier.search.errors import SpecError
 from espalier.storage import jobs, runners
 from espalier.storage.database import Database
@@ -38,12 +38,12 @@ HEARTBEAT_SECONDS = 5.0
 class Runner:
     """Runs one job at a time, its candidates side by side. Everything it knows is in the database and the study."""
 
-    def __init__(self, database: Database, store: Store, executor: Executor, places: Places, work: Path) -> None:
+    def __init__(self, database: Database, store: Store, executor: Executor, paths: DataPaths, work: Path) -> None:
         self.database = database
         self.executor = executor
         self.owner = f"{socket.gethostname()[:30]}-{os.getpid()}-{secrets.token_hex(4)}"
         self.stopping = threading.Event()
-        self.parts = Parts(database, store, executor, places, work, self.stopping, self.heartbeat)
+        self.parts = Parts(database, store, executor, paths, work, self.stopping, self.heartbeat)
         self._next_heartbeat = 0.0
         self._studies: Studies | None = None
 

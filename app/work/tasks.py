@@ -9,18 +9,18 @@ from typing import Any
 from espalier.app.schemas import CatalogArchitecture, CatalogEntry, CostView, GroupView, KeptView, LayerView, Shares
 from espalier.models.config import ChannelConfig, Shape
 from espalier.search.candidates import Candidate
-from espalier.search.datasets import Places
-from espalier.search.examination import Examination
+from espalier.search.datasets import DataPaths
+from espalier.search.estimate import PlanEstimate
 from espalier.search.file import File
 from espalier.search.results import Evaluated, Execution
 from espalier.search.spec import JobSpec
 
 
-def prepare_job(spec: JobSpec, most: int, cores: int, places: Places) -> Execution:
-    """See `search.examine.prepare`."""
-    from espalier.search.examine import prepare
+def prepare_job(spec: JobSpec, most: int, cores: int, paths: DataPaths) -> Execution:
+    """See `search.validate.prepare`."""
+    from espalier.search.validate import prepare
 
-    return prepare(spec, most, cores, places)
+    return prepare(spec, most, cores, paths)
 
 
 def evaluate_candidate(
@@ -32,11 +32,11 @@ def evaluate_candidate(
     return evaluate(candidate, needs, execution, **options)
 
 
-def examine_spec(spec: JobSpec, places: Places) -> Examination:
-    """See `search.examine.examine`."""
-    from espalier.search.examine import examine
+def validate_spec(spec: JobSpec, paths: DataPaths) -> PlanEstimate:
+    """See `search.validate.validate`."""
+    from espalier.search.validate import validate
 
-    return examine(spec, places)
+    return validate(spec, paths)
 
 
 def export_config(format: str, config: ChannelConfig, weights: Path | None) -> File:

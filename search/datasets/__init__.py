@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pydantic import ValidationError
 
-from espalier.search.datasets.base import Data, Dataset, Places
+from espalier.search.datasets.base import Data, DataPaths, Dataset
 from espalier.search.datasets.digits import DIGITS
 from espalier.search.datasets.folder import FOLDER_RECIPES, read_folder
 from espalier.search.datasets.from_torchvision import CIFAR10, CIFAR100, FASHION_MNIST, MNIST
@@ -47,17 +47,17 @@ def recipe_of(spec: JobSpec) -> Recipe:
         raise SpecError("recipe: " + "; ".join(e["msg"] for e in error.errors())) from error
 
 
-def load(dataset: str | Folder, places: Places) -> Data:
+def load(dataset: str | Folder, paths: DataPaths) -> Data:
     """The data set, split. Reads it on first use; afterwards the arrays are mapped from disk, not copied.
 
     Raises UnknownName or DataUnavailable, which says what is missing or broken.
     """
     recipes(dataset)
     if isinstance(dataset, Folder):
-        name, read = read_folder(places.datasets, dataset)
-        return stored(name, places.cache, read)
+        name, read = read_folder(paths.datasets, dataset)
+        return stored(name, paths.cache, read)
     entry = DATASETS[dataset]
-    return stored(entry.name, places.cache, lambda: entry.read(places.datasets))
+    return stored(entry.name, paths.cache, lambda: entry.read(paths.datasets))
 
 
-__all__ = ["DATASETS", "Data", "Dataset", "Places", "load", "recipe_of", "recipes"]
+__all__ = ["DATASETS", "Data", "DataPaths", "Dataset", "load", "recipe_of", "recipes"]

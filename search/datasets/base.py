@@ -17,7 +17,7 @@ Labels = NDArray[np.int64]
 Split = Literal["train", "holdout", "test"]
 
 
-class Places(NamedTuple):
+class DataPaths(NamedTuple):
     """Where a process finds data sets, and where it may keep what it prepared from them."""
 
     datasets: Path

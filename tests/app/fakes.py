@@ -8,10 +8,10 @@ from concurrent.futures import Future
 from typing import Any
 
 from espalier.app.work.executors.base import Task, TaskFailed
-from espalier.app.work.tasks import evaluate_candidate, examine_spec, prepare_job
+from espalier.app.work.tasks import evaluate_candidate, prepare_job, validate_spec
 from espalier.models.config import Cost
 from espalier.search.candidates import Candidate
-from espalier.search.examination import Examination
+from espalier.search.estimate import PlanEstimate
 from espalier.search.results import CurvePoint, Execution, MadeBy, Reported
 from espalier.search.version import VERSION
 from tests.search.helpers import planned, question, result
@@ -33,9 +33,9 @@ class FakeExecutor:
         future: Future[Any] = Future()
         if task.function is prepare_job:
             future.set_result(Execution())
-        elif task.function is examine_spec:
+        elif task.function is validate_spec:
             spec = task.args[0]
-            future.set_result(Examination(question(spec), tuple(planned(spec)), Cost(1000, 10000), 1, 1))
+            future.set_result(PlanEstimate(question(spec), tuple(planned(spec)), Cost(1000, 10000), 1, 1))
         elif task.function is evaluate_candidate:
             self._evaluate(future, task)
         else:

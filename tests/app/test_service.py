@@ -11,15 +11,15 @@ from typing import Any
 import optuna
 import pytest
 
-from espalier.app.server.serving import serve
+from espalier.app.server.processes import serve
 from espalier.app.service import (
-    EXAMINATION,
     LONGEST_LINE,
+    VALIDATION,
     Busy,
     Service,
+    data_paths_of,
     make_runner,
-    places_of,
-    single_runner,
+    single_runner_lock,
     token_of,
 )
 from espalier.app.settings import Settings, SettingsError
@@ -50,7 +50,7 @@ def test_one_runner_holds_the_file_of_a_database(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("ESPALIER_DATA_DIR", str(tmp_path / "mine"))
     monkeypatch.setenv("ESPALIER_DATABASE_URL", f"sqlite:///{tmp_path}/theirs/espalier.db")
     with (
-        single_runner(tmp_path / "theirs"),
+        single_runner_lock(tmp_path / "theirs"),
         pytest.raises(SettingsError, match=r"another Espalier already runs on .*theirs"),
     ):
         serve("", 0, with_api=False, with_runner=True, auth=False)
@@ -58,15 +58,15 @@ def test_one_runner_holds_the_file_of_a_database(tmp_path: Path, monkeypatch: py
 
 def test_one_runner_holds_a_data_directory(tmp_path: Path) -> None:
     with (
-        single_runner(tmp_path),
+        single_runner_lock(tmp_path),
         pytest.raises(SettingsError, match="another Espalier already runs"),
-        single_runner(tmp_path),
+        single_runner_lock(tmp_path),
     ):
         pass
-    with single_runner(tmp_path):
+    with single_runner_lock(tmp_path):
         pass
     (tmp_path / "file").touch()
-    with pytest.raises(SettingsError, match="cannot be used"), single_runner(tmp_path / "file"):
+    with pytest.raises(SettingsError, match="cannot be used"), single_runner_lock(tmp_path / "file"):
         pass
 
 
@@ -99,7 +99,7 @@ def test_a_question_is_asked_under_limits(tmp_path: Path) -> None:
     while not inspector.futures:
         thread.join(0.01)
     (task,) = inspector.tasks
-    assert (task.function, task.args, task.limits) == (len, ("four",), EXAMINATION)
+    assert (task.function, task.args, task.limits) == (len, ("four",), VALIDATION)
     inspector.futures[0].set_result(4)
     thread.join(5)
     assert not thread.is_alive()
@@ -195,5 +195,5 @@ def test_the_runner_trains_where_the_setting_says(tmp_path: Path, monkeypatch: p
     runner = make_runner(settings)
     assert isinstance(runner.executor, FakeExecutor)
     assert runner.executor.cores == 3
-    assert places_of(settings) == (tmp_path / "datasets", tmp_path / "cache")
+    assert data_paths_of(settings) == (tmp_path / "datasets", tmp_path / "cache")
     runner.database.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from espalier.app.server.serving import serve
+from espalier.app.server.processes import serve
 from espalier.app.settings import Settings, SettingsError, load
 from espalier.app.work.executors import EXECUTORS
 from tests.app.fakes import FakeExecutor

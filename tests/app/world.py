@@ -42,7 +42,7 @@ class World:
             Database(self.settings.url),
             Store(self.settings.artifacts),
             self.executor,
-            self.service.places,
+            self.service.paths,
             self.settings.work,
         )
         self.client = TestClient(create_app(self.service), headers=TOKEN, raise_server_exceptions=False)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from espalier.models.config import Slice
-from espalier.models.tensors import fill, named_tensors, picked, precision_of, state_of
+from espalier.models.tensors import fill, named_tensors, precision_of, selected, state_of
 from tests.models.networks import Tied
 
 
@@ -55,8 +55,8 @@ def test_the_precision_is_that_of_the_first_weights() -> None:
 )
 def test_channels_are_picked_in_their_order_and_what_lies_around_stays(part: Slice, expected: list[int]) -> None:
     rows = torch.arange(10).expand(2, 10)
-    assert picked(rows, part, torch.tensor([2, 0]), 3).tolist() == [expected, expected]
+    assert selected(rows, part, torch.tensor([2, 0]), 3).tolist() == [expected, expected]
 
 
 def test_all_of_a_dimension_is_picked_from_directly() -> None:
-    assert picked(torch.arange(3.0), Slice("w", 0, "scale"), torch.tensor([2, 0]), 3).tolist() == [2, 0]
+    assert selected(torch.arange(3.0), Slice("w", 0, "scale"), torch.tensor([2, 0]), 3).tolist() == [2, 0]

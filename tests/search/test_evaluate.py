@@ -16,7 +16,7 @@ from espalier.models.network import Network, build
 from espalier.models.weights import notes_of
 from espalier.search import allocate, tasks
 from espalier.search.candidates import Candidate
-from espalier.search.datasets import Data, Places, load
+from espalier.search.datasets import Data, DataPaths, load
 from espalier.search.errors import SpecError
 from espalier.search.evaluate import dense_config, derive, evaluate, latency
 from espalier.search.exports import export
@@ -47,9 +47,9 @@ def candidates(digits: Data) -> dict[str, Candidate]:
 
 
 @pytest.fixture(scope="module")
-def parent(candidates: dict[str, Candidate], places: Places, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def parent(candidates: dict[str, Candidate], paths: DataPaths, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("parent") / "parent.safetensors"
-    path.write_bytes(evaluate(candidates["slimming parent seed 0"], {}, FAST, places).artifacts["weights"])
+    path.write_bytes(evaluate(candidates["slimming parent seed 0"], {}, FAST, paths).artifacts["weights"])
     return path
 
 
@@ -64,12 +64,12 @@ def parent(candidates: dict[str, Candidate], places: Places, tmp_path_factory: p
     ],
 )
 def test_a_result_says_what_was_trained(
-    label: str, candidates: dict[str, Candidate], parent: Path, places: Places
+    label: str, candidates: dict[str, Candidate], parent: Path, paths: DataPaths
 ) -> None:
     candidate = candidates[label]
     told: list[Reported] = []
     needs = needs_of(candidate, parent)
-    evaluated = evaluate(candidate, needs, FAST, places, report=told.append)
+    evaluated = evaluate(candidate, needs, FAST, paths, report=told.append)
     result = evaluated.result
     assert result.key == candidate.key
     assert result.cost == Network.of(result.config).cost
@@ -80,9 +80,9 @@ def test_a_result_says_what_was_trained(
     assert (result.ran.epochs, result.ran.steps) == (candidate.recipe.epochs, candidate.recipe.epochs * (1293 // 64))
     assert {(one.epochs, one.metric) for one in told} == {(candidate.recipe.epochs, "accuracy")}
     if candidate.budget:
-        assert result.cost.params <= 0.3 * whole(places).cost.params
+        assert result.cost.params <= 0.3 * whole(paths).cost.params
     build(result.config).load_state_dict(safetensors.torch.load(evaluated.artifacts["weights"]))
-    again = evaluate(candidate, needs, FAST, places, keep_weights=False)
+    again = evaluate(candidate, needs, FAST, paths, keep_weights=False)
     assert (again.result.test, again.result.curve, again.artifacts) == (result.test, result.curve, {})
 
 
@@ -90,16 +90,16 @@ def needs_of(candidate: Candidate, parent: Path) -> dict[str, Path]:
     return dict.fromkeys(candidate.needs, parent)
 
 
-def whole(places: Places) -> Network:
-    return Network.of(dense_config(spec().target, load("digits", places)))
+def whole(paths: DataPaths) -> Network:
+    return Network.of(dense_config(spec().target, load("digits", paths)))
 
 
 def test_pruned_widths_are_the_parents_highest_scores(
-    candidates: dict[str, Candidate], parent: Path, places: Places, digits: Data
+    candidates: dict[str, Candidate], parent: Path, paths: DataPaths, digits: Data
 ) -> None:
     candidate = candidates["slimming params=0.3 seed 0"]
-    network, task = whole(places), tasks.create("classification", candidate.recipe)
-    start = derive(candidate, network, task, digits, needs_of(candidate, parent), places)
+    network, task = whole(paths), tasks.create("classification", candidate.recipe)
+    start = derive(candidate, network, task, digits, needs_of(candidate, parent), paths)
     scores = create(candidate.origin.method).score(Parent(network.with_weights(parent), task, lambda _: iter(())))  # type: ignore[attr-defined]
     order = allocate.by_scores(network.groups, scores, candidate.minimum_keep)
     widths = allocate.allocate(order, network.coupling, candidate.budget, candidate.minimum_keep)  # type: ignore[arg-type]
@@ -112,14 +112,14 @@ def test_weights_carry_their_config(parent: Path) -> None:
 
 
 def test_what_leaves_reaches_the_accuracy_that_was_measured(
-    candidates: dict[str, Candidate], parent: Path, places: Places, tmp_path: Path
+    candidates: dict[str, Candidate], parent: Path, paths: DataPaths, tmp_path: Path
 ) -> None:
     """From the Python file and the weights alone, on pixels as an image file has them."""
-    evaluated = evaluate(candidates["slimming params=0.3 seed 0"], {"parent": parent}, FAST, places)
+    evaluated = evaluate(candidates["slimming params=0.3 seed 0"], {"parent": parent}, FAST, paths)
     (tmp_path / "w").write_bytes(evaluated.artifacts["weights"])
     file: dict[str, Any] = {}
     exec(export("python", evaluated.result.config, tmp_path / "w").content, file)
-    test = load("digits", places).test
+    test = load("digits", paths).test
     pixels = torch.from_numpy(np.array(test.x)).float() / 255
     with torch.no_grad():
         found = file["build"](str(tmp_path / "w")).eval()(file["prepare"](pixels)).argmax(1)
@@ -130,28 +130,28 @@ def test_what_leaves_reaches_the_accuracy_that_was_measured(
     assert "trained on digits" in file["__doc__"]
 
 
-def test_a_parent_is_needed_where_one_is_named(candidates: dict[str, Candidate], places: Places) -> None:
+def test_a_parent_is_needed_where_one_is_named(candidates: dict[str, Candidate], paths: DataPaths) -> None:
     with pytest.raises(ValueError, match=r"'slimming params=0\.3 seed 0' needs the weights of its parent"):
-        evaluate(candidates["slimming params=0.3 seed 0"], {}, FAST, places)
+        evaluate(candidates["slimming params=0.3 seed 0"], {}, FAST, paths)
 
 
-def test_other_images_than_planned_are_refused(candidates: dict[str, Candidate], places: Places) -> None:
+def test_other_images_than_planned_are_refused(candidates: dict[str, Candidate], paths: DataPaths) -> None:
     stale = candidates["dense seed 0"].model_copy(update={"data": "other"})
     with pytest.raises(SpecError, match="digits has other images than when the job was submitted"):
-        evaluate(stale, {}, FAST, places)
+        evaluate(stale, {}, FAST, paths)
 
 
-def test_networks_that_select_channels_are_searched_like_all_others(places: Places, tmp_path: Path) -> None:
+def test_networks_that_select_channels_are_searched_like_all_others(paths: DataPaths, tmp_path: Path) -> None:
     """Picks are the parent's highest scores where it is pruned, drawn where it is not, and survive training."""
     target = {"arch": "preresnet20", "options": {"width": 0.25}, "dataset": "digits"}
     wanted = spec(target=target, recipe={"epochs": 1, "batch_size": 128}, budgets=[{"metric": "macs", "keep": 0.5}])
-    trained = {c.label: c for c in planned(wanted, load("digits", places).fingerprint)}
+    trained = {c.label: c for c in planned(wanted, load("digits", paths).fingerprint)}
     path = tmp_path / "parent"
-    path.write_bytes(evaluate(trained["slimming parent seed 0"], {}, FAST, places).artifacts["weights"])
+    path.write_bytes(evaluate(trained["slimming parent seed 0"], {}, FAST, paths).artifacts["weights"])
     chosen = {}
     for label in ("slimming macs=0.5 seed 0", "slimming inherited macs=0.5 seed 0", "uniform macs=0.5 seed 0"):
         candidate = trained[label]
-        evaluated = evaluate(candidate, needs_of(candidate, path), FAST, places)
+        evaluated = evaluate(candidate, needs_of(candidate, path), FAST, paths)
         state, config = safetensors.torch.load(evaluated.artifacts["weights"]), evaluated.result.config
         assert all(tuple(state[f"{name}.index"].tolist()) == picks for name, picks in config.picks.items())
         chosen[label] = config
@@ -172,37 +172,37 @@ def test_weights_say_how_images_are_prepared_and_how_good_they_are(parent: Path,
     assert 0 < measured["test"]["accuracy"] <= 1
 
 
-def test_a_stretched_training_says_so(digits: Data, places: Places) -> None:
+def test_a_stretched_training_says_so(digits: Data, paths: DataPaths) -> None:
     wanted = spec(recipe={"epochs": 1, "batch_size": 128, "match": "compute"}, baselines=["uniform"], methods=[])
     candidate = next(c for c in planned(wanted, digits.fingerprint) if c.origin.kind == "uniform")
-    ran = evaluate(candidate, {}, FAST, places, keep_weights=False).result.ran
+    ran = evaluate(candidate, {}, FAST, paths, keep_weights=False).result.ran
     assert ran.epochs == 2
     assert ran.notes == ("trained for 2 epochs instead of 1, to spend what the dense network does",)
 
 
 def test_a_run_that_was_killed_goes_on_where_it_was(
-    candidates: dict[str, Candidate], places: Places, tmp_path: Path
+    candidates: dict[str, Candidate], paths: DataPaths, tmp_path: Path
 ) -> None:
     candidate, path = candidates["uniform params=0.3 seed 0"], tmp_path / "checkpoint"
-    undisturbed = evaluate(candidate, {}, FAST, places)
+    undisturbed = evaluate(candidate, {}, FAST, paths)
 
     def kill(told: Reported) -> None:
         if told.point.epoch == 1:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        evaluate(candidate, {}, FAST, places, checkpoint=path, report=kill)
-    resumed = evaluate(candidate, {}, FAST, places, checkpoint=path)
+        evaluate(candidate, {}, FAST, paths, checkpoint=path, report=kill)
+    resumed = evaluate(candidate, {}, FAST, paths, checkpoint=path)
     assert (resumed.result.curve, resumed.result.test) == (undisturbed.result.curve, undisturbed.result.test)
 
 
 def test_scores_of_a_parent_are_shared_by_all_that_read_it(
-    candidates: dict[str, Candidate], parent: Path, places: Places, digits: Data, tmp_path: Path
+    candidates: dict[str, Candidate], parent: Path, paths: DataPaths, digits: Data, tmp_path: Path
 ) -> None:
-    apart = Places(places.datasets, tmp_path)
+    apart = DataPaths(paths.datasets, tmp_path)
     task = tasks.create("classification", candidates["dense seed 0"].recipe)
     for label in ("slimming params=0.3 seed 0", "slimming inherited params=0.3 seed 0"):
-        derive(candidates[label], whole(places), task, digits, {"parent": parent}, apart)
+        derive(candidates[label], whole(paths), task, digits, {"parent": parent}, apart)
     assert len(list((tmp_path / "scores").glob("*.safetensors"))) == 1
 
 

@@ -19,33 +19,33 @@ NoAuth = Annotated[bool, typer.Option("--no-auth", help="ask for no token; on lo
 @app.command()
 def serve(host: Host = "127.0.0.1", port: Port = 8000, no_auth: NoAuth = False) -> None:
     """Run everything in one: API, page and runner."""
-    from espalier.app.server import serving
+    from espalier.app.server import processes
 
-    serving.serve(host, port, with_api=True, with_runner=True, auth=_auth(host, no_auth))
+    processes.serve(host, port, with_api=True, with_runner=True, auth=_auth(host, no_auth))
 
 
 @app.command()
 def api(host: Host = "127.0.0.1", port: Port = 8000, no_auth: NoAuth = False) -> None:
     """Run the API alone; jobs wait for a runner elsewhere."""
-    from espalier.app.server import serving
+    from espalier.app.server import processes
 
-    serving.serve(host, port, with_api=True, with_runner=False, auth=_auth(host, no_auth))
+    processes.serve(host, port, with_api=True, with_runner=False, auth=_auth(host, no_auth))
 
 
 @app.command()
 def runner() -> None:
     """Run jobs, without an API."""
-    from espalier.app.server import serving
+    from espalier.app.server import processes
 
-    serving.serve("", 0, with_api=False, with_runner=True, auth=True)
+    processes.serve("", 0, with_api=False, with_runner=True, auth=True)
 
 
 @app.command()
 def upgrade() -> None:
     """Bring the database up to date."""
-    from espalier.app.server import serving
+    from espalier.app.server import processes
 
-    serving.upgrade()
+    processes.upgrade()
 
 
 @app.command()

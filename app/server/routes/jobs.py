@@ -16,9 +16,9 @@ from espalier.app.schemas import CandidateView, EventView, JobView, Page, PlanVi
 from espalier.app.server.body import DOCUMENTED, SpecDep
 from espalier.app.server.deps import Limit, Position, ServiceDep, SessionDep
 from espalier.app.server.errors import problems
-from espalier.app.server.views import candidate_view, event_data, event_view, job_view, page, plan_view
+from espalier.app.server.responses import candidate_view, event_data, event_view, job_view, page, plan_view
 from espalier.app.service import Service
-from espalier.app.work.tasks import examine_spec
+from espalier.app.work.tasks import validate_spec
 from espalier.search.spec import JobSpec
 from espalier.search.states import FINISHED, JobState
 from espalier.storage import candidates as trainings
@@ -53,11 +53,11 @@ def submit(
     """Queue a search. A spec that cannot work is refused here, not after an hour."""
     repeated = _repeated(service, idempotency_key, spec)
     if repeated is None:
-        examined = service.ask(examine_spec, spec, service.places)
+        estimate = service.ask(validate_spec, spec, service.paths)
         try:
             with service.database.session() as session:
                 most = service.settings.max_queued_jobs
-                job = jobs.submit(session, spec, examined.question, examined.candidates, idempotency_key, most)
+                job = jobs.submit(session, spec, estimate.question, estimate.candidates, idempotency_key, most)
                 view = job_view(job, trainings.progress(session, [job.id])[job.id])
         except IntegrityError:  # the same key, twice at once: the other one won
             repeated = _repeated(service, idempotency_key, spec)
@@ -87,8 +87,8 @@ def _repeated(service: Service, idempotency_key: str | None, spec: JobSpec) -> J
 )
 def plan(spec: SpecDep, service: ServiceDep) -> Response:
     """What a spec would run, without running it."""
-    examined = service.ask(examine_spec, spec, service.places)
-    view = plan_view(examined)
+    estimate = service.ask(validate_spec, spec, service.paths)
+    view = plan_view(estimate)
     return Response(view.model_dump_json(), media_type="application/json")  # thousands of lines: not on the event loop
 
 

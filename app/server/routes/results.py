@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Query, Response
 from espalier.app.schemas import ArchitectureView, FoundView, Page
 from espalier.app.server.deps import Limit, Position, ServiceDep, SessionDep
 from espalier.app.server.errors import problems
-from espalier.app.server.views import architecture_view, found_view, page
+from espalier.app.server.responses import architecture_view, found_view, page
 from espalier.app.work.tasks import export_config, receipt_of
 from espalier.models.document import content_hash
 from espalier.search.answers.front import pareto as pareto_of

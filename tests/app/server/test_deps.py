@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from starlette.exceptions import HTTPException
 
 from espalier.app.server.deps import Limit, Position, ServiceDep, SessionDep, get_position
-from espalier.app.server.views import cursor
+from espalier.app.server.responses import cursor
 from espalier.storage.tables import ArchitectureRow
 from tests.app.world import World
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from espalier.app.work.runner import Runner
 from espalier.search.answers.front import pareto
 from espalier.search.answers.values import Pareto
-from espalier.search.datasets import Places
+from espalier.search.datasets import DataPaths
 from espalier.search.spec import JobSpec
 from espalier.storage import candidates, jobs
 from espalier.storage.database import Database
@@ -26,8 +26,8 @@ SPEC = JobSpec.model_validate(
 
 def make_runner(database: Database, folder: Path, executor: FakeExecutor | None = None) -> Runner:
     """A runner that keeps everything in a folder."""
-    places = Places(folder / "datasets", folder / "cache")
-    return Runner(database, Store(folder / "artifacts"), executor or FakeExecutor(), places, folder / "work")
+    paths = DataPaths(folder / "datasets", folder / "cache")
+    return Runner(database, Store(folder / "artifacts"), executor or FakeExecutor(), paths, folder / "work")
 
 
 def submit(database: Database, spec: JobSpec = SPEC) -> str:

@@ -13,15 +13,15 @@ from espalier.app.work.tasks import (
     describe_architecture,
     describe_catalog,
     evaluate_candidate,
-    examine_spec,
     export_config,
     prepare_job,
     receipt_of,
+    validate_spec,
 )
 from espalier.models.cost import cost
 from espalier.models.errors import ArchitectureError
 from espalier.models.network import dense
-from espalier.search.datasets import Places
+from espalier.search.datasets import DataPaths
 from espalier.search.errors import SpecError
 from espalier.search.results import Execution
 from espalier.search.spec import JobSpec
@@ -42,23 +42,23 @@ def test_importing_it_imports_no_framework() -> None:
     assert ran.stdout.strip() == "[]"
 
 
-def test_a_spec_is_examined_and_its_candidates_trained(places: Places) -> None:
-    examined = examine_spec(SPEC, places)
-    assert [one.label for one in examined.candidates] == [
+def test_a_spec_is_validated_and_its_candidates_trained(paths: DataPaths) -> None:
+    estimate = validate_spec(SPEC, paths)
+    assert [one.label for one in estimate.candidates] == [
         "slimming parent seed 0", "dense seed 0", "slimming params=0.3 seed 0", "uniform params=0.3 seed 0",
     ]  # fmt: skip
-    assert pickle.loads(pickle.dumps(examined)) == examined
-    execution = prepare_job(SPEC, len(examined.candidates), 1, places)
+    assert pickle.loads(pickle.dumps(estimate)) == estimate
+    execution = prepare_job(SPEC, len(estimate.candidates), 1, paths)
     assert isinstance(execution, Execution)
-    uniform = examined.candidates[-1]
-    evaluated = evaluate_candidate(uniform, {}, execution, places=places, keep_weights=False)
+    uniform = estimate.candidates[-1]
+    evaluated = evaluate_candidate(uniform, {}, execution, paths=paths, keep_weights=False)
     assert (evaluated.result.key, evaluated.artifacts) == (uniform.key, {})
-    assert evaluated.result.cost.params <= 0.3 * examined.dense.params
+    assert evaluated.result.cost.params <= 0.3 * estimate.dense.params
 
 
-def test_a_spec_that_cannot_work_is_the_users_error(places: Places) -> None:
+def test_a_spec_that_cannot_work_is_the_users_error(paths: DataPaths) -> None:
     with pytest.raises(SpecError, match="no pruning method 'magic'") as caught:
-        examine_spec(SPEC.model_copy(update={"methods": ({"name": "magic"},)}), places)
+        validate_spec(SPEC.model_copy(update={"methods": ({"name": "magic"},)}), paths)
     assert caught.value.is_users
 
 

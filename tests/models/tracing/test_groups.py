@@ -1,4 +1,4 @@
-"""From labels to groups: names, places, stages, and layers that stay dense."""
+"""From labels to groups: names, paths, stages, and layers that stay dense."""
 
 from __future__ import annotations
 

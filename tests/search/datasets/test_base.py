@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from espalier.search.datasets import DATASETS, Places, load, recipe_of, recipes
+from espalier.search.datasets import DATASETS, DataPaths, load, recipe_of, recipes
 from espalier.search.datasets.base import Data, Images, channels_first
 from espalier.search.errors import SpecError, UnknownName
 from espalier.search.recipe import Recipe
@@ -69,9 +69,9 @@ def test_every_data_set_says_what_it_is_under_its_name(name: str) -> None:
     assert all(isinstance(recipe, Recipe) for recipe in DATASETS[name].recipes.values())
 
 
-def test_an_unknown_data_set_lists_those_there_are(places: Places) -> None:
+def test_an_unknown_data_set_lists_those_there_are(paths: DataPaths) -> None:
     with pytest.raises(UnknownName, match="no data set 'svhn'; there are: digits, mnist"):
-        load("svhn", places)
+        load("svhn", paths)
 
 
 def asked(**recipe: object) -> JobSpec:

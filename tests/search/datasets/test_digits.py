@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from espalier.search.datasets import Data, Places, load
+from espalier.search.datasets import Data, DataPaths, load
 from espalier.search.datasets.digits import DIGITS
 
 
@@ -19,7 +19,7 @@ def test_digits_come_with_the_package(digits: Data) -> None:
 
 
 def test_the_split_is_the_same_wherever_it_is_made(digits: Data, tmp_path: Path) -> None:
-    again = load("digits", Places(tmp_path / "d", tmp_path / "c"))
+    again = load("digits", DataPaths(tmp_path / "d", tmp_path / "c"))
     assert all(np.array_equal(getattr(digits, part).x, getattr(again, part).x) for part in ("train", "holdout", "test"))
 
 

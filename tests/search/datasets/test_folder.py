@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from espalier.search.datasets import Places, load
+from espalier.search.datasets import DataPaths, load
 from espalier.search.datasets.folder import read_folder
 from espalier.search.errors import DataUnavailable
 from espalier.search.spec import Folder
@@ -18,7 +18,7 @@ from tests.search.helpers import write_images
 PETS = Folder(folder="pets")
 
 
-def test_a_folder_is_read_once_and_again_when_it_changes(pets: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_is_read_once_and_again_when_it_changes(pets: DataPaths, monkeypatch: pytest.MonkeyPatch) -> None:
     reads: list[object] = []
     opened = Image.open
     monkeypatch.setattr(Image, "open", lambda *args: reads.append(args) or opened(*args))
@@ -29,7 +29,7 @@ def test_a_folder_is_read_once_and_again_when_it_changes(pets: Places, monkeypat
     assert len(load(PETS, pets).train) + len(load(PETS, pets).holdout) == 23
 
 
-def test_classes_are_the_folders_names(pets: Places) -> None:
+def test_classes_are_the_folders_names(pets: DataPaths) -> None:
     data = load(PETS, pets)
     assert data.classes == ("cat", "dog")
     assert data.shape == (3, 8, 8)
@@ -37,14 +37,14 @@ def test_classes_are_the_folders_names(pets: Places) -> None:
     assert np.array_equal(bright, data.train.y == 1)
 
 
-def test_images_of_several_sizes_need_a_size(pets: Places) -> None:
+def test_images_of_several_sizes_need_a_size(pets: DataPaths) -> None:
     Image.new("RGB", (9, 8)).save(pets.datasets / "pets" / "train" / "cat" / "wide.png")
     with pytest.raises(DataUnavailable, match=r"differ in size .*8x8, 9x8.* give a size"):
         load(PETS, pets)
     assert load(Folder(folder="pets", size=16), pets).shape == (3, 16, 16)
 
 
-def test_grey_images_become_colour(pets: Places) -> None:
+def test_grey_images_become_colour(pets: DataPaths) -> None:
     Image.new("L", (8, 8), 7).save(pets.datasets / "pets" / "train" / "cat" / "grey.png")
     assert load(PETS, pets).shape == (3, 8, 8)
 
@@ -107,7 +107,7 @@ def folders_in_folders(root: Path) -> None:
         (folders_in_folders, r"train/cat/indoors is no file"),
     ],
 )
-def test_a_folder_that_cannot_be_used_says_why(pets: Places, spoil: object, words: str) -> None:
+def test_a_folder_that_cannot_be_used_says_why(pets: DataPaths, spoil: object, words: str) -> None:
     spoil(pets.datasets / "pets")  # type: ignore[operator]
     with pytest.raises(DataUnavailable, match=words):
         load(PETS, pets)
@@ -115,23 +115,23 @@ def test_a_folder_that_cannot_be_used_says_why(pets: Places, spoil: object, word
 
 
 @pytest.mark.parametrize("name", ["../outside", "/etc", "pets/../../outside"])
-def test_a_folder_stays_inside_the_data_root(pets: Places, name: str) -> None:
+def test_a_folder_stays_inside_the_data_root(pets: DataPaths, name: str) -> None:
     shutil.copytree(pets.datasets / "pets", pets.datasets.parent / "outside")  # it could be read
     with pytest.raises(DataUnavailable, match="leaves the data root"):
         load(Folder(folder=name), pets)
 
 
-def test_the_data_root_itself_is_no_data_set(pets: Places) -> None:
+def test_the_data_root_itself_is_no_data_set(pets: DataPaths) -> None:
     with pytest.raises(DataUnavailable, match="has no train/"):
         load(Folder(folder="."), pets)
 
 
-def test_an_unknown_folder_lists_those_there_are(pets: Places) -> None:
+def test_an_unknown_folder_lists_those_there_are(pets: DataPaths) -> None:
     with pytest.raises(DataUnavailable, match="no folder 'birds' in the data root; there are: pets"):
         load(Folder(folder="birds"), pets)
 
 
-def test_a_fingerprint_names_the_files_and_the_size(pets: Places) -> None:
+def test_a_fingerprint_names_the_files_and_the_size(pets: DataPaths) -> None:
     def fingerprint(folder: Folder = PETS) -> str:
         return read_folder(pets.datasets, folder)[0]
 
@@ -141,6 +141,6 @@ def test_a_fingerprint_names_the_files_and_the_size(pets: Places) -> None:
     assert fingerprint() != first
 
 
-def test_hidden_files_are_no_images(pets: Places) -> None:
+def test_hidden_files_are_no_images(pets: DataPaths) -> None:
     (pets.datasets / "pets" / "train" / "cat" / ".DS_Store").write_bytes(b"no image")
     assert len(load(PETS, pets).train) + len(load(PETS, pets).holdout) == 24

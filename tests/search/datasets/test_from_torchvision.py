@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from espalier.search.datasets import Places, load
+from espalier.search.datasets import DataPaths, load
 from espalier.search.datasets.from_torchvision import CIFAR10, CIFAR100, FASHION_MNIST, MNIST
 from espalier.search.errors import DataUnavailable
 
 
 def test_a_data_set_that_cannot_be_fetched_says_what_would_work(
-    places: Places, monkeypatch: pytest.MonkeyPatch
+    paths: DataPaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from torchvision import datasets as tv
 
@@ -22,7 +22,7 @@ def test_a_data_set_that_cannot_be_fetched_says_what_would_work(
 
     monkeypatch.setattr(tv, "CIFAR10", offline)
     with pytest.raises(DataUnavailable, match=r"CIFAR10 is not in the data root .*no route to host.*'digits'"):
-        load("cifar10", places)
+        load("cifar10", paths)
 
 
 def test_mnist_is_read_from_its_own_files(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_mnist_is_read_from_its_own_files(tmp_path: Path) -> None:
         (raw / f"{part}-images-idx3-ubyte").write_bytes(head + images.tobytes())
         labels = np.arange(count, dtype=np.uint8) % 10
         (raw / f"{part}-labels-idx1-ubyte").write_bytes(np.array([0x801, count], ">i4").tobytes() + labels.tobytes())
-    data = load("mnist", Places(tmp_path / "data", tmp_path / "cache"))
+    data = load("mnist", DataPaths(tmp_path / "data", tmp_path / "cache"))
     assert data.shape == (1, 28, 28)
     assert (len(data.train), len(data.holdout), len(data.test)) == (36, 4, 10)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from espalier.search.datasets import Places, load
+from espalier.search.datasets import DataPaths, load
 from espalier.search.datasets.base import Images, Raw
 from espalier.search.datasets.store import HOLDOUT_MOST, stored
 from espalier.search.spec import Folder
@@ -24,22 +24,22 @@ def raw(count: int) -> Raw:
     return Raw(train, Images(train.x[:4], train.y[:4]), ("a", "b"))
 
 
-def test_splits_share_no_image(pets: Places) -> None:
+def test_splits_share_no_image(pets: DataPaths) -> None:
     data = load(PETS, pets)
     images = [bytes(x.tobytes()) for part in (data.train, data.holdout) for x in part.x]
     assert len(images) == len(set(images)) == 24
     assert len(data.holdout) == 2
 
 
-def test_arrays_are_mapped_not_copied(pets: Places) -> None:
+def test_arrays_are_mapped_not_copied(pets: DataPaths) -> None:
     assert all(isinstance(part.x, np.memmap) for d in [load(PETS, pets)] for part in (d.train, d.holdout, d.test))
 
 
 def test_two_processes_may_read_at_once(tmp_path: Path) -> None:
     """The second waits for the first and finds its work."""
     code = (
-        "import sys; from pathlib import Path; from espalier.search.datasets import load, Places;"
-        f"print(len(load('digits', Places(Path({str(tmp_path)!r}), Path({str(tmp_path)!r}))).train))"
+        "import sys; from pathlib import Path; from espalier.search.datasets import load, DataPaths;"
+        f"print(len(load('digits', DataPaths(Path({str(tmp_path)!r}), Path({str(tmp_path)!r}))).train))"
     )
     running = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) for _ in range(2)]
     assert [process.communicate()[0].strip() for process in running] == [b"1293", b"1293"]

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from espalier.app.client import cli, demo
-from espalier.app.server import serving
+from espalier.app.server import processes
 from espalier.storage.database import Database
 from tests.app.client.cli.conftest import Run
 
@@ -18,7 +18,7 @@ from tests.app.client.cli.conftest import Run
 def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, dict[str, bool]]]:
     """What would have been started."""
     found: list[tuple[str, int, dict[str, bool]]] = []
-    monkeypatch.setattr(serving, "serve", lambda host, port, **parts: found.append((host, port, parts)))
+    monkeypatch.setattr(processes, "serve", lambda host, port, **parts: found.append((host, port, parts)))
     return found
 
 

@@ -24,7 +24,7 @@ from espalier.app.schemas import (
 )
 from espalier.search.answers.values import Sample, sample
 from espalier.search.candidates import Arm, Candidate
-from espalier.search.examination import Examination
+from espalier.search.estimate import PlanEstimate
 from espalier.search.spec import JobSpec
 from espalier.search.states import CandidateState, JobState
 from espalier.storage.architectures import Found, config_of
@@ -104,13 +104,13 @@ def _head(candidate: Candidate) -> dict[str, Any]:
     }
 
 
-def plan_view(examined: Examination) -> PlanView:
+def plan_view(estimate: PlanEstimate) -> PlanView:
     """What a spec would run."""
     return PlanView(
-        candidates=tuple(PlannedCandidate(epochs=one.recipe.epochs, **_head(one)) for one in examined.candidates),
-        dense=CostView(**examined.dense._asdict()),
-        epochs=examined.epochs,
-        macs=examined.macs,
+        candidates=tuple(PlannedCandidate(epochs=one.recipe.epochs, **_head(one)) for one in estimate.candidates),
+        dense=CostView(**estimate.dense._asdict()),
+        epochs=estimate.epochs,
+        macs=estimate.macs,
     )
 
 

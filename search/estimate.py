@@ -9,7 +9,7 @@ from espalier.search.candidates import Candidate
 from espalier.search.planners.base import Question
 
 
-class Examination(NamedTuple):
+class PlanEstimate(NamedTuple):
     """A job that can work, and what it would take."""
 
     question: Question

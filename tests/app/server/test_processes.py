@@ -21,7 +21,7 @@ import pytest
 
 from espalier.app.client.client import Client, ClientError
 from espalier.app.schemas import JobView
-from espalier.app.server.serving import configure_logs, upgrade
+from espalier.app.server.processes import configure_logs, upgrade
 from espalier.app.settings import Settings, SettingsError
 from espalier.search.events import EpochEvent
 from espalier.search.states import FINISHED

@@ -6,14 +6,14 @@ import subprocess
 import sys
 
 from espalier.models.config import Cost
-from espalier.search.examination import Examination
+from espalier.search.estimate import PlanEstimate
 from espalier.search.spec import JobSpec
 from tests.search.helpers import TARGET, planned, question
 
 
-def test_an_examination_is_a_question_its_candidates_and_what_they_take() -> None:
+def test_an_estimate_is_a_question_its_candidates_and_what_they_take() -> None:
     spec = JobSpec(target=TARGET)
-    seen = Examination(question(spec), tuple(planned(spec)), Cost(10, 20), 3, 4)
+    seen = PlanEstimate(question(spec), tuple(planned(spec)), Cost(10, 20), 3, 4)
     assert seen.question.spec == spec
     assert (seen.candidates[0].label, seen.dense.macs, seen.epochs, seen.macs) == ("slimming parent seed 0", 20, 3, 4)
 

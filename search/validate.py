@@ -14,10 +14,10 @@ from espalier.models.self_check import self_check
 from espalier.search import allocate, methods, planners, tasks
 from espalier.search.arms import BASELINES
 from espalier.search.candidates import Candidate
-from espalier.search.datasets import Data, Places, load, recipe_of
+from espalier.search.datasets import Data, DataPaths, load, recipe_of
 from espalier.search.errors import SpecError, UnknownName
+from espalier.search.estimate import PlanEstimate
 from espalier.search.evaluate import dense_config
-from espalier.search.examination import Examination
 from espalier.search.options import plain
 from espalier.search.planners import PLANNERS, Question
 from espalier.search.results import Execution
@@ -26,13 +26,13 @@ from espalier.search.spec import Budget, JobSpec, Ratios
 from espalier.search.training.execution import choose_execution
 
 
-def examine(spec: JobSpec, places: Places) -> Examination:
+def validate(spec: JobSpec, paths: DataPaths) -> PlanEstimate:
     """Everything that can be found wrong with a spec without training: names, options, data, shapes, budgets.
 
     Raises SpecError or ModelError.
     """
     _check_names(spec)  # first: they cost nothing
-    data = load(spec.target.dataset, places)
+    data = load(spec.target.dataset, paths)
     network = Network.of(dense_config(spec.target, data))
     question = _question(spec, network.config, data)
     candidates = tuple(planners.create(question).next({}))
@@ -46,7 +46,7 @@ def examine(spec: JobSpec, places: Places) -> Examination:
         methods.create(method).ranked(network)
     sizes = {content_hash(budget): _size(network, budget, spec.minimum_keep) for budget in spec.budgets}
     lengths = list(_lengths(candidates, network.cost, sizes))
-    return Examination(
+    return PlanEstimate(
         question,
         candidates,
         network.cost,
@@ -55,12 +55,12 @@ def examine(spec: JobSpec, places: Places) -> Examination:
     )
 
 
-def prepare(spec: JobSpec, most: int, cores: int, places: Places) -> Execution:
+def prepare(spec: JobSpec, most: int, cores: int, paths: DataPaths) -> Execution:
     """Find by timing how the job's networks, up to `most` at once, are computed fastest on so many cores."""
-    data = load(spec.target.dataset, places)
+    data = load(spec.target.dataset, paths)
     recipe = recipe_of(spec)
     task, batch = tasks.create(spec.target.task, recipe), min(recipe.batch_size, len(data.train))
-    return choose_execution(dense_config(spec.target, data), task, batch, cores, most, places.cache)
+    return choose_execution(dense_config(spec.target, data), task, batch, cores, most, paths.cache)
 
 
 def _check_names(spec: JobSpec) -> None:

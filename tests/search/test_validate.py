@@ -9,12 +9,12 @@ import pytest
 
 from espalier.models.errors import ArchitectureError, ModelError, UnknownArchitecture
 from espalier.models.network import Network, dense
-from espalier.search.datasets import Places, load
+from espalier.search.datasets import DataPaths, load
 from espalier.search.errors import SpecError
 from espalier.search.evaluate import dense_config
-from espalier.search.examine import examine, prepare
 from espalier.search.recipe import RecipeSpec
 from espalier.search.spec import JobSpec
+from espalier.search.validate import prepare, validate
 from tests.search.helpers import write_images
 
 SPEC: dict[str, Any] = {
@@ -31,11 +31,11 @@ def spec(**changes: object) -> JobSpec:
     return JobSpec.model_validate(SPEC | changes)
 
 
-def test_examination_counts_what_would_run(places: Places) -> None:
-    seen = examine(spec(), places)
+def test_an_estimate_counts_what_would_run(paths: DataPaths) -> None:
+    seen = validate(spec(), paths)
     assert len(seen.candidates) == 6
     assert seen.epochs == 5 * 2 + 1  # the inherited one is fine-tuned for a quarter, at least one epoch
-    assert seen.dense == Network.of(dense_config(spec().target, load("digits", places))).cost
+    assert seen.dense == Network.of(dense_config(spec().target, load("digits", paths))).cost
     assert 0 < seen.macs < 3 * seen.epochs * 1293 * seen.dense.macs
 
 
@@ -85,32 +85,32 @@ def test_examination_counts_what_would_run(places: Places) -> None:
     ],
 )
 def test_what_cannot_work_is_found_before_it_runs(
-    change: dict[str, object], error: type[Exception], words: str, places: Places
+    change: dict[str, object], error: type[Exception], words: str, paths: DataPaths
 ) -> None:
     with pytest.raises(error, match=words):
-        examine(spec(**change), places)
+        validate(spec(**change), paths)
 
 
-def test_preparing_chooses_how_to_compute_and_remembers(places: Places) -> None:
-    first = prepare(spec(), 1, 1, places)
+def test_preparing_chooses_how_to_compute_and_remembers(paths: DataPaths) -> None:
+    first = prepare(spec(), 1, 1, paths)
     assert first.threads == 1
     remembered = [
-        path for path in (places.cache / "execution").glob("*.json") if path.read_text() == first.model_dump_json()
+        path for path in (paths.cache / "execution").glob("*.json") if path.read_text() == first.model_dump_json()
     ]
     assert remembered
     for path in remembered:
         path.write_text(first.model_copy(update={"threads": 7}).model_dump_json())
-    assert prepare(spec(), 1, 1, places).threads == 7, "a choice that was made is not measured again"
+    assert prepare(spec(), 1, 1, paths).threads == 7, "a choice that was made is not measured again"
     for path in remembered:
         path.write_text("")  # cut short by a kill
-    assert prepare(spec(), 1, 1, places).threads == 1
+    assert prepare(spec(), 1, 1, paths).threads == 1
 
 
-def test_what_is_the_same_has_the_same_keys_and_the_same_architecture(places: Places) -> None:
+def test_what_is_the_same_has_the_same_keys_and_the_same_architecture(paths: DataPaths) -> None:
     def keys(options: dict[str, Any], method: dict[str, Any]) -> list[str]:
         target = {"arch": "vgg11", "dataset": "digits", "options": options}
         spec = JobSpec.model_validate({"target": target, "methods": [{"name": "slimming", "options": method}]})
-        return [candidate.key for candidate in examine(spec, places).candidates]
+        return [candidate.key for candidate in validate(spec, paths).candidates]
 
     assert keys({}, {}) == keys({"width": 1}, {"strength": 1}) == keys({"width": 1.0}, {"strength": 1.0})
     assert keys({}, {}) != keys({"width": 0.5}, {})
@@ -123,9 +123,9 @@ def test_an_option_of_the_wrong_type_is_refused(width: Any) -> None:
         dense("vgg11", options={"width": width})
 
 
-def test_widths_given_beforehand_can_be_asked_for(places: Places) -> None:
+def test_widths_given_beforehand_can_be_asked_for(paths: DataPaths) -> None:
     ratios = {"by": "stage", "ratios": {"0": 0.5}}
-    seen = examine(spec(budgets=[ratios, {"metric": "params", "keep": 0.3}]), places)
+    seen = validate(spec(budgets=[ratios, {"metric": "params", "keep": 0.3}]), paths)
     assert [c.label for c in seen.candidates if c.origin.kind == "uniform"] == [
         "uniform ratios 33fe85 seed 0",
         "uniform params=0.3 seed 0",
@@ -133,31 +133,31 @@ def test_widths_given_beforehand_can_be_asked_for(places: Places) -> None:
     assert 0 < seen.macs < 3 * seen.epochs * 1293 * seen.dense.macs
 
 
-def test_one_method_with_two_options_is_two_arms(places: Places) -> None:
-    seen = examine(spec(methods=[{"name": "slimming"}, {"name": "slimming", "options": {"strength": 2}}]), places)
+def test_one_method_with_two_options_is_two_arms(paths: DataPaths) -> None:
+    seen = validate(spec(methods=[{"name": "slimming"}, {"name": "slimming", "options": {"strength": 2}}]), paths)
     assert {c.arm.name for c in seen.candidates if c.arm.role == "automatic"} == {
         "slimming", "slimming inherited", "slimming strength=2", "slimming strength=2 inherited",
     }  # fmt: skip
 
 
-def test_two_entries_that_mean_the_same_are_the_same_thing_twice(places: Places) -> None:
+def test_two_entries_that_mean_the_same_are_the_same_thing_twice(paths: DataPaths) -> None:
     with pytest.raises(SpecError, match="methods names the same thing twice"):
-        examine(spec(methods=[{"name": "slimming"}, {"name": "slimming", "options": {"strength": 1.0}}]), places)
+        validate(spec(methods=[{"name": "slimming"}, {"name": "slimming", "options": {"strength": 1.0}}]), paths)
 
 
-def test_the_question_is_the_spec_as_it_is_meant(places: Places) -> None:
+def test_the_question_is_the_spec_as_it_is_meant(paths: DataPaths) -> None:
     target = {"arch": "vgg11", "options": {"width": 1}, "dataset": "digits"}
-    seen = examine(spec(target=target, methods=[{"name": "slimming", "options": {"strength": 1}}]), places)
+    seen = validate(spec(target=target, methods=[{"name": "slimming", "options": {"strength": 1}}]), paths)
     assert seen.question.spec.target.options == {}
     assert seen.question.spec.methods[0].options == {}
     assert seen.question.recipe.epochs == 2
-    assert seen.question.data == load("digits", places).fingerprint
+    assert seen.question.data == load("digits", paths).fingerprint
     assert all((c.target, c.data) == (seen.question.spec.target, seen.question.data) for c in seen.candidates)
 
 
-def test_a_job_of_the_dense_network_alone_needs_nothing_that_can_be_pruned(places: Places) -> None:
+def test_a_job_of_the_dense_network_alone_needs_nothing_that_can_be_pruned(paths: DataPaths) -> None:
     alone: dict[str, Any] = {"methods": [], "baselines": [], "budgets": []}
-    seen = examine(spec(**alone), places)
+    seen = validate(spec(**alone), paths)
     assert [c.label for c in seen.candidates] == ["dense seed 0"]
     assert seen.macs == 3 * 2 * 1293 * seen.dense.macs
 
@@ -167,9 +167,9 @@ def test_a_batch_that_no_batch_norm_can_take_is_found(tmp_path: Path) -> None:
     for part in ("train", "test"):
         write_images(tmp_path / "tiny", part, size=16)
     asked = spec(target={"arch": "vgg11", "options": {"width": 0.1}, "dataset": {"folder": "tiny"}})
-    places = Places(tmp_path, tmp_path / "cache")
-    examine(asked, places)
+    paths = DataPaths(tmp_path, tmp_path / "cache")
+    validate(asked, paths)
     with pytest.raises(
         SpecError, match=r"a batch of 1 images cannot be trained on: .*; use a larger batch_size or data"
     ):
-        examine(asked.model_copy(update={"recipe": RecipeSpec(batch_size=1)}), places)
+        validate(asked.model_copy(update={"recipe": RecipeSpec(batch_size=1)}), paths)

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 import uvicorn
 
 from espalier.app.server.main import create_app
-from espalier.app.service import Service, make_inspector, make_runner, single_runner, token_of
+from espalier.app.service import Service, make_inspector, make_runner, single_runner_lock, token_of
 from espalier.app.settings import Settings, SettingsError, load
 from espalier.app.work.runner import running
 from espalier.storage import jobs
@@ -51,12 +51,12 @@ def serve(host: str, port: int, with_api: bool, with_runner: bool, auth: bool) -
     configure_logs(settings)
     with ExitStack() as stack, _told():
         if with_runner and settings.url.startswith("sqlite"):  # PostgreSQL serves as many runners as there are
-            stack.enter_context(single_runner(settings.data_dir))
+            stack.enter_context(single_runner_lock(settings.data_dir))
         token, made = token_of(settings) if auth and with_api else (None, False)
         service = Service(settings, make_inspector(), token)
         stack.callback(service.close)
         if with_runner and service.database.is_sqlite and service.database.folder != settings.data_dir.resolve():
-            stack.enter_context(single_runner(service.database.folder))
+            stack.enter_context(single_runner_lock(service.database.folder))
         service.database.upgrade()
         if with_runner:
             runner = make_runner(settings)

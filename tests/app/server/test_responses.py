@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from espalier.app.schemas import Page
-from espalier.app.server.views import (
+from espalier.app.server.responses import (
     BadCursor,
     architecture_view,
     candidate_view,
