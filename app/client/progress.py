@@ -24,7 +24,9 @@ def follow(client: Client, job_id: str, console: Console) -> JobView:
         ended: set[str] = set()
         for event in client.events(job_id):
             _show(event.data, running, ended, bar)
-            bar.update(task, completed=len(ended), description="  ".join(running.values()) or job.name)
+            total = max(job.progress.total, len(ended | running.keys()))  # a planner may have asked for more
+            words = "  ".join(running.values()) or job.name
+            bar.update(task, completed=len(ended), total=total, description=words)
     return client.job(job_id)
 
 

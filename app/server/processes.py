@@ -30,10 +30,11 @@ GRACE_SECONDS = 2
 
 def upgrade() -> None:
     """Bring the database up to date. Raises SettingsError if it cannot be used."""
-    database = Database(load().url)
+    settings = load()
     with _told():
+        database = Database(settings.url)
         database.upgrade()
-    database.close()
+        database.close()
 
 
 @contextmanager
