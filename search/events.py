@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Discriminator, Field, Tag, TypeAdapter
 
 from espalier.models.document import Frozen
 from espalier.search.results import Metrics
@@ -61,7 +62,19 @@ class EpochEvent(Frozen):
     metrics: Metrics = Field(default_factory=dict)
 
 
-CandidateEvent = Annotated[CandidateStarted | CandidateFinished | CandidateFailed, Field(discriminator="what")]
-Event = Annotated[StateEvent | CandidateEvent | EpochEvent, Field(discriminator="kind")]
+def _tag(event: Any) -> str:
+    """Which event it is: its kind, and of candidates what happened to them."""
+    told = event if isinstance(event, Mapping) else vars(event)
+    return f"{told.get('kind')} {told['what']}" if "what" in told else str(told.get("kind"))
+
+
+Event = Annotated[
+    Annotated[StateEvent, Tag("state")]
+    | Annotated[CandidateStarted, Tag("candidate started")]
+    | Annotated[CandidateFinished, Tag("candidate finished")]
+    | Annotated[CandidateFailed, Tag("candidate failed")]
+    | Annotated[EpochEvent, Tag("epoch")],
+    Discriminator(_tag),
+]
 
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)
