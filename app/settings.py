@@ -87,4 +87,4 @@ def load() -> Settings:
 def _problem(error: ErrorDetails) -> str:
     name = str(error["loc"][0])
     got = "" if name in ("token", "database_url") else f", got {error['input']!r}"  # secrets are not repeated
-    return f"{PREFIX}{name.upper()}: {error['msg']}{got}"
+    return f"{PREFIX}{name.upper()}: {error['msg'].removeprefix('Value error, ')}{got}"

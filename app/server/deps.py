@@ -14,7 +14,7 @@ from espalier.app.server.responses import BadCursor, position
 from espalier.app.service import Service
 
 BEARER = HTTPBearer(auto_error=False, description="the service's token")
-"""Tells the API's description that a token is wanted; `app.auth` asks for it, before a body is read."""
+"""Tells the API's description that a token is wanted; `app.server.auth` asks for it, before a body is read."""
 
 
 def get_service(request: Request) -> Service:

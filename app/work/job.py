@@ -90,15 +90,17 @@ class JobRun:
         planner, execution = self._planner(), self._execution()
         self._reuse(study, execution)
         while not is_undecidable(self.candidates, self.failed):
+            self._enter_blocked(study)
             self._forget_lost()
             self._fill(ready(self.candidates, self.done, self.failed), execution)
             if self.running:
                 for future in self._next():
-                    self._enter_with_blocked(study, self._outcome(future))
+                    self._enter(study, self._outcome(future))
             elif self._ask(planner):
                 self._reuse(study, execution)
             else:
                 return "succeed", None
+        self._enter_blocked(study)
         return "fail", self._reasons()
 
     def _recover(self, study: Study) -> None:
@@ -239,9 +241,8 @@ class JobRun:
         kept = {name: self.parts.store.put(content) for name, content in evaluated.artifacts.items()}
         return evaluated.result.model_copy(update={"artifacts": kept})
 
-    def _enter_with_blocked(self, study: Study, outcome: Outcome) -> None:
-        """Write an outcome down, and that of everything which can never run because of it."""
-        self._enter(study, outcome)
+    def _enter_blocked(self, study: Study) -> None:
+        """Write down the failure of everything that can never run, since something it needs failed."""
         while stuck := blocked(self.candidates, self.failed):
             for one in stuck:
                 reason = next(self.failed[key] for key in one.needs.values() if key in self.failed)

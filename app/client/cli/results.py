@@ -78,7 +78,7 @@ def export(
     show(as_json, {"file": str(path), "bytes": len(content)}, f"{path} ({len(content):,} bytes)")
 
 
-KINDS = ("architectures", "datasets", "methods", "planners", "tasks", "exports")
+KINDS = ("architectures", "datasets", "methods", "arms", "planners", "tasks", "layers", "exports", "executors")
 
 
 @app.command()

@@ -101,7 +101,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Serve]]:
 
 
 def finish(client: Client, job_id: str) -> JobView:
-    until(lambda: client.job(job_id).state in FINISHED)
+    until(lambda: client.job(job_id).state in FINISHED, 300)
     return client.job(job_id)
 
 
@@ -115,6 +115,7 @@ def wait_for_an_epoch(client: Client, job_id: str) -> None:
     assert any(isinstance(event.data, EpochEvent) for event in client.events(job_id))
 
 
+@pytest.mark.timeout(900)
 def test_killed_in_the_middle_of_a_candidate_it_gives_the_same_front(
     serve: Callable[..., Serve], tmp_path: Path
 ) -> None:
