@@ -20,7 +20,7 @@ def test_an_estimate_is_a_question_its_candidates_and_what_they_take() -> None:
 
 def test_the_words_of_a_search_load_no_framework() -> None:
     modules = (
-        "answers.verdict", "answers.front", "answers.efficiency", "candidates", "datasets", "errors", "events", "examination",
+        "answers.verdict", "answers.front", "answers.efficiency", "candidates", "datasets", "errors", "estimate", "events",
         "file", "machine", "planners", "recipe", "results", "schedule", "spec", "states", "upgrades", "version", "arms",
     )  # fmt: skip
     code = f"import sys, {', '.join(f'espalier.search.{one}' for one in modules)}; print('torch' in sys.modules)"
