@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
+from itertools import product
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from espalier.models.document import Frozen
 from espalier.search.recipe import Recipe
-from espalier.search.spec import JobSpec
+from espalier.search.spec import Budget, JobSpec, Ratios
 
 if TYPE_CHECKING:
     from espalier.search.derivation import Derivation, Start
@@ -45,6 +46,20 @@ class Origin(Frozen):
     @abstractmethod
     def derive(self, given: Derivation) -> Start:
         """The network of one candidate, with the weights it starts from. Raises SpecError or ModelError."""
+
+
+class Baseline(Origin):
+    """An arm that automatic widths are held against: one for each budget and seed, if the job names its kind."""
+
+    role: ClassVar[Role] = "baseline"
+    budget: Budget | Ratios
+
+    @classmethod
+    def plan(cls, spec: JobSpec) -> Iterator[Planned]:
+        """Every budget, for every seed."""
+        kind = cls.model_fields["kind"].default
+        for seed, budget in product(spec.seeds, spec.budgets if kind in spec.baselines else ()):
+            yield Planned(cls(kind=kind, budget=budget), seed)
 
 
 class Planned(NamedTuple):

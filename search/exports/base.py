@@ -60,10 +60,6 @@ class Source:
         return network.module.eval()
 
 
-Export = Callable[[Source], Any]
-"""From a source to a `File`. Raises SpecError if this network cannot be written so."""
-
-
 def example_for(net: nn.Module, config: ChannelConfig) -> Tensor:
     """Three random images, in the network's own precision."""
     return torch.randn((3, *config.shape), generator=torch.Generator().manual_seed(0)).to(precision_of(net))
