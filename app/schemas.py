@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from pydantic import Field, JsonValue
 
-from espalier.models.config import ChannelConfig
+from espalier.models.config import ChannelConfig, LayerCost
 from espalier.models.document import Frozen
 from espalier.search.answers.values import Sample
 from espalier.search.candidates import Arm
@@ -142,20 +142,6 @@ class FoundView(Frozen):
     job: str
 
 
-class LayerView(Frozen):
-    """What one layer costs."""
-
-    layer: str
-    type: str
-    inputs: int
-    outputs: int
-    kernel: tuple[int, ...]
-    stride: tuple[int, ...]
-    groups: int
-    params: int
-    macs: int
-
-
 class CellView(Frozen):
     """Trainings of one architecture in one arm: they differ in nothing but the seed."""
 
@@ -191,7 +177,7 @@ class ArchitectureView(Frozen):
     id: str
     config: ChannelConfig
     cost: CostView
-    layers: tuple[LayerView, ...]
+    layers: tuple[LayerCost, ...]
     accuracy: tuple[CellView, ...] = Field(description="over seeds, apart for everything else that counts")
     results: tuple[MeasuredView, ...]
 

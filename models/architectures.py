@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from torch import nn
 
 from espalier.models.config import ChannelConfig, Extent, Shape
-from espalier.models.document import Frozen
+from espalier.models.document import Frozen, NoOptions
 from espalier.models.errors import ArchitectureError, UnknownArchitecture
 from espalier.models.layers.draw import InitScheme
 from espalier.models.zoo.conv import Conv
@@ -27,10 +27,6 @@ from espalier.models.zoo.mobilenet import MobileNetV1, MobileNetV2
 from espalier.models.zoo.preresnet import PreResNet
 from espalier.models.zoo.resnet import ResNet
 from espalier.models.zoo.vgg import VGG
-
-
-class NoOptions(Frozen):
-    """No options."""
 
 
 class Scaled(Frozen):

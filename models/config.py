@@ -175,3 +175,17 @@ class Cost(NamedTuple):
 
     params: int
     macs: int
+
+
+class LayerCost(Frozen):
+    """What one layer costs: a row of the receipt."""
+
+    layer: str
+    type: str
+    inputs: int = 0
+    outputs: int = 0
+    kernel: tuple[int, ...] = ()
+    stride: tuple[int, ...] = ()
+    groups: int = 1
+    params: int = 0
+    macs: int

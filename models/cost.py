@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import torch
 from torch import nn
 
-from espalier.models.config import ChannelConfig, Cost
+from espalier.models.config import ChannelConfig, Cost, LayerCost
 from espalier.models.network import Network
 
 
 def cost(config: ChannelConfig) -> Cost:
     """Parameters and multiply-adds for one input. Allocates nothing. Raises ConfigError."""
     return Network.of(config).cost
-
-
-class LayerCost(NamedTuple):
-    """One row of the receipt."""
-
-    layer: str
-    type: str
-    inputs: int
-    outputs: int
-    kernel: tuple[int, ...]
-    stride: tuple[int, ...]
-    groups: int
-    params: int
-    macs: int
 
 
 def receipt(config: ChannelConfig) -> list[LayerCost]:
@@ -43,7 +28,7 @@ def receipt(config: ChannelConfig) -> list[LayerCost]:
         if any(True for _ in module.parameters(recurse=False))
     ]
     other = network.coupling.activation_macs
-    return [*rows, LayerCost("", "products of activations", 0, 0, (), (), 1, 0, other)] if other else rows
+    return [*rows, LayerCost(layer="", type="products of activations", macs=other)] if other else rows
 
 
 def _row(name: str, module: nn.Module, macs_per_weight: Mapping[str, int]) -> LayerCost:

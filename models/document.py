@@ -25,6 +25,10 @@ class Frozen(BaseModel):
         return type(self).model_validate({name: getattr(self, name) for name in type(self).model_fields} | dict(update))
 
 
+class NoOptions(Frozen):
+    """No options."""
+
+
 class Document(Frozen):
     """A value that outlives the release that wrote it.
 

@@ -22,7 +22,7 @@ from espalier.search.derivation import Derivation, Start
 from espalier.search.errors import SpecError
 from espalier.search.methods.base import Parent
 from espalier.search.recipe import Recipe
-from espalier.search.results import Evaluated, Execution, MadeBy, Preprocessing, Ran, Result
+from espalier.search.results import WEIGHTS, Evaluated, Execution, MadeBy, Preprocessing, Ran, Result
 from espalier.search.schedule import matched, steps_per_epoch
 from espalier.search.scores import Scores, remembered
 from espalier.search.spec import MethodSpec, Target
@@ -67,7 +67,7 @@ def evaluate(
         latency_ms=latency(network.module, network.config.shape, execution),
         made_by=MadeBy(espalier=VERSION, torch=torch.__version__, execution=execution),
     )
-    return Evaluated(result, {"weights": _weights(network, candidate, data, result)} if keep_weights else {})
+    return Evaluated(result, {WEIGHTS: _weights(network, candidate, data, result)} if keep_weights else {})
 
 
 def _settle(execution: Execution) -> None:

@@ -21,6 +21,9 @@ class Metric(Frozen):
 
 ACCURACY = Metric(name="accuracy")
 
+WEIGHTS = "weights"
+"""What a result's artifacts call its trained weights, a safetensors file."""
+
 Metrics = dict[str, float]
 """Metric name -> value."""
 
@@ -86,10 +89,13 @@ class Result(Document):
     latency_ms: float = Field(
         description="of one input on one thread of the machine that trained it, the fastest of some"
     )
-    artifacts: dict[str, str] = Field(
-        default_factory=dict, description="what was kept: name -> hash; 'weights' is a safetensors file"
-    )
+    artifacts: dict[str, str] = Field(default_factory=dict, description="what was kept: name -> hash")
     made_by: MadeBy
+
+    @property
+    def weights(self) -> str | None:
+        """Hash of its trained weights, if they were kept."""
+        return self.artifacts.get(WEIGHTS)
 
     @property
     def chosen_by(self) -> float:

@@ -9,15 +9,13 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from espalier.models.config import ChannelConfig, Cost
-from espalier.search.results import Result
+from espalier.search.results import WEIGHTS, Result
 from espalier.search.states import CandidateState
 from espalier.storage.errors import NotFound
 from espalier.storage.tables import ArchitectureRow, ArtifactRow, CandidateRow, JobRow
 
 SHORTEST = 6
 """Characters of an architecture's id that may stand for all of it."""
-WEIGHTS = "weights"
-"""What a result calls its trained weights."""
 
 
 def remember(session: Session, result: Result) -> None:

@@ -15,13 +15,13 @@ from espalier.app.schemas import (
     EventView,
     FoundView,
     JobView,
-    LayerView,
     MeasuredView,
     Page,
     PlannedCandidate,
     PlanView,
     ProgressView,
 )
+from espalier.models.config import LayerCost
 from espalier.search.answers.values import Sample, sample
 from espalier.search.candidates import Arm, Candidate
 from espalier.search.estimate import PlanEstimate
@@ -148,7 +148,7 @@ def found_view(found: Found) -> FoundView:
 
 
 def architecture_view(
-    row: ArchitectureRow, candidates: Sequence[CandidateRow], layers: Sequence[LayerView]
+    row: ArchitectureRow, candidates: Sequence[CandidateRow], layers: Sequence[LayerCost]
 ) -> ArchitectureView:
     """An architecture for its user."""
     trained = {c.key: c for c in candidates if c.result is not None}  # a candidate in two jobs is one measurement
@@ -193,6 +193,6 @@ def _measured(row: CandidateRow) -> MeasuredView:
         seconds=result.seconds,
         curve=result.curve,
         ran=result.ran,
-        has_weights="weights" in result.artifacts,
+        has_weights=result.weights is not None,
         made_by=result.made_by,
     )

@@ -20,7 +20,7 @@ from espalier.search.candidates import Candidate, blocked, is_undecidable, ready
 from espalier.search.datasets import DataPaths
 from espalier.search.events import EpochEvent
 from espalier.search.planners import Planner, Question
-from espalier.search.results import Evaluated, Execution, Failure, Outcome, Reported, Result
+from espalier.search.results import WEIGHTS, Evaluated, Execution, Failure, Outcome, Reported, Result
 from espalier.search.spec import JobSpec
 from espalier.search.version import VERSION
 from espalier.storage import candidates, jobs
@@ -163,8 +163,7 @@ class JobRun:
         return self.spec.keep_weights or any(key in one.needs.values() for one in self.candidates)
 
     def _has_weights(self, result: Result) -> bool:
-        weights = result.artifacts.get("weights")
-        return weights is not None and self.parts.store.has(weights)
+        return result.weights is not None and self.parts.store.has(result.weights)
 
     def _forget_lost(self) -> None:
         """What others need, and whose weights were deleted with the job that made them, is trained again."""
@@ -183,7 +182,7 @@ class JobRun:
             self._submit(candidate, self._training(candidate, execution))
 
     def _training(self, candidate: Candidate, execution: Execution) -> Task:
-        needs = {role: self.done[key].artifacts["weights"] for role, key in candidate.needs.items()}
+        needs = {role: self.done[key].artifacts[WEIGHTS] for role, key in candidate.needs.items()}
         return Task(
             evaluate_candidate,
             (candidate, {role: self.parts.store.path(hash) for role, hash in needs.items()}, execution),

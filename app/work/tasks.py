@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from espalier.app.schemas import CatalogArchitecture, CatalogEntry, CostView, GroupView, KeptView, LayerView, Shares
-from espalier.models.config import ChannelConfig, Shape
+from espalier.app.schemas import CatalogArchitecture, CatalogEntry, CostView, GroupView, KeptView, Shares
+from espalier.models.config import ChannelConfig, LayerCost, Shape
 from espalier.search.candidates import Candidate
 from espalier.search.datasets import DataPaths
 from espalier.search.estimate import PlanEstimate
@@ -119,8 +119,8 @@ def describe_architecture(
     )
 
 
-def receipt_of(config: ChannelConfig) -> list[LayerView]:
+def receipt_of(config: ChannelConfig) -> list[LayerCost]:
     """The cost of a network, layer by layer."""
     from espalier.models.cost import receipt
 
-    return [LayerView.model_validate(row._asdict()) for row in receipt(config)]
+    return receipt(config)

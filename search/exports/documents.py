@@ -37,7 +37,7 @@ def _document(source: Source) -> dict[str, Any]:
         "id": source.config.id,
         "hash": content_hash(config),
         "cost": source.network.cost._asdict(),
-        "layers": [row._asdict() for row in receipt(source.config)],
+        "layers": [row.model_dump(mode="json") for row in receipt(source.config)],
         **{name: value for name, value in known.items() if value is not None},
         "made_by": f"espalier {VERSION}",
     }

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 
-from espalier.models.cost import LayerCost, receipt
+from espalier.models.config import LayerCost
+from espalier.models.cost import receipt
 from espalier.search.exports.base import Source
 from espalier.search.file import File
 
@@ -15,7 +16,7 @@ def to_csv(source: Source) -> File:
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     names = {"inputs": "in", "outputs": "out"}
-    table.writerow([names.get(field, field) for field in LayerCost._fields])
+    table.writerow([names.get(field, field) for field in LayerCost.model_fields])
     for row in receipt(source.config):
-        table.writerow(["x".join(map(str, value)) if isinstance(value, tuple) else value for value in row])
+        table.writerow(["x".join(map(str, value)) if isinstance(value, tuple) else value for _, value in row])
     return File(text.getvalue().encode(), "text/csv", "csv")

@@ -67,7 +67,3 @@ class Planner(ABC, Generic[OptionsT]):
         )
         found.setdefault(candidate.key, candidate)
         return candidate.key
-
-
-class NoOptions(Frozen):
-    """No options."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import chain, islice
 
+from espalier.models.document import NoOptions
 from espalier.search.arms import ARMS
 from espalier.search.candidates import Candidate
 from espalier.search.errors import SpecError
-from espalier.search.planners.base import NoOptions, Planner
+from espalier.search.planners.base import Planner
 from espalier.search.results import Outcome
 
 MOST_CANDIDATES = 5000

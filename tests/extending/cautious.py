@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from espalier.models.document import NoOptions
 from espalier.search.arms import ARMS
 from espalier.search.candidates import Candidate
-from espalier.search.planners.base import NoOptions, Planner
+from espalier.search.planners.base import Planner
 from espalier.search.results import Outcome
 
 

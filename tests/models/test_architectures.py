@@ -6,8 +6,9 @@ import pytest
 import torch
 from pydantic import JsonValue
 
-from espalier.models.architectures import ARCHITECTURES, NoOptions, architecture, names
+from espalier.models.architectures import ARCHITECTURES, architecture, names
 from espalier.models.cost import cost
+from espalier.models.document import NoOptions
 from espalier.models.errors import ArchitectureError, UnknownArchitecture
 from espalier.models.network import build, dense
 

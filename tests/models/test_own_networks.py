@@ -12,8 +12,9 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from espalier.models.architectures import ARCHITECTURES, Architecture, NoOptions
+from espalier.models.architectures import ARCHITECTURES, Architecture
 from espalier.models.config import ChannelConfig, ChannelMask
+from espalier.models.document import NoOptions
 from espalier.models.errors import ArchitectureError, TraceError
 from espalier.models.network import Network, build, dense, forget_traced, thinned
 from espalier.models.self_check import self_check

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from espalier.models.architectures import ARCHITECTURES, AS_PAPERS, Architecture, NoOptions
+from espalier.models.architectures import ARCHITECTURES, AS_PAPERS, Architecture
 from espalier.models.channels.rules import elementwise
 from espalier.models.config import ChannelConfig
+from espalier.models.document import NoOptions
 from espalier.models.errors import SurgeryError
 from espalier.models.initialise import initialise
 from espalier.models.network import Network, dense, forget_traced

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+from espalier.models.document import NoOptions
 from espalier.search.arms.base import Planned
 from espalier.search.arms.dense import Dense
 from espalier.search.arms.pruned import Pruned
@@ -13,7 +14,6 @@ from espalier.search.arms.uniform import Uniform
 from espalier.search.candidates import Candidate
 from espalier.search.errors import SpecError
 from espalier.search.planners import Planner
-from espalier.search.planners.base import NoOptions
 from espalier.search.results import Failure, Outcome
 from espalier.search.spec import Budget
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from torch import nn
 
-from espalier.models.architectures import ARCHITECTURES, Architecture, NoOptions
+from espalier.models.architectures import ARCHITECTURES, Architecture
 from espalier.models.config import ChannelConfig
+from espalier.models.document import NoOptions
 from espalier.models.network import Network, build, dense, forget_traced, thinned
 from espalier.models.self_check import random_mask
 from espalier.models.weights import packed
