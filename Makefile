@@ -19,7 +19,8 @@ demo: $(INSTALLED)
 	$(BIN)/espalier demo
 
 test: $(INSTALLED)
-	$(BIN)/pytest -m "not long"
+	$(BIN)/pytest -m "not long and not alone" --numprocesses auto --maxprocesses 4 --dist worksteal
+	$(BIN)/pytest -m "alone and not long"
 
 test-long: $(INSTALLED)
 	$(BIN)/pytest -m long --timeout 1200

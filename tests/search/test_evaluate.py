@@ -34,7 +34,7 @@ SPEC = {
     "seeds": [0],
     "recipe": {"epochs": 2, "batch_size": 64},
 }
-FAST = Execution(precision="bfloat16", channels_last=True)
+LAST = Execution(channels_last=True)
 
 
 def spec(**changes: object) -> JobSpec:
@@ -49,7 +49,7 @@ def candidates(digits: Data) -> dict[str, Candidate]:
 @pytest.fixture(scope="module")
 def parent(candidates: dict[str, Candidate], paths: DataPaths, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("parent") / "parent.safetensors"
-    path.write_bytes(evaluate(candidates["slimming parent seed 0"], {}, FAST, paths).artifacts["weights"])
+    path.write_bytes(evaluate(candidates["slimming parent seed 0"], {}, LAST, paths).artifacts["weights"])
     return path
 
 
@@ -69,7 +69,7 @@ def test_a_result_says_what_was_trained(
     candidate = candidates[label]
     told: list[Reported] = []
     needs = needs_of(candidate, parent)
-    evaluated = evaluate(candidate, needs, FAST, paths, report=told.append)
+    evaluated = evaluate(candidate, needs, LAST, paths, report=told.append)
     result = evaluated.result
     assert result.key == candidate.key
     assert result.cost == Network.of(result.config).cost
@@ -82,7 +82,7 @@ def test_a_result_says_what_was_trained(
     if candidate.budget:
         assert result.cost.params <= 0.3 * whole(paths).cost.params
     build(result.config).load_state_dict(safetensors.torch.load(evaluated.artifacts["weights"]))
-    again = evaluate(candidate, needs, FAST, paths, keep_weights=False)
+    again = evaluate(candidate, needs, LAST, paths, keep_weights=False)
     assert (again.result.test, again.result.curve, again.artifacts) == (result.test, result.curve, {})
 
 
@@ -115,7 +115,7 @@ def test_what_leaves_reaches_the_accuracy_that_was_measured(
     candidates: dict[str, Candidate], parent: Path, paths: DataPaths, tmp_path: Path
 ) -> None:
     """From the Python file and the weights alone, on pixels as an image file has them."""
-    evaluated = evaluate(candidates["slimming params=0.3 seed 0"], {"parent": parent}, FAST, paths)
+    evaluated = evaluate(candidates["slimming params=0.3 seed 0"], {"parent": parent}, LAST, paths)
     (tmp_path / "w").write_bytes(evaluated.artifacts["weights"])
     file: dict[str, Any] = {}
     exec(export("python", evaluated.result.config, tmp_path / "w").content, file)
@@ -132,13 +132,13 @@ def test_what_leaves_reaches_the_accuracy_that_was_measured(
 
 def test_a_parent_is_needed_where_one_is_named(candidates: dict[str, Candidate], paths: DataPaths) -> None:
     with pytest.raises(ValueError, match=r"'slimming params=0\.3 seed 0' needs the weights of its parent"):
-        evaluate(candidates["slimming params=0.3 seed 0"], {}, FAST, paths)
+        evaluate(candidates["slimming params=0.3 seed 0"], {}, LAST, paths)
 
 
 def test_other_images_than_planned_are_refused(candidates: dict[str, Candidate], paths: DataPaths) -> None:
     stale = candidates["dense seed 0"].model_copy(update={"data": "other"})
     with pytest.raises(SpecError, match="digits has other images than when the job was submitted"):
-        evaluate(stale, {}, FAST, paths)
+        evaluate(stale, {}, LAST, paths)
 
 
 def test_networks_that_select_channels_are_searched_like_all_others(paths: DataPaths, tmp_path: Path) -> None:
@@ -147,11 +147,11 @@ def test_networks_that_select_channels_are_searched_like_all_others(paths: DataP
     wanted = spec(target=target, recipe={"epochs": 1, "batch_size": 128}, budgets=[{"metric": "macs", "keep": 0.5}])
     trained = {c.label: c for c in planned(wanted, load("digits", paths).fingerprint)}
     path = tmp_path / "parent"
-    path.write_bytes(evaluate(trained["slimming parent seed 0"], {}, FAST, paths).artifacts["weights"])
+    path.write_bytes(evaluate(trained["slimming parent seed 0"], {}, LAST, paths).artifacts["weights"])
     chosen = {}
     for label in ("slimming macs=0.5 seed 0", "slimming inherited macs=0.5 seed 0", "uniform macs=0.5 seed 0"):
         candidate = trained[label]
-        evaluated = evaluate(candidate, needs_of(candidate, path), FAST, paths)
+        evaluated = evaluate(candidate, needs_of(candidate, path), LAST, paths)
         state, config = safetensors.torch.load(evaluated.artifacts["weights"]), evaluated.result.config
         assert all(tuple(state[f"{name}.index"].tolist()) == picks for name, picks in config.picks.items())
         chosen[label] = config
@@ -175,7 +175,7 @@ def test_weights_say_how_images_are_prepared_and_how_good_they_are(parent: Path,
 def test_a_stretched_training_says_so(digits: Data, paths: DataPaths) -> None:
     wanted = spec(recipe={"epochs": 1, "batch_size": 128, "match": "compute"}, baselines=["uniform"], methods=[])
     candidate = next(c for c in planned(wanted, digits.fingerprint) if c.origin.kind == "uniform")
-    ran = evaluate(candidate, {}, FAST, paths, keep_weights=False).result.ran
+    ran = evaluate(candidate, {}, LAST, paths, keep_weights=False).result.ran
     assert ran.epochs == 2
     assert ran.notes == ("trained for 2 epochs instead of 1, to spend what the dense network does",)
 
@@ -184,15 +184,15 @@ def test_a_run_that_was_killed_goes_on_where_it_was(
     candidates: dict[str, Candidate], paths: DataPaths, tmp_path: Path
 ) -> None:
     candidate, path = candidates["uniform params=0.3 seed 0"], tmp_path / "checkpoint"
-    undisturbed = evaluate(candidate, {}, FAST, paths)
+    undisturbed = evaluate(candidate, {}, LAST, paths)
 
     def kill(told: Reported) -> None:
         if told.point.epoch == 1:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        evaluate(candidate, {}, FAST, paths, checkpoint=path, report=kill)
-    resumed = evaluate(candidate, {}, FAST, paths, checkpoint=path)
+        evaluate(candidate, {}, LAST, paths, checkpoint=path, report=kill)
+    resumed = evaluate(candidate, {}, LAST, paths, checkpoint=path)
     assert (resumed.result.curve, resumed.result.test) == (undisturbed.result.curve, undisturbed.result.test)
 
 

@@ -27,6 +27,8 @@ from espalier.search.events import EpochEvent
 from espalier.search.states import FINISHED
 from espalier.storage.database import Database
 
+pytestmark = pytest.mark.alone
+
 SPEC: dict[str, Any] = {
     "target": {"arch": "vgg11", "options": {"width": 0.1}, "dataset": "digits"},
     "budgets": [{"metric": "params", "keep": 0.3}],
@@ -45,7 +47,11 @@ def free_port() -> int:
 class Serve:
     """`espalier serve` in a process of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, measured: Path) -> None:
+        """`measured` is shared by all services: how networks are computed here, which timing finds out once."""
+        (folder / "cache").mkdir(parents=True, exist_ok=True)
+        if not (folder / "cache" / "execution").exists():
+            (folder / "cache" / "execution").symlink_to(measured)
         self.port = free_port()
         self.environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("ESPALIER_")},
@@ -86,12 +92,17 @@ def until(condition: Callable[[], bool], seconds: float = 60) -> None:
         time.sleep(0.05)
 
 
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("execution")
+
+
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[..., Serve]]:
+def serve(tmp_path: Path, measured: Path) -> Iterator[Callable[..., Serve]]:
     started: list[Serve] = []
 
     def start(name: str = "data") -> Serve:
-        started.append(Serve(tmp_path / name))
+        started.append(Serve(tmp_path / name, measured))
         return started[-1]
 
     yield start
@@ -119,17 +130,12 @@ def wait_for_an_epoch(client: Client, job_id: str) -> None:
 def test_killed_in_the_middle_of_a_candidate_it_gives_the_same_front(
     serve: Callable[..., Serve], tmp_path: Path
 ) -> None:
-    """SIGKILL while candidates train, with epochs behind them, twice.
-
-    The choice of how networks are computed is shared, since it is measured.
-    """
+    """SIGKILL while candidates train, with epochs behind them, twice."""
     undisturbed = serve("calm")
     job = undisturbed.client.submit(SPEC).id
     assert finish(undisturbed.client, job).state == "succeeded"
     expected = front(undisturbed.client, job)
     undisturbed.end()
-    (tmp_path / "wild" / "cache").mkdir(parents=True)
-    (tmp_path / "calm" / "cache" / "execution").rename(tmp_path / "wild" / "cache" / "execution")
 
     service = serve("wild")
     job = service.client.submit(SPEC).id
