@@ -42,12 +42,19 @@ class Ratios(Frozen):
 
 
 class Folder(Frozen):
-    """An image folder under the data root: train/<class>/… and test/<class>/…"""
+    """An image folder under the data root: train/<class>/… and test/<class>/…, or val/ in the place of either
+    test/ or the hold-out."""
 
     folder: Annotated[str, StringConstraints(min_length=1, max_length=500)]
     size: Whole | None = Field(
         default=None, ge=8, le=1024, description="edge in pixels; needed if images differ in size"
     )
+    fit: Literal["crop", "pad"] = Field(
+        default="crop",
+        description="how an image of other proportions becomes a square of that size: its middle, or all of it "
+        "between black bars",
+    )
+    channels: Literal[1, 3] = Field(default=3, description="1: grey, 3: colour")
 
 
 class Target(Frozen):

@@ -10,7 +10,8 @@ from espalier.search.datasets.base import Data, DataPaths, Dataset
 from espalier.search.datasets.digits import DIGITS
 from espalier.search.datasets.folder import FOLDER_RECIPES, read_folder
 from espalier.search.datasets.from_torchvision import CIFAR10, CIFAR100, FASHION_MNIST, MNIST
-from espalier.search.datasets.store import stored
+from espalier.search.datasets.store import stored, summary_of
+from espalier.search.datasets.summary import Summary
 from espalier.search.errors import SpecError, UnknownName
 from espalier.search.recipe import Recipe
 from espalier.search.spec import Folder, JobSpec
@@ -60,4 +61,9 @@ def load(dataset: str | Folder, paths: DataPaths) -> Data:
     return stored(entry.name, paths.cache, lambda: entry.read(paths.datasets))
 
 
-__all__ = ["DATASETS", "Data", "DataPaths", "Dataset", "load", "recipe_of", "recipes"]
+def summary(dataset: str | Folder, paths: DataPaths) -> Summary:
+    """What a data set consists of. Reads it on first use, and raises what `load` does."""
+    return summary_of(load(dataset, paths), paths.cache)
+
+
+__all__ = ["DATASETS", "Data", "DataPaths", "Dataset", "Summary", "load", "recipe_of", "recipes", "summary"]

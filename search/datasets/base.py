@@ -9,7 +9,9 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
+from espalier.models.document import Frozen
 from espalier.search.recipe import Recipe
 
 Bytes = NDArray[np.uint8]
@@ -23,6 +25,15 @@ class DataPaths(NamedTuple):
     datasets: Path
     """Root of image folders and downloads."""
     cache: Path
+
+
+class Files(Frozen):
+    """What image files were before they became arrays."""
+
+    sizes: dict[str, int] = Field(default_factory=dict, description="width x height, upright: how many")
+    modes: dict[str, int] = Field(default_factory=dict, description="Pillow's word for the kind of pixels: how many")
+    converted: dict[str, int] = Field(default_factory=dict, description="what was done to them: to how many")
+    notes: tuple[str, ...] = Field(default=(), description="what else should be known")
 
 
 @dataclass(frozen=True)
@@ -76,6 +87,10 @@ class Raw(NamedTuple):
     train: Images
     test: Images
     classes: tuple[str, ...]
+    holdout: Images | None = None
+    """Where the data set has one of its own; else it is drawn from the training images."""
+    files: Files = Files()
+    """What its images were, where they were files."""
 
 
 @dataclass(frozen=True)

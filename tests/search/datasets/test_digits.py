@@ -12,7 +12,7 @@ from espalier.search.datasets.digits import DIGITS
 
 def test_digits_come_with_the_package(digits: Data) -> None:
     assert digits.shape == (1, 32, 32)
-    assert (len(digits.train), len(digits.holdout), len(digits.test)) == (1293, 144, 360)
+    assert (len(digits.train), len(digits.holdout), len(digits.test)) == (1295, 142, 360)
     assert len(digits.classes) == 10
     assert digits.train.x.dtype == np.uint8
     assert set(digits.train.y) == set(range(10))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from espalier.search.datasets import DataPaths, load
+from espalier.search.datasets import DataPaths, load, summary
 from espalier.search.datasets.folder import read_folder
 from espalier.search.errors import DataUnavailable
 from espalier.search.spec import Folder
@@ -100,7 +101,7 @@ def folders_in_folders(root: Path) -> None:
         (truncated, r"train/cat/0.png of 'pets' is not a readable image"),
         (one_class, "has 1 class; it needs at least two"),
         (empty_class, "class 'eel' of 'pets' has no images in train/"),
-        (other_classes, "differ in their classes: dog, wolf"),
+        (other_classes, "'dog' of 'pets': images in train/, but none in test/"),
         (no_test, "has no test/ in it"),
         (link_outside, "is a link that leaves the data root"),
         (link_nowhere, r"train/cat/link.png is no file; images lie directly in train/<class>/"),
@@ -111,7 +112,7 @@ def test_a_folder_that_cannot_be_used_says_why(pets: DataPaths, spoil: object, w
     spoil(pets.datasets / "pets")  # type: ignore[operator]
     with pytest.raises(DataUnavailable, match=words):
         load(PETS, pets)
-    assert not list((pets.cache / "datasets").glob("*-1")), "nothing half-read may stay"
+    assert not list((pets.cache / "datasets").glob("[!.]*-2")), "nothing half-read may stay"
 
 
 @pytest.mark.parametrize("name", ["../outside", "/etc", "pets/../../outside"])
@@ -144,3 +145,95 @@ def test_a_fingerprint_names_the_files_and_the_size(pets: DataPaths) -> None:
 def test_hidden_files_are_no_images(pets: DataPaths) -> None:
     (pets.datasets / "pets" / "train" / "cat" / ".DS_Store").write_bytes(b"no image")
     assert len(load(PETS, pets).train) + len(load(PETS, pets).holdout) == 24
+
+
+@pytest.mark.parametrize("name", ["Thumbs.db", "desktop.ini", "Icon\r"])
+def test_what_file_managers_leave_is_no_image(name: str, pets: DataPaths) -> None:
+    (pets.datasets / "pets" / "train" / "cat" / name).write_bytes(b"no image")
+    assert len(load(PETS, pets).train) == 22
+
+
+@pytest.mark.parametrize("name", [".ipynb_checkpoints", "__MACOSX", "@eaDir"])
+def test_folders_of_the_system_are_no_classes(name: str, pets: DataPaths) -> None:
+    for part in ("train", "test"):
+        write_images(pets.datasets / "pets", part, (name,))
+    assert load(PETS, pets).classes == ("cat", "dog")
+
+
+def test_accents_of_a_mac_are_the_same_letters(pets: DataPaths) -> None:
+    for part, name in (("train", "caf\u00e9"), ("test", "cafe\u0301")):
+        write_images(pets.datasets / "pets", part, (name,))
+    assert load(PETS, pets).classes == ("caf\u00e9", "cat", "dog")
+    write_images(pets.datasets / "pets", "train", ("cafe\u0301",))
+    with pytest.raises(DataUnavailable, match="two folders of the name 'caf\u00e9'"):
+        load(PETS, pets)
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "validation"])
+def test_images_to_choose_by_are_tested_on_where_there_are_no_others(name: str, pets: DataPaths) -> None:
+    (pets.datasets / "pets" / "test").rename(pets.datasets / "pets" / name)
+    data = load(PETS, pets)
+    assert [len(part) for part in (data.train, data.holdout, data.test)] == [22, 2, 24]
+    assert summary(PETS, pets).files.notes == (
+        f"{name}/ is tested on, since there is no test/; images to choose by are drawn from train/",
+    )
+
+
+def test_images_to_choose_by_are_the_holdout_beside_those_to_test_on(pets: DataPaths) -> None:
+    write_images(pets.datasets / "pets", "val", count=3)
+    data = load(PETS, pets)
+    assert [len(part) for part in (data.train, data.holdout, data.test)] == [24, 6, 24]
+    assert summary(PETS, pets).files.notes == ()
+
+
+def test_a_class_of_one_image_is_trained_on_and_said(pets: DataPaths) -> None:
+    for part in ("train", "test"):
+        write_images(pets.datasets / "pets", part, ("eel",), count=1)
+    data = load(PETS, pets)
+    assert np.bincount(data.train.y).tolist() == [11, 11, 1]
+    assert np.bincount(data.holdout.y).tolist() == [1, 1]
+    assert summary(PETS, pets).files.notes == ("none held out of eel: one image in train/",)
+
+
+def test_where_no_class_has_an_image_to_spare_there_is_nothing_to_choose_by(pets: DataPaths) -> None:
+    for part in ("train", "test"):
+        write_images(pets.datasets / "few", part, count=1)
+    with pytest.raises(DataUnavailable, match=r"every class of 'few' has one image in train/.* or a part val/"):
+        load(Folder(folder="few"), pets)
+
+
+def test_grey_folders_may_stay_one_channel(pets: DataPaths) -> None:
+    assert load(Folder(folder="pets", channels=1), pets).shape == (1, 8, 8)
+
+
+def test_a_name_that_no_file_system_takes_is_no_folder(pets: DataPaths) -> None:
+    with pytest.raises(DataUnavailable, match=r"folder 'aaa.*' cannot be looked for"):
+        load(Folder(folder="a" * 300), pets)
+
+
+def test_names_with_line_breaks_leak_no_path(pets: DataPaths) -> None:
+    (pets.datasets / "pets" / "train" / "cat" / "a\nb.png").write_bytes(b"no image")
+    with pytest.raises(DataUnavailable) as refused:
+        load(PETS, pets)
+    assert str(pets.datasets) not in str(refused.value)
+    assert "'train/cat/a\\nb.png' of 'pets' is not a readable image" in str(refused.value)
+
+
+def test_reading_holds_little_more_than_its_arrays(pets: DataPaths) -> None:
+    """At most one and a half times; noise as JPEG, so that files are large, too."""
+    draws = np.random.default_rng(0)
+    for part in ("train", "test"):
+        for name in ("cat", "dog"):
+            for index in range(150):
+                pixels = draws.integers(0, 256, (96, 96, 3), np.uint8)
+                (pets.datasets / "big" / part / name).mkdir(parents=True, exist_ok=True)
+                Image.fromarray(pixels).save(pets.datasets / "big" / part / name / f"{index}.jpg")
+    load(PETS, pets)  # everything is imported
+    tracemalloc.start()  # numpy tells it of its arrays, Pillow not of its pictures
+    try:
+        data = load(Folder(folder="big"), pets)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    arrays = sum(part.x.nbytes for part in (data.train, data.holdout, data.test))
+    assert arrays <= peak <= 1.5 * arrays

@@ -11,7 +11,7 @@ import pytest
 
 from espalier.search.datasets import DataPaths, load
 from espalier.search.datasets.base import Images, Raw
-from espalier.search.datasets.store import HOLDOUT_MOST, stored
+from espalier.search.datasets.store import stored
 from espalier.search.spec import Folder
 
 PETS = Folder(folder="pets")
@@ -42,13 +42,7 @@ def test_two_processes_may_read_at_once(tmp_path: Path) -> None:
         f"print(len(load('digits', DataPaths(Path({str(tmp_path)!r}), Path({str(tmp_path)!r}))).train))"
     )
     running = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) for _ in range(2)]
-    assert [process.communicate()[0].strip() for process in running] == [b"1293", b"1293"]
-
-
-@pytest.mark.parametrize(("count", "holdout"), [(4, 1), (14, 1), (16, 2), (200, 20), (60_000, HOLDOUT_MOST)])
-def test_a_tenth_is_held_out_at_least_one_and_at_most_so_many(count: int, holdout: int, tmp_path: Path) -> None:
-    data = stored("some", tmp_path, lambda: raw(count))
-    assert (len(data.train), len(data.holdout), len(data.test)) == (count - holdout, holdout, 4)
+    assert [process.communicate()[0].strip() for process in running] == [b"1295", b"1295"]
 
 
 def test_labels_stay_with_their_images(tmp_path: Path) -> None:
@@ -93,8 +87,39 @@ def test_a_read_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_process_left_is_swept_away(tmp_path: Path) -> None:
-    left = tmp_path / "datasets" / ".new-some-1-abc"
+    left = tmp_path / "datasets" / ".new-some-2-abc"
     left.mkdir(parents=True)
     (left / "train_x.npy").write_bytes(b"half")
     stored("some", tmp_path, lambda: raw(20))
     assert not left.exists()
+
+
+def test_what_an_older_release_read_is_read_anew(tmp_path: Path) -> None:
+    """And given way: its split is another."""
+    old = tmp_path / "datasets" / "some-1"
+    old.mkdir(parents=True)
+    (tmp_path / "datasets" / "some-12").mkdir()
+    assert stored("some", tmp_path, lambda: raw(20)).fingerprint == "some-2"
+    assert not old.exists()
+    assert (tmp_path / "datasets" / "some-12").exists()
+
+
+@pytest.mark.parametrize("file", ["train_x.npy", "holdout_y.npy", "about.json"])
+@pytest.mark.parametrize("damage", ["gone", "empty", "cut short"])
+def test_what_is_damaged_is_made_again(file: str, damage: str, tmp_path: Path) -> None:
+    whole = stored("some", tmp_path, lambda: raw(20))
+    path = tmp_path / "datasets" / whole.fingerprint / file
+    content = path.read_bytes()
+    path.unlink() if damage == "gone" else path.write_bytes(
+        content[: len(content) // 2 if damage == "cut short" else 0]
+    )
+    again = stored("some", tmp_path, lambda: raw(20))
+    assert np.array_equal(again.train.x, raw(20).train.x[again.train.x[:, 0, 0, 0]])
+    assert path.read_bytes() == content
+
+
+def test_a_holdout_of_its_own_is_taken_as_it_is(tmp_path: Path) -> None:
+    given, own = raw(20), raw(6).train
+    data = stored("own", tmp_path, lambda: given._replace(holdout=own))
+    assert np.array_equal(data.train.x, given.train.x)
+    assert np.array_equal(data.holdout.x, own.x)
