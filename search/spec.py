@@ -41,6 +41,10 @@ class Ratios(Frozen):
         return f"ratios {content_hash(self, 6)}"
 
 
+FOLDER = "folder:"
+"""Before the name of an image folder, where a data set is named in one word."""
+
+
 class Folder(Frozen):
     """An image folder under the data root: train/<class>/… and test/<class>/…, or val/ in the place of either
     test/ or the hold-out."""
@@ -68,7 +72,7 @@ class Target(Frozen):
     @property
     def dataset_name(self) -> str:
         """The data set in one word."""
-        return self.dataset if isinstance(self.dataset, str) else f"folder:{self.dataset.folder}"
+        return self.dataset if isinstance(self.dataset, str) else f"{FOLDER}{self.dataset.folder}"
 
 
 class Choice(Frozen):

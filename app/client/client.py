@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.parse
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -22,8 +23,9 @@ from espalier.app.schemas import (
     PlanView,
 )
 from espalier.search.answers.values import Answer, CostName, Pareto
+from espalier.search.datasets.summary import Summary
 from espalier.search.events import EVENT
-from espalier.search.spec import JobSpec
+from espalier.search.spec import FOLDER, JobSpec
 from espalier.search.states import FINISHED
 
 T = TypeVar("T")
@@ -137,6 +139,10 @@ class Client:
         """What of an architecture can be pruned, and what cannot and why."""
         return self._get(CatalogArchitecture, f"/v1/catalog/architectures/{name}", **options)
 
+    def describe_dataset(self, name: str, **options: Any) -> Summary:
+        """What a data set consists of: a name, or `folder:NAME` with how it is to be read."""
+        return self._get(Summary, f"/v1/catalog/datasets/{urllib.parse.quote(name)}", **options)
+
     # --- HTTP ---------------------------------------------------------------------------------------------------------
 
     def _get(self, kind: type[T], path: str, **params: Any) -> T:
@@ -192,10 +198,12 @@ class Client:
         return response
 
 
-def dataset_of(text: str) -> str | dict[str, str]:
-    """A data set as a job spec names it, from how a command line does: a name, or `folder:NAME`."""
-    folder = text.removeprefix("folder:")
-    return text if folder == text else {"folder": folder}
+def dataset_of(text: str, **options: Any) -> str | dict[str, Any]:
+    """A data set as a job spec names it, from how a command line does: a name, or `folder:NAME`; options say how a
+    folder is read, and those that are None are left out."""
+    folder = text.removeprefix(FOLDER)
+    given = {name: value for name, value in options.items() if value is not None}
+    return text if folder == text and not given else {"folder": folder, **given}
 
 
 def _plain(spec: Spec) -> Any:

@@ -9,6 +9,7 @@ from rich.table import Table as RichTable
 
 from espalier.app.schemas import CatalogArchitecture, JobView, PlannedCandidate
 from espalier.search.answers.values import Answer, Pareto, Point, Sample
+from espalier.search.datasets.summary import Summary
 
 
 class Table(NamedTuple):
@@ -152,6 +153,24 @@ def architecture(about: CatalogArchitecture) -> tuple[Table | str, ...]:
         table("Channel groups", ("group", "width", "minimum", "stage", "layers"), groups),
         table("Layers whose outputs stay dense", ("layer", "reason"), ((k.layer, k.reason) for k in about.frozen)),
     )
+
+
+def dataset(name: str, about: Summary) -> tuple[Table | str, ...]:
+    """What a data set consists of."""
+    channels, height, width = about.shape
+    kind = "grey" if channels == 1 else "colour"
+    parts = about.images.items()
+    head = f"{name}: {', '.join(f'{sum(found.values()):,} {part}' for part, found in parts)}; {width}x{height} {kind}"
+    images = ((label, *(found[label] for _, found in parts)) for label in about.classes)
+    files = (
+        (words, what, count)
+        for words, found in (
+            ("size", about.files.sizes), ("kind of pixels", about.files.modes), ("done to it", about.files.converted)
+        )
+        for what, count in found.items()
+    )  # fmt: skip
+    found: list[Table | str] = [head, *about.files.notes, table("Images", ("class", *about.images), images)]
+    return (*found, table("Files", ("what", "", "images"), files)) if about.files.sizes else tuple(found)
 
 
 def _interval(interval: Sequence[float] | None, factor: float, form: str) -> str:

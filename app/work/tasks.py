@@ -9,11 +9,11 @@ from typing import Any
 from espalier.app.schemas import CatalogArchitecture, CatalogEntry, CostView, GroupView, KeptView, Shares
 from espalier.models.config import ChannelConfig, LayerCost, Shape
 from espalier.search.candidates import Candidate
-from espalier.search.datasets import DataPaths
+from espalier.search.datasets import DataPaths, Summary
 from espalier.search.estimate import PlanEstimate
 from espalier.search.file import File
 from espalier.search.results import Evaluated, Execution
-from espalier.search.spec import JobSpec
+from espalier.search.spec import Folder, JobSpec
 
 
 def prepare_job(spec: JobSpec, most: int, cores: int, paths: DataPaths) -> Execution:
@@ -117,6 +117,13 @@ def describe_architecture(
         prunable=Shares(params=params, macs=macs),
         frozen=[KeptView(layer=kept.layer, reason=kept.reason) for kept in network.coupling.kept],
     )
+
+
+def describe_dataset(dataset: str | Folder, paths: DataPaths) -> Summary:
+    """See `search.datasets.summary`."""
+    from espalier.search.datasets import summary
+
+    return summary(dataset, paths)
 
 
 def receipt_of(config: ChannelConfig) -> list[LayerCost]:

@@ -26,6 +26,8 @@ OF_THE_SYSTEM = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", 
 """What file managers leave behind."""
 DECODING = 64
 """Pictures that are decoded at once, at most, before they lie in the array."""
+NAMED = 20
+"""Sizes that a summary names; photographs may have thousands."""
 
 Listing = Mapping[str, list[Path]]
 """Class -> its files."""
@@ -133,8 +135,14 @@ def _read(folder: Path, parts: Mapping[str, Listing], wanted: Folder) -> Raw:
     shapes = {part.x.shape[2:] for part in images.values()}
     if len(shapes) > 1:
         raise _of_several_sizes(folder, shapes)
-    files = Files(notes=tuple(_notes(parts)), **{name: dict(found.most_common()) for name, found in seen.items()})
+    files = Files(notes=tuple(_notes(parts)), **{name: _commonest(found) for name, found in seen.items()})
     return Raw(images["train"], images["test"], tuple(parts["train"]), images.get("holdout"), files)
+
+
+def _commonest(found: Counter[str]) -> dict[str, int]:
+    named = dict(found.most_common(NAMED))
+    others = found.total() - sum(named.values())
+    return named | ({"others": others} if others else {})
 
 
 def _notes(parts: Mapping[str, Listing]) -> Iterator[str]:

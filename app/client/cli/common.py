@@ -24,6 +24,12 @@ Token = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON, for programs")]
 
+Size = Annotated[int | None, typer.Option(min=8, max=1024, help="of a folder's images: edge in pixels")]
+Fit = Annotated[
+    str | None, typer.Option(help="how a folder's images become square: crop (default) or pad with black bars")
+]
+Channels = Annotated[int | None, typer.Option(help="of a folder's images: 1 for grey, 3 for colour (default)")]
+
 LOCAL = "http://127.0.0.1:8000"
 
 

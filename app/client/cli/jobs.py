@@ -11,7 +11,19 @@ import typer
 from rich.console import Console
 
 from espalier.app.client import tables
-from espalier.app.client.cli.common import LOCAL, AsJson, Token, Url, connected, console, option_of, show
+from espalier.app.client.cli.common import (
+    LOCAL,
+    AsJson,
+    Channels,
+    Fit,
+    Size,
+    Token,
+    Url,
+    connected,
+    console,
+    option_of,
+    show,
+)
 from espalier.app.client.client import Client, ClientError, dataset_of
 from espalier.app.client.progress import follow
 from espalier.search.states import JobState
@@ -38,6 +50,9 @@ def submit(
 def search(
     arch: Annotated[str, typer.Option(help="see `espalier catalog`")],
     dataset: Annotated[str, typer.Option(help="a data set, or folder:NAME for images under the data root")],
+    size: Size = None,
+    fit: Fit = None,
+    channels: Channels = None,
     option: Annotated[
         list[str] | None, typer.Option(help="factory option, for example width=0.5 or blocks=[4,0,3]")
     ] = None,
@@ -57,7 +72,11 @@ def search(
     options = dict(map(option_of, option or []))
     spec: dict[str, Any] = {
         "name": name,
-        "target": {"arch": arch, "options": options, "dataset": dataset_of(dataset)},
+        "target": {
+            "arch": arch,
+            "options": options,
+            "dataset": dataset_of(dataset, size=size, fit=fit, channels=channels),
+        },
         "seeds": list(range(seeds)),
         "recipe": {"preset": preset, "epochs": epochs},
     }

@@ -10,7 +10,18 @@ from typing import Annotated
 import typer
 
 from espalier.app.client import tables
-from espalier.app.client.cli.common import LOCAL, AsJson, Token, Url, connected, option_of, show
+from espalier.app.client.cli.common import (
+    LOCAL,
+    AsJson,
+    Channels,
+    Fit,
+    Size,
+    Token,
+    Url,
+    connected,
+    option_of,
+    show,
+)
 from espalier.search.answers.values import CostName
 
 app = typer.Typer()
@@ -106,3 +117,22 @@ def catalog(
             for kind, entries in lists.items()
         ]
         show(as_json, lists, *found)
+
+
+@app.command()
+def data(
+    name: Annotated[str, typer.Argument(help="a data set, or folder:NAME for images under the data root")],
+    size: Size = None,
+    fit: Fit = None,
+    channels: Channels = None,
+    save: Annotated[Path | None, typer.Option(help="file for four of its pictures, as a PNG")] = None,
+    url: Url = LOCAL,
+    token: Token = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show what a data set consists of: images by part and class, and what their files were."""
+    with connected(url, token) as client:
+        about = client.describe_dataset(name, size=size, fit=fit, channels=channels)
+    if save is not None:
+        save.write_bytes(about.samples)
+    show(as_json, about, *tables.dataset(name, about))

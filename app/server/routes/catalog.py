@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import JsonValue, TypeAdapter, ValidationError
@@ -13,8 +13,10 @@ from starlette.exceptions import HTTPException
 from espalier.app.schemas import CatalogArchitecture, CatalogEntry
 from espalier.app.server.deps import ServiceDep
 from espalier.app.server.errors import problems
-from espalier.app.work.tasks import describe_architecture, describe_catalog
+from espalier.app.work.tasks import describe_architecture, describe_catalog, describe_dataset
 from espalier.models.config import Shape
+from espalier.search.datasets import Summary
+from espalier.search.spec import FOLDER, Folder
 
 router = APIRouter(prefix="/v1/catalog", tags=["catalog"])
 
@@ -91,3 +93,37 @@ def architecture(
     if name not in known:
         raise HTTPException(404, f"no architecture {name[:200]!r}; there are: {', '.join(known)}")
     return service.ask_once(describe_architecture, name, classes, shape, options)
+
+
+def _folder_options(
+    size: Annotated[int | None, Query(ge=8, le=1024, description="edge in pixels")] = None,
+    fit: Annotated[Literal["crop", "pad"] | None, Query(description="how other proportions become a square")] = None,
+    channels: Annotated[int | None, Query(description="1: grey, 3: colour")] = None,
+) -> dict[str, Any]:
+    if channels not in (None, 1, 3):
+        raise HTTPException(422, f"channels is 1 for grey or 3 for colour, got {channels}")
+    given = {"size": size, "fit": fit, "channels": channels}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _folder(name: str, options: dict[str, Any]) -> Folder:
+    try:
+        return Folder(folder=name, **options)
+    except ValidationError as error:
+        raise HTTPException(422, f"the folder's name: {error.errors()[0]['msg']}") from error
+
+
+@router.get("/datasets/{name:path}", operation_id="describe_dataset", responses=problems(404, 422))
+def dataset(name: str, service: ServiceDep, options: Annotated[dict[str, Any], Depends(_folder_options)]) -> Summary:
+    """One data set, or `folder:NAME`: images by part and class, what their files were, and how four of them look.
+
+    `size`, `fit` and `channels` say how a folder is to be read, as in a job's target.
+    """
+    if name.startswith(FOLDER):
+        return service.ask(describe_dataset, _folder(name.removeprefix(FOLDER), options), service.paths)
+    known = [entry.name for entry in service.ask_once(describe_catalog)["datasets"]]
+    if name not in known:
+        raise HTTPException(404, f"no data set {name[:200]!r}; there are: {', '.join(known)}, and {FOLDER}NAME")
+    if options:
+        raise HTTPException(422, f"{', '.join(options)} is for folders; {name} is read as it is")
+    return service.ask(describe_dataset, name, service.paths)

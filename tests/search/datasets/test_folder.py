@@ -45,6 +45,13 @@ def test_images_of_several_sizes_need_a_size(pets: DataPaths) -> None:
     assert load(Folder(folder="pets", size=16), pets).shape == (3, 16, 16)
 
 
+def test_a_summary_names_the_commonest_sizes(pets: DataPaths) -> None:
+    for width in range(9, 40):
+        Image.new("RGB", (width, 8)).save(pets.datasets / "pets" / "train" / "cat" / f"w{width}.png")
+    sizes = summary(Folder(folder="pets", size=8), pets).files.sizes
+    assert (len(sizes), sizes["8x8"], sizes["others"]) == (21, 48, 12)
+
+
 def test_grey_images_become_colour(pets: DataPaths) -> None:
     Image.new("L", (8, 8), 7).save(pets.datasets / "pets" / "train" / "cat" / "grey.png")
     assert load(PETS, pets).shape == (3, 8, 8)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from espalier.app.client import cli
 from espalier.app.client.cli.results import KINDS
@@ -13,6 +14,7 @@ from espalier.app.client.client import Client
 from tests.app.client.cli.conftest import Run
 from tests.app.client.cli.fakes import FakeClient
 from tests.app.world import World
+from tests.search.helpers import write_images
 
 
 def test_an_export_is_written(tmp_path: Path, fake: type[FakeClient], run: Run) -> None:
@@ -95,3 +97,16 @@ def test_one_architecture_of_the_catalog(reached: Client, run: Run) -> None:
     text = run(*words).output
     for part in ("vgg11 for 5 classes of 1x32x32", "Channel groups", "classifier"):
         assert part in text
+
+
+def test_data_shows_what_a_data_set_consists_of(world: World, reached: Client, run: Run, tmp_path: Path) -> None:
+    write_images(world.settings.datasets / "pets", "train")
+    write_images(world.settings.datasets / "pets", "test")
+    ran = run("data", "folder:pets", "--size", "16", "--save", str(tmp_path / "four.png"))
+    assert ran.exit_code == 0, ran.output
+    assert "folder:pets: 22 train, 2 holdout, 24 test; 16x16 colour" in ran.output
+    assert [line.split() for line in ran.output.splitlines() if line.startswith("cat")] == [["cat", "11", "1", "12"]]
+    with Image.open(tmp_path / "four.png") as shown:
+        assert shown.size == (4 * 16, 16)
+    as_json = json.loads(run("data", "folder:pets", "--channels", "1", "--json").output)
+    assert as_json == reached.describe_dataset("folder:pets", channels=1).model_dump(mode="json")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
 
 from espalier.app.server.routes.catalog import KINDS
 from tests.app.world import World, problem
+from tests.search.helpers import write_images
 
 
 def test_the_catalog_lists_and_describes(world: World) -> None:
@@ -91,3 +93,42 @@ def test_every_list_is_there_and_described(world: World) -> None:
     described = world.get("/openapi.json")["paths"]
     for kind, words in KINDS.items():
         assert described[f"/v1/catalog/{kind}"]["get"]["description"] == words
+
+
+def test_a_data_set_is_summed_up(world: World) -> None:
+    about = world.get("/v1/catalog/datasets/digits")
+    assert about["shape"] == [1, 32, 32]
+    assert {part: sum(found.values()) for part, found in about["images"].items()} == {
+        "train": 1295, "holdout": 142, "test": 360,
+    }  # fmt: skip
+    assert base64.b64decode(about["samples"]).startswith(b"\x89PNG")
+
+
+def test_a_folder_is_summed_up_as_it_would_be_read(world: World) -> None:
+    for part in ("train", "val"):
+        write_images(world.settings.datasets / "my" / "pets", part)
+    about = world.get("/v1/catalog/datasets/folder:my/pets", size=16, fit="pad", channels=1)
+    assert about["shape"] == [1, 16, 16]
+    assert about["files"]["sizes"] == {"8x8": 48}
+    assert "val/ is tested on" in about["files"]["notes"][0]
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "status", "words"),
+    [
+        ("nonsense", {}, 404, "no data set 'nonsense'; there are: digits"),
+        ("digits", {"size": 16}, 422, "size is for folders; digits is read as it is"),
+        ("folder:none", {}, 422, "no folder 'none' in the data root"),
+        ("folder:none", {"size": 7}, 422, "greater than or equal to 8"),
+        ("folder:none", {"fit": "squeeze"}, 422, "'crop' or 'pad'"),
+        ("folder:none", {"channels": 2}, 422, "1 for grey or 3 for colour, got 2"),
+        ("folder:" + "a" * 300, {}, 422, "cannot be looked for"),
+        ("folder:" + "a" * 600, {}, 422, "at most 500"),
+        ("folder:../x", {}, 422, "leaves the data root"),
+    ],
+)
+def test_bad_questions_about_data_say_why(
+    world: World, name: str, params: dict[str, Any], status: int, words: str
+) -> None:
+    world.settings.datasets.mkdir(parents=True)
+    problem(world.client.get(f"/v1/catalog/datasets/{name}", params=params), status, words)
