@@ -23,6 +23,9 @@ from espalier.storage.errors import DatabaseUnusable
 VERSION_TABLE = "espalier_version"
 """Optuna keeps its own `alembic_version` in the same database, and refuses to open it if there is a stranger in it."""
 
+CONNECTIONS = 40
+"""As many as a server's threads, so that none of them waits for one."""
+
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _SCHEMA_LOCK = 0x45535041  # any number, as long as every process uses the same
 
@@ -119,7 +122,11 @@ def without_password(url: str) -> str:
 
 
 def _engine_options(url: str) -> dict[str, Any]:
-    return {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {"pool_pre_ping": True}
+    pool = {"pool_size": CONNECTIONS, "max_overflow": 0}
+    if not url.startswith("sqlite"):
+        return pool | {"pool_pre_ping": True}
+    in_memory = sa.make_url(url).database in (None, "", ":memory:")
+    return {"connect_args": {"timeout": 60}} | ({} if in_memory else pool)
 
 
 def prepare_sqlite(connection: Any, _record: Any) -> None:

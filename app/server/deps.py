@@ -1,13 +1,15 @@
-"""What routes depend on: the service, a database session, a place in a listing."""
+"""What routes depend on: the service, a place in a listing.
+
+No database session is among them: one that ends in another thread than the route's holds a connection while it waits
+for that thread, and the threads wait for connections.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated, cast
 
 from fastapi import Depends, Query, Request
 from fastapi.security import HTTPBearer
-from sqlalchemy.orm import Session
 from starlette.exceptions import HTTPException
 
 from espalier.app.server.responses import BadCursor, position
@@ -23,15 +25,6 @@ def get_service(request: Request) -> Service:
 
 
 ServiceDep = Annotated[Service, Depends(get_service)]
-
-
-def get_session(service: ServiceDep) -> Iterator[Session]:
-    """A session that commits once, when the route is through."""
-    with service.database.session() as session:
-        yield session
-
-
-SessionDep = Annotated[Session, Depends(get_session, scope="function")]
 
 
 def get_position(cursor: Annotated[str | None, Query(max_length=200)] = None) -> int | None:

@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import DataError, DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -25,6 +26,8 @@ log = logging.getLogger("espalier.api")
 
 MEDIA_TYPE = "application/problem+json"
 MAX_BODY = 1024 * 1024
+RETRY_AFTER = "2"
+"""Seconds until it is worth trying again, where the service cannot serve a request now."""
 _LONGEST_DETAIL = 2000
 
 
@@ -37,6 +40,7 @@ STATUS: dict[type[Exception], int] = {
     Busy: 503,
     DataError: 422,  # a value no column can hold
     DBAPIError: 503,
+    NoConnection: 503,
     WorkerLost: 422,  # tracing ran into its limits: this request cannot be served
 }
 """Errors of the domain, and what they are called over HTTP."""
@@ -75,6 +79,8 @@ def problem(status: int, detail: str, errors: list[dict[str, Any]] | None = None
     """A problem document as a response."""
     if len(detail) > _LONGEST_DETAIL:
         detail = detail[:_LONGEST_DETAIL] + " …"
+    if status in (429, 503):
+        headers.setdefault("Retry-After", RETRY_AFTER)
     body = {"type": "about:blank", "title": http.HTTPStatus(status).phrase, "status": status, "detail": detail}
     if errors is not None:
         body["errors"] = errors
@@ -142,6 +148,8 @@ def _handler(status: int) -> Any:
     async def handle(_request: Request, error: Exception) -> JSONResponse:
         if isinstance(error, DataError):
             return problem(status, "a value in this request cannot be stored or looked up, such as a NUL character")
+        if isinstance(error, NoConnection):
+            return problem(status, "all connections to the database are in use; try again in a moment")
         if isinstance(error, DBAPIError):
             log.error("the database failed: %s", error.orig)
             return problem(status, "the database cannot serve this now (unreachable, locked or full); try later")

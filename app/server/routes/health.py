@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from espalier.app.schemas import Health
-from espalier.app.server.deps import BEARER, ServiceDep, SessionDep
+from espalier.app.server.deps import BEARER, ServiceDep
 from espalier.app.server.errors import problem, problems
 from espalier.app.server.metrics import registry
 
@@ -34,6 +34,7 @@ def readyz(service: ServiceDep) -> Health | JSONResponse:
     dependencies=[Depends(BEARER)],
     responses=problems(401),
 )
-def metrics(session: SessionDep) -> Response:
+def metrics(service: ServiceDep) -> Response:
     """Numbers for Prometheus, read from the database as they are asked for."""
-    return Response(generate_latest(registry(session)), media_type=CONTENT_TYPE_LATEST)
+    with service.database.session() as session:
+        return Response(generate_latest(registry(session)), media_type=CONTENT_TYPE_LATEST)

@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from espalier.app.schemas import CandidateView, EventView, JobView, Page, PlanView
 from espalier.app.server.body import DOCUMENTED, SpecDep
-from espalier.app.server.deps import Limit, Position, ServiceDep, SessionDep
+from espalier.app.server.deps import Limit, Position, ServiceDep
 from espalier.app.server.errors import problems
 from espalier.app.server.responses import candidate_view, event_data, event_view, job_view, page, plan_view
 from espalier.app.service import Service
@@ -94,31 +94,35 @@ def plan(spec: SpecDep, service: ServiceDep) -> Response:
 
 @router.get("", operation_id="list_jobs", responses=problems(422))
 def listing(
-    session: SessionDep, position: Position = None, limit: Limit = 50, state: JobState | None = None
+    service: ServiceDep, position: Position = None, limit: Limit = 50, state: JobState | None = None
 ) -> Page[JobView]:
     """Jobs, newest first."""
-    rows = jobs.page(session, state, position, limit + 1)
-    progress = trainings.progress(session, [row.id for row in rows])
+    with service.database.session() as session:
+        rows = jobs.page(session, state, position, limit + 1)
+        progress = trainings.progress(session, [row.id for row in rows])
     views = [job_view(row, progress[row.id]) for row in rows]
     return page(views, limit, rows[limit - 1].number if len(rows) > limit else 0)
 
 
 @router.get("/{job_id}", operation_id="get_job", responses=problems(404))
-def get(job_id: str, session: SessionDep) -> JobView:
+def get(job_id: str, service: ServiceDep) -> JobView:
     """One job."""
-    return job_view(jobs.get(session, job_id), trainings.progress(session, [job_id])[job_id])
+    with service.database.session() as session:
+        return job_view(jobs.get(session, job_id), trainings.progress(session, [job_id])[job_id])
 
 
 @router.post("/{job_id}/cancel", status_code=202, operation_id="cancel_job", responses=problems(404, 409))
-def cancel(job_id: str, session: SessionDep) -> JobView:
+def cancel(job_id: str, service: ServiceDep) -> JobView:
     """Stop a job. Running candidates end within seconds; finished results stay."""
-    return job_view(jobs.cancel(session, job_id), trainings.progress(session, [job_id])[job_id])
+    with service.database.session() as session:
+        return job_view(jobs.cancel(session, job_id), trainings.progress(session, [job_id])[job_id])
 
 
 @router.post("/{job_id}/retry", status_code=202, operation_id="retry_job", responses=problems(404, 409))
-def retry(job_id: str, session: SessionDep) -> JobView:
+def retry(job_id: str, service: ServiceDep) -> JobView:
     """Let a failed or cancelled job go on where it was."""
-    return job_view(jobs.retry(session, job_id), trainings.progress(session, [job_id])[job_id])
+    with service.database.session() as session:
+        return job_view(jobs.retry(session, job_id), trainings.progress(session, [job_id])[job_id])
 
 
 @router.delete("/{job_id}", status_code=204, operation_id="delete_job", responses=problems(404, 409))
@@ -128,10 +132,11 @@ def delete(job_id: str, service: ServiceDep) -> None:
 
 
 @router.get("/{job_id}/candidates", operation_id="list_candidates", responses=problems(404, 422))
-def candidates(job_id: str, session: SessionDep, position: Position = None, limit: Limit = 50) -> Page[CandidateView]:
+def candidates(job_id: str, service: ServiceDep, position: Position = None, limit: Limit = 50) -> Page[CandidateView]:
     """The candidates of a job, in the order of its plan."""
-    jobs.get(session, job_id)
-    rows = trainings.page(session, job_id, position or 0, limit + 1)
+    with service.database.session() as session:
+        jobs.get(session, job_id)
+        rows = trainings.page(session, job_id, position or 0, limit + 1)
     return page([candidate_view(row) for row in rows], limit, (position or 0) + limit)
 
 
@@ -144,7 +149,6 @@ def candidates(job_id: str, session: SessionDep, position: Position = None, limi
 def events(
     job_id: str,
     service: ServiceDep,
-    session: SessionDep,
     limit: Limit = 50,
     position: Position = None,
     accept: Annotated[str, Header()] = "*/*",
@@ -155,10 +159,11 @@ def events(
     `Last-Event-ID` resumes behind that event. With `Accept: application/json`, a page of events instead.
     """
     after = last_event_id if last_event_id is not None else position or 0
-    jobs.get(session, job_id)
-    if "application/json" in accept.lower() and "text/event-stream" not in accept.lower():
-        views = [event_view(row) for row in happened.after(session, job_id, after, limit + 1)]
-        return page(views, limit, views[limit - 1].id if len(views) > limit else 0)
+    with service.database.session() as session:
+        jobs.get(session, job_id)
+        if "application/json" in accept.lower() and "text/event-stream" not in accept.lower():
+            views = [event_view(row) for row in happened.after(session, job_id, after, limit + 1)]
+            return page(views, limit, views[limit - 1].id if len(views) > limit else 0)
     return EventSourceResponse(_follow(service, job_id, after))
 
 

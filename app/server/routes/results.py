@@ -7,14 +7,17 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Header, Query, Response
 
 from espalier.app.schemas import ArchitectureView, FoundView, Page
-from espalier.app.server.deps import Limit, Position, ServiceDep, SessionDep
+from espalier.app.server.deps import Limit, Position, ServiceDep
 from espalier.app.server.errors import problems
 from espalier.app.server.responses import architecture_view, found_view, page
+from espalier.app.service import Service
 from espalier.app.work.tasks import export_config, receipt_of
 from espalier.models.document import content_hash
 from espalier.search.answers.front import pareto as pareto_of
 from espalier.search.answers.values import Answer, CostName, Pareto
 from espalier.search.answers.verdict import answer
+from espalier.search.candidates import Candidate
+from espalier.search.results import Result
 from espalier.storage import architectures as found_architectures
 from espalier.storage import candidates, jobs
 
@@ -26,24 +29,26 @@ Count = Annotated[int | None, Query(ge=0, lt=2**63)]
 
 
 @router.get("/jobs/{job_id}/pareto", operation_id="get_pareto", responses=problems(404, 422))
-def pareto(job_id: str, session: SessionDep, cost: CostName = "params") -> Pareto:
+def pareto(job_id: str, service: ServiceDep, cost: CostName = "params") -> Pareto:
     """Cost against accuracy, means over seeds. Works while the job runs, on what there is."""
-    jobs.get(session, job_id)
-    return pareto_of(candidates.outcomes(session, job_id), cost)
+    return pareto_of(_outcomes(service, job_id), cost)
 
 
 @router.get("/jobs/{job_id}/verdict", operation_id="get_verdict", responses=problems(404))
-def verdict(job_id: str, session: SessionDep) -> Answer:
+def verdict(job_id: str, service: ServiceDep) -> Answer:
     """Is automatic pruning better than the baselines? Works while the job runs, on what there is."""
-    jobs.get(session, job_id)
-    outcomes = candidates.outcomes(session, job_id)
-    session.close()  # the bootstrap takes a moment
-    return answer(outcomes)
+    return answer(_outcomes(service, job_id))
+
+
+def _outcomes(service: Service, job_id: str) -> list[tuple[Candidate, Result]]:
+    with service.database.session() as session:
+        jobs.get(session, job_id)
+        return candidates.outcomes(session, job_id)
 
 
 @router.get("/architectures", operation_id="list_architectures", responses=problems(422))
 def architectures(
-    session: SessionDep,
+    service: ServiceDep,
     arch: Text = None,
     dataset: Text = None,
     method: Text = None,
@@ -58,7 +63,8 @@ def architectures(
     """Architectures across all jobs, grouped over seeds."""
     wanted = found_architectures.Filter(arch, dataset, method, origin, max_params, max_macs, min_accuracy)
     offset = position or 0
-    found = found_architectures.search(session, wanted, sort, offset, limit + 1)
+    with service.database.session() as session:
+        found = found_architectures.search(session, wanted, sort, offset, limit + 1)
     return page([found_view(one) for one in found], limit, offset + limit)
 
 

@@ -9,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 
 from espalier.app.server.errors import install, problems
 from espalier.app.service import Busy
@@ -96,6 +97,7 @@ def test_an_unexpected_error_shows_no_trace(world: World, monkeypatch: pytest.Mo
         (TaskFailed("RuntimeError", "secret internals", False), 500, "its log says more"),
         (DataError("SELECT 1", {}, Exception("secret internals")), 422, "NUL character"),
         (OperationalError("SELECT 1", {}, Exception("secret internals")), 503, "try later"),
+        (NoConnection("pool"), 503, "all connections to the database are in use"),
         (RuntimeError("secret internals"), 500, "its log says more"),
         (NotFound("x" * 5000), 404, " …"),
     ],
@@ -111,8 +113,10 @@ def test_errors_of_the_domain_have_a_status_and_their_own_words(error: Exception
 
     with TestClient(app, raise_server_exceptions=False) as client:
         body = problem(client.get("/"), status, words)
+        later = client.get("/").headers.get("Retry-After")
     assert "secret internals" not in json.dumps(body)
     assert len(body["detail"]) < 2100
+    assert (later is not None) == (status in (429, 503))
 
 
 def test_a_status_is_described_with_the_shape_of_a_problem() -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import time
 from typing import Any
 
+import httpx2
 import pytest
 
-from tests.app.world import SPEC, World, problem
+from tests.app.world import SPEC, TOKEN, World, listening, problem
 
 
 def test_a_submitted_job_is_found_where_it_says(world: World) -> None:
@@ -186,3 +188,18 @@ def test_an_epoch_tells_its_step_and_metrics(world: World) -> None:
     ).json()
     epoch = next(one["data"] for one in page["items"] if one["event"] == "epoch")
     assert (epoch["step"], epoch["metrics"]) == (1, {"loss": 1.0, "accuracy": 0.5})
+
+
+def test_hundreds_of_requests_at_once_are_all_answered(world: World) -> None:
+    """None waits for a connection that another one holds while it waits for a thread."""
+    job_id = world.submit()
+
+    async def ask(url: str) -> list[int]:
+        limits = httpx2.Limits(max_connections=None)
+        async with httpx2.AsyncClient(base_url=url, headers=TOKEN, timeout=60, limits=limits) as client:
+            paths = ("/v1/jobs", f"/v1/jobs/{job_id}", f"/v1/jobs/{job_id}/candidates", "/v1/architectures")
+            answers = await asyncio.gather(*(client.get(paths[i % len(paths)]) for i in range(300)))
+        return [answer.status_code for answer in answers]
+
+    with listening(world.client.app) as url:
+        assert set(asyncio.run(ask(url))) == {200}
