@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 import uvicorn
 
+from espalier.app.server.connections import listening_options
 from espalier.app.server.main import create_app
 from espalier.app.service import Service, make_inspector, make_runner, single_runner_lock, token_of
 from espalier.app.settings import Settings, SettingsError, load
@@ -80,6 +81,7 @@ def _listen(service: Service, host: str, port: int, new_token: str | None) -> No
         access_log=False,  # addresses may carry a token
         timeout_graceful_shutdown=GRACE_SECONDS,
         server_header=False,
+        **listening_options(),
     )
     server = _Server(config, service, new_token)
     # uvicorn repeats the signal that ended it; by default that would kill us before anything is put away
