@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import secrets
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ from espalier.search.datasets import DataPaths
 from espalier.search.machine import cores
 from espalier.storage import architectures, candidates, jobs, runners
 from espalier.storage.database import Database
+from espalier.storage.errors import NotFound
 from espalier.storage.store import Store
 from espalier.storage.studies import Studies
 
@@ -74,6 +76,12 @@ class Service:
             self._answers[key] = self.ask(function, *args)
         answer: T = self._answers[key]
         return answer
+
+    def intact(self, hashes: Iterable[str]) -> Iterator[Path]:
+        """The files of these artifacts, without those that are gone or damaged."""
+        for hash in hashes:
+            with contextlib.suppress(NotFound):
+                yield self.store.path(hash)
 
     def delete_job(self, job_id: str) -> None:
         """Forget a finished job with its study and everything nobody else refers to."""

@@ -4,6 +4,7 @@ SearchError
 ├── SpecError            a job that cannot work, found before anything runs
 │   ├── UnknownName      a method, data set or preset that does not exist
 │   └── DataUnavailable  a data set that is not on this machine, or is broken
+├── WeightsLost          weights that were kept, and are not there any more
 └── Diverged             a training run whose loss stopped being a number
 """
 
@@ -34,6 +35,12 @@ class UnknownName(SpecError):
 
 class DataUnavailable(SpecError):
     """A data set that is not on this machine, or is broken."""
+
+
+class WeightsLost(SearchError):
+    """Weights that were kept, and are not there any more."""
+
+    is_users = True
 
 
 class Diverged(SearchError):

@@ -61,17 +61,15 @@ def _begins_with(session: Session, text: str) -> ArchitectureRow:
     return found[0]
 
 
-def best_weights(session: Session, candidates: Sequence[CandidateRow]) -> str | None:
-    """The weights to hand out: of the newest job that kept some, the most accurate on the hold-out."""
+def weights_of(session: Session, candidates: Sequence[CandidateRow]) -> list[str]:
+    """Hashes of the weights that were kept, the best to hand out first: of the newest job, by hold-out accuracy."""
     keys = [row.key for row in candidates]
     query = sa.select(ArtifactRow).where(ArtifactRow.key.in_(keys), ArtifactRow.name == WEIGHTS)
     hashes = {(found.job_id, found.key): found.hash for found in session.scalars(query)}
     kept = [row for row in candidates if (row.job_id, row.key) in hashes]
-    newest = [row for row in kept if row.job_id == kept[-1].job_id]
-    if not newest:
-        return None
-    best = max(newest, key=lambda row: row.holdout or 0.0)
-    return hashes[best.job_id, best.key]
+    jobs = list(dict.fromkeys(row.job_id for row in kept))
+    kept.sort(key=lambda row: (jobs.index(row.job_id), row.holdout or 0.0), reverse=True)
+    return [hashes[row.job_id, row.key] for row in kept]
 
 
 class Filter(NamedTuple):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import tempfile
 from pathlib import Path
 
 from espalier.storage.errors import NotFound
+
+log = logging.getLogger("espalier.store")
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 
@@ -30,14 +33,22 @@ class Store:
         return name
 
     def path(self, name: str) -> Path:
-        """Where the file is. Raises NotFound."""
+        """Where the file is. What is in it is looked at: a file that is not what its name says is damaged, and is put
+        away. Raises NotFound."""
         path = self._path(name)
-        if not path.exists():
-            raise NotFound(f"no artifact {name!r}")
+        try:
+            with path.open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        except FileNotFoundError as error:
+            raise NotFound(f"no artifact {name!r}") from error
+        if found != name:
+            log.error("artifact %s is damaged; it is deleted, and made again where it is needed", name)
+            self.delete(name)
+            raise NotFound(f"artifact {name!r} was damaged")
         return path
 
     def has(self, name: str) -> bool:
-        """Whether the file is here."""
+        """Whether the file is here; what is in it is not looked at."""
         return self._path(name).exists()
 
     def delete(self, name: str) -> None:

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from espalier.app.service import Busy
 from espalier.app.work.executors.base import TaskFailed, WorkerLost
-from espalier.search.errors import SpecError
+from espalier.search.errors import SpecError, WeightsLost
 from espalier.storage.errors import IdempotencyClash, NotFound, StorageError, TooManyQueued, WrongState
 
 log = logging.getLogger("espalier.api")
@@ -114,7 +114,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(TaskFailed)
     async def _task(_request: Request, error: TaskFailed) -> JSONResponse:
         if error.is_users:
-            return problem(422, str(error))
+            return problem(404 if error.kind == WeightsLost.__name__ else 422, str(error))
         log.error("a task failed: %s: %s", error.kind, error)
         return problem(500, "the service failed to answer; its log says more")
 

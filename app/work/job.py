@@ -25,6 +25,7 @@ from espalier.search.spec import JobSpec
 from espalier.search.version import VERSION
 from espalier.storage import candidates, jobs
 from espalier.storage.database import Database
+from espalier.storage.errors import NotFound
 from espalier.storage.events import record
 from espalier.storage.jobs import Lease
 from espalier.storage.store import Store
@@ -92,7 +93,8 @@ class JobRun:
         while not is_undecidable(self.candidates, self.failed):
             self._enter_blocked(study)
             self._forget_lost()
-            self._fill(ready(self.candidates, self.done, self.failed), execution)
+            if not self._fill(ready(self.candidates, self.done, self.failed), execution):
+                continue
             if self.running:
                 for future in self._next():
                     self._enter(study, self._outcome(future))
@@ -172,14 +174,19 @@ class JobRun:
             if not self._has_weights(self.done[key]):
                 del self.done[key]
 
-    def _fill(self, waiting: list[Candidate], execution: Execution) -> None:
-        """Hand out candidates while there are cores for them."""
+    def _fill(self, waiting: list[Candidate], execution: Execution) -> bool:
+        """Hand out candidates while there are cores for them; whether what they need was there."""
         under_way = {candidate.key for candidate in self.running.values() if candidate}
         slots = max(1, self.parts.executor.cores // execution.threads) - len(under_way)
         for candidate in [c for c in waiting if c.key not in under_way][: max(0, slots)]:
+            try:
+                training = self._training(candidate, execution)
+            except NotFound:  # damaged: it is forgotten now, and trained again
+                return False
             with self._writing() as session:
                 candidates.start(session, self.lease.job_id, candidate)
-            self._submit(candidate, self._training(candidate, execution))
+            self._submit(candidate, training)
+        return True
 
     def _training(self, candidate: Candidate, execution: Execution) -> Task:
         needs = {role: self.done[key].artifacts[WEIGHTS] for role, key in candidate.needs.items()}

@@ -39,11 +39,11 @@ def validate_spec(spec: JobSpec, paths: DataPaths) -> PlanEstimate:
     return validate(spec, paths)
 
 
-def export_config(format: str, config: ChannelConfig, weights: Path | None) -> File:
+def export_config(format: str, config: ChannelConfig, weights: Path | None, are_lost: bool = False) -> File:
     """See `search.exports.export`."""
     from espalier.search.exports import export
 
-    return export(format, config, weights)
+    return export(format, config, weights, are_lost)
 
 
 def describe_catalog() -> dict[str, list[CatalogEntry]]:

@@ -27,11 +27,12 @@ EXPORTS: dict[str, Callable[[Source], File]] = {
 }
 
 
-def export(format: str, config: ChannelConfig, weights: Path | None) -> File:
-    """The file of that format. Raises UnknownName or SpecError."""
+def export(format: str, config: ChannelConfig, weights: Path | None, are_lost: bool = False) -> File:
+    """The file of that format. Raises UnknownName or SpecError; where it cannot do without weights that were kept and
+    `are_lost`, WeightsLost."""
     if format not in EXPORTS:
         raise UnknownName("export format", format, EXPORTS)
-    return EXPORTS[format](Source(config, weights))
+    return EXPORTS[format](Source(config, weights, are_lost))
 
 
 __all__ = ["EXPORTS", "File", "export", "read_document"]

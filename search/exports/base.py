@@ -15,7 +15,7 @@ from espalier.models.config import ChannelConfig
 from espalier.models.network import Network
 from espalier.models.tensors import precision_of
 from espalier.models.weights import notes_of
-from espalier.search.errors import SpecError
+from espalier.search.errors import SpecError, WeightsLost
 from espalier.search.results import Preprocessing
 from espalier.search.version import VERSION
 
@@ -26,8 +26,8 @@ CLOSE = 1e-3
 class Source:
     """A config and, if any were kept, a safetensors file of this architecture's trained weights."""
 
-    def __init__(self, config: ChannelConfig, weights: Path | None) -> None:
-        self.config, self.weights = config, weights
+    def __init__(self, config: ChannelConfig, weights: Path | None, are_lost: bool = False) -> None:
+        self.config, self.weights, self.are_lost = config, weights, are_lost
         self.network = Network.of(config)
 
     @cached_property
@@ -54,8 +54,14 @@ class Source:
         about = {name: text for name, text in self._written.items() if name in ("preprocessing", "measured")}
         return {"config": self.config.model_dump_json(), **about, "made_by": f"espalier {VERSION}"}
 
+    def check_not_lost(self) -> None:
+        """Raise WeightsLost if there were weights."""
+        if self.are_lost:
+            raise WeightsLost("the weights of this architecture are gone or damaged; submit its job again to train it")
+
     def trained(self) -> nn.Module:
-        """The module with its trained weights, if they were kept, else with fresh ones."""
+        """The module with its trained weights, if they were kept, else with fresh ones. Raises WeightsLost."""
+        self.check_not_lost()
         network = self.network.fresh() if self.weights is None else self.network.with_weights(self.weights)
         return network.module.eval()
 

@@ -10,6 +10,7 @@ from espalier.search.file import File
 
 def to_safetensors(source: Source) -> File:
     """Trained weights; the metadata carry the config, and how images are prepared."""
+    source.check_not_lost()
     if source.weights is None:
         raise SpecError(
             "no weights of this architecture were kept; submit the job with keep_weights, or export another format"

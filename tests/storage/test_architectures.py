@@ -97,7 +97,7 @@ def test_an_architecture_knows_every_training_of_it(database: Database, job_id: 
         assert architectures.config_of(row) == uniform
         assert architectures.cost_of(row) == (100, 1000)
         assert len(found) == 3
-        assert architectures.best_weights(session, found) == "f" * 64
+        assert architectures.weights_of(session, found)[0] == "f" * 64
         with pytest.raises(NotFound, match="no architecture 'nothing'"):
             architectures.architecture(session, "nothing")
 
@@ -111,11 +111,11 @@ def test_the_weights_handed_out_are_the_newest_jobs_and_the_best_of_it(database:
     with database.session() as session:
         uniform = candidates.outcomes(session, job_id)[1][1].config
         _, found = architectures.architecture(session, uniform.id)
-        assert architectures.best_weights(session, found) == "b" * 64
+        assert architectures.weights_of(session, found)[:3] == ["b" * 64, "c" * 64, "a" * 64]
         dense = candidates.outcomes(session, job_id)[0][1].config
         _, found = architectures.architecture(session, dense.id)
-        assert architectures.best_weights(session, found) is None
-        assert architectures.best_weights(session, []) is None
+        assert architectures.weights_of(session, found) == []
+        assert architectures.weights_of(session, []) == []
 
 
 def test_the_first_characters_of_an_id_may_stand_for_it(database: Database) -> None:

@@ -145,7 +145,7 @@ def test_weights_are_artifacts(old: Database) -> None:
     with old.session() as session:
         kept = {(row.job_id, row.key): (row.name, row.hash) for row in session.scalars(sa.select(ArtifactRow))}
         _, found = architectures.architecture(session, first.rows(LENET)[1]["architecture"])
-        assert architectures.best_weights(session, found) == first.rows(LENET)[4]["weights"], "best on the hold-out"
+        assert architectures.weights_of(session, found)[0] == first.rows(LENET)[4]["weights"], "best on the hold-out"
     assert kept == {
         (row["job_id"], row["key"]): ("weights", row["weights"])
         for row in first.release()["candidates"]

@@ -40,3 +40,15 @@ def test_it_says_what_it_has(tmp_path: Path) -> None:
 def test_a_file_of_another_process_is_found(tmp_path: Path) -> None:
     name = Store(tmp_path).put(b"weights")
     assert Store(tmp_path).path(name) == tmp_path / name[:2] / name[2:]
+
+
+@pytest.mark.parametrize("damaged", [b"weightS", b"weigh", b""])
+def test_a_file_that_is_not_what_its_name_says_is_put_away(damaged: bytes, tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    name = store.put(b"weights")
+    store.path(name).write_bytes(damaged)
+    with pytest.raises(NotFound, match="was damaged"):
+        store.path(name)
+    assert not store.has(name)
+    store.put(b"weights")
+    assert store.path(name).read_bytes() == b"weights"

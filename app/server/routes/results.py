@@ -91,10 +91,11 @@ def export(
     """The architecture as a file."""
     with service.database.session() as session:
         row, found = found_architectures.architecture(session, architecture_id)
-        best = found_architectures.best_weights(session, found)
+        kept = found_architectures.weights_of(session, found)
     config = found_architectures.config_of(row)
-    file = service.ask(export_config, format, config, service.store.path(best) if best else None)
-    version = {"id": row.id, "format": format, "weights": best}
+    weights = next(service.intact(kept), None)
+    file = service.ask(export_config, format, config, weights, bool(kept) and weights is None)
+    version = {"id": row.id, "format": format, "weights": weights and weights.name}
     etag = f'"{content_hash(version)}"'
     name = f"{row.arch.replace('/', '-')}-{row.id[:8]}.{file.suffix}"
     headers = {"ETag": etag, "Content-Disposition": f'attachment; filename="{name}"'}

@@ -93,6 +93,11 @@ def test_an_architecture_shows_its_layers_and_leaves_as_a_file(world: World, rea
             again = world.client.get(path, params={"format": format}, headers={"If-None-Match": tag})
             assert (again.status_code, again.content) == (304, b"")
     problem(world.client.get(path, params={"format": "pickle"}), 422, "there are: json, yaml")
+    world.service.store.path(weights).write_bytes(b"damaged")
+    for format in ("json", "python"):
+        assert world.client.get(path, params={"format": format}).status_code == 200, "they can do without"
+    problem(world.client.get(path, params={"format": "safetensors"}), 404, "gone or damaged; submit its job again")
+    problem(world.client.get(path, params={"format": "onnx"}), 404, "gone or damaged; submit its job again")
     short = world.client.get(f"/v1/architectures/{config.id[:10]}/export")  # as tables show it
     assert (short.content, short.headers["etag"]) == ((whole := world.client.get(path)).content, whole.headers["etag"])
     assert world.get(f"/v1/architectures/{config.id[:6]}") == about
