@@ -141,7 +141,7 @@ class Client:
 
     def describe_dataset(self, name: str, **options: Any) -> Summary:
         """What a data set consists of: a name, or `folder:NAME` with how it is to be read."""
-        return self._get(Summary, f"/v1/catalog/datasets/{urllib.parse.quote(name)}", **options)
+        return self._get(Summary, f"/v1/catalog/datasets/{name}", **options)
 
     # --- HTTP ---------------------------------------------------------------------------------------------------------
 
@@ -169,7 +169,7 @@ class Client:
     def _stream(self, job: str, after: int) -> Iterator[EventView]:
         headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
         try:
-            with self._http.stream("GET", f"/v1/jobs/{job}/events", headers=headers) as response:
+            with self._http.stream("GET", urllib.parse.quote(f"/v1/jobs/{job}/events"), headers=headers) as response:
                 if response.is_error:
                     response.read()
                     raise ClientError(_reason(response))
@@ -190,7 +190,7 @@ class Client:
         if ".." in path.split("/"):
             raise ClientError(f"{path} is no address of this service")
         try:
-            response = self._http.request(method, path, **options)
+            response = self._http.request(method, urllib.parse.quote(path), **options)  # names may hold anything
         except httpx2.TransportError as error:
             raise ClientError(f"no answer from {self.url}: {error}; is `espalier serve` running there?") from error
         if response.is_error:

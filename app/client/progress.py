@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from espalier.app.client.client import Client
+from espalier.app.client.words import plain
 from espalier.app.schemas import JobView
 from espalier.search.events import CandidateFailed, CandidateFinished, CandidateStarted, EpochEvent, Event
 
@@ -16,17 +17,21 @@ def follow(client: Client, job_id: str, console: Console) -> JobView:
     """Show a job's progress until it ends; the job as it ended."""
     job = client.job(job_id)
     columns: list[Any] = [
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
-    ]  # fmt: skip
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    ]
     with Progress(*columns, console=console) as bar:
-        task = bar.add_task(job.name or job_id, total=job.progress.total)
+        task = bar.add_task(plain(job.name or job_id), total=job.progress.total)
         running: dict[str, str] = {}
         ended: set[str] = set()
         for event in client.events(job_id):
             _show(event.data, running, ended, bar)
             total = max(job.progress.total, len(ended | running.keys()))  # a planner may have asked for more
             words = "  ".join(running.values()) or job.name
-            bar.update(task, completed=len(ended), total=total, description=words)
+            bar.update(task, completed=len(ended), total=total, description=plain(words))
     return client.job(job_id)
 
 
@@ -39,7 +44,7 @@ def _show(event: Event, running: dict[str, str], ended: set[str], bar: Progress)
     elif isinstance(event, (CandidateFinished, CandidateFailed)):
         running.pop(event.candidate, None)
         ended.add(event.candidate)
-        bar.console.print(f"  {event.label}: {_words(event)}", highlight=False)
+        bar.console.print(plain(f"  {event.label}: {_words(event)}"), highlight=False, markup=False, emoji=False)
     else:
         running.clear()
 

@@ -10,6 +10,7 @@ from typing import Any
 from espalier.app.client import tables
 from espalier.app.client.charts import picture
 from espalier.app.client.client import Client
+from espalier.app.client.words import markdown
 from espalier.app.schemas import CandidateView, JobView
 from espalier.search.answers.values import Answer, CostName, Pareto
 from espalier.search.results import MadeBy
@@ -50,7 +51,7 @@ def _made_by(made: MadeBy) -> str:
 def _sections(
     job: JobView, beside: str, spec: str, fronts: Sequence[Pareto], answer: Answer, trainings: Sequence[CandidateView]
 ) -> Iterator[str]:
-    yield f"# {job.name or job.id}"
+    yield f"# {markdown(job.name or job.id)}"
     yield answer.summary
     yield f"![Accuracy against cost]({beside}/front.svg)"
     yield "Bars are one standard deviation over seeds; `ms` is the latency of one image on one thread."
@@ -61,7 +62,7 @@ def _sections(
     yield "## How it was made"
     yield _duration(job, trainings)
     yield "\n".join(sorted({f"- {_made_by(one.made_by)}" for one in trainings if one.made_by}))
-    notes = sorted({f"- {note}" for one in trainings if one.ran for note in one.ran.notes})
+    notes = sorted({f"- {markdown(note)}" for one in trainings if one.ran for note in one.ran.notes})
     if notes:
         yield "Where the recipe was not followed to the letter:"
         yield "\n".join(notes)

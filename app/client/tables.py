@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from rich.table import Table as RichTable
 
+from espalier.app.client.words import markdown, plain
 from espalier.app.schemas import CatalogArchitecture, JobView, PlannedCandidate
 from espalier.search.answers.values import Answer, Pareto, Point, Sample
 from espalier.search.datasets.summary import Summary
+
+_NUMBER = re.compile(r"-|[+-]?\d[\d.,]*( [kMG]|x| %|/\d+| ± [\d.]+)?")
 
 
 class Table(NamedTuple):
@@ -33,16 +37,17 @@ class Table(NamedTuple):
     def markdown(self) -> str:
         """For a document; the title is left to it."""
         rules = tuple("---:" if self._is_numeric(index) else "---" for index in range(len(self.columns)))
-        return "\n".join(f"| {' | '.join(row)} |" for row in (self.columns, rules, *self.rows))
+        rows = (tuple(map(markdown, row)) for row in self.rows)
+        return "\n".join(f"| {' | '.join(row)} |" for row in (self.columns, rules, *rows))
 
     def _is_numeric(self, index: int) -> bool:
         cells = [row[index] for row in self.rows]
-        return bool(cells) and all(cell[:1].isdigit() or cell[:1] in "+-" for cell in cells)
+        return bool(cells) and all(map(_NUMBER.fullmatch, cells))
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     """A table of anything that has words."""
-    return Table(title, tuple(columns), tuple(tuple(map(str, row)) for row in rows))
+    return Table(plain(title), tuple(columns), tuple(tuple(plain(str(cell)) for cell in row) for row in rows))
 
 
 def jobs(items: Iterable[JobView]) -> Table:

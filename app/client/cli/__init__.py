@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 
 import typer
-from rich.console import Console
+from rich.text import Text
 
 from espalier.app.client.cli import jobs, results, service
 from espalier.app.client.client import ClientError
+from espalier.app.client.words import make_console, plain
 
 app = typer.Typer(
     help="Pruning as architecture search: automatic widths against uniform and random ones, trained from scratch.",
@@ -27,7 +28,8 @@ def main() -> None:
     try:
         app()
     except (ClientError, SettingsError, OSError) as error:  # of the system: a file that cannot be written
-        Console(stderr=True).print(f"[bold red]error:[/] {error}", highlight=False, soft_wrap=True)
+        words = Text.assemble(("error:", "bold red"), f" {plain(str(error), lines=True)}")
+        make_console(stderr=True).print(words, soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

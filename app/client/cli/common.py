@@ -12,11 +12,11 @@ from typing import Annotated, Any
 
 import typer
 from pydantic_core import to_jsonable_python
-from rich.console import Console
 
 from espalier.app.client.client import Client
+from espalier.app.client.words import make_console, plain
 
-console = Console()
+console = make_console()
 
 Url = Annotated[str, typer.Option(envvar="ESPALIER_URL", help="where the service is")]
 Token = Annotated[
@@ -65,7 +65,7 @@ def show(as_json: bool, value: Any, *tables: Any) -> None:
         typer.echo(json.dumps(to_jsonable_python(value), indent=2))
     else:
         for table in tables:
-            console.print(table)
+            console.print(plain(table, lines=True) if isinstance(table, str) else table)
 
 
 def _refuse(text: str) -> float:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from espalier.app.client import tables
 from espalier.app.client.cli.common import (
@@ -26,6 +25,7 @@ from espalier.app.client.cli.common import (
 )
 from espalier.app.client.client import Client, ClientError, dataset_of
 from espalier.app.client.progress import follow
+from espalier.app.client.words import make_console
 from espalier.search.states import JobState
 
 app = typer.Typer()
@@ -133,7 +133,7 @@ def _submit(
 
 def _watch(client: Client, job_id: str, as_json: bool) -> None:
     """Follow a job to its end and print what came of it; exit 1 unless it succeeded."""
-    job = follow(client, job_id, Console(stderr=True) if as_json else console)
+    job = follow(client, job_id, make_console(stderr=True) if as_json else console)
     front, answer = client.pareto(job_id), client.verdict(job_id)
     found = (tables.pareto(front), tables.verdict(answer), tables.efficiency(answer), answer.summary)
     show(as_json, {"job": job, "pareto": front, "verdict": answer}, *found)

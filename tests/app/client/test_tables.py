@@ -10,6 +10,7 @@ from rich.console import Console
 from espalier.app.client import tables
 from espalier.app.client.client import Client
 from espalier.app.client.tables import count, percent, table
+from espalier.app.client.words import make_console
 from espalier.search.answers.front import pareto
 from espalier.search.answers.values import Sample
 from espalier.search.answers.verdict import answer
@@ -117,3 +118,31 @@ def test_an_architecture_shows_its_groups_and_what_stays_dense(client: Client) -
     assert isinstance(kept, tables.Table)
     assert groups.rows[0][:2] == ("features.0", "64")
     assert kept.rows == (("classifier", "network output"),)
+
+
+def test_names_are_data() -> None:
+    """Markup, escapes and Markdown in a name are shown, and mean nothing."""
+    rogue = "[/nope] [bold]x \x1b[31m | <b>"
+    found = table("Jobs", ("name",), [(rogue,)])
+    assert found.rows == (("[/nope] [bold]x \ufffd[31m | <b>",),)
+    console = make_console()
+    with console.capture() as captured:
+        console.print(found)
+    assert found.rows[0][0] in captured.get()
+    assert found.markdown().splitlines()[-1] == r"| \[/nope\] \[bold\]x �\[31m \| \<b\> |"
+
+
+@pytest.mark.parametrize(
+    ("cells", "right"),
+    [
+        (("1", "20", "-"), True),
+        (("110.1 k", "+2.50", "98.15 ± 0.58", "0.68x", "98.5 %", "3/11"), True),
+        (("48a68aa0fd403503", "1"), False),
+        (("1,797 hand-written digits", "70,000 digits"), False),
+        (("2026-11-25T10:00:00",), False),
+        ((), False),
+    ],
+)
+def test_numbers_alone_stand_to_the_right(cells: tuple[str, ...], right: bool) -> None:
+    rule = table("", ("x",), [(cell,) for cell in cells]).markdown().splitlines()[1]
+    assert rule == ("| ---: |" if right else "| --- |")

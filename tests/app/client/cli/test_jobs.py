@@ -152,3 +152,30 @@ def test_a_spec_that_is_refused_is_exit_1(
     assert stopped.value.code == 1
     assert "Unprocessable Entity (422)" in capsys.readouterr().err
     assert reached.jobs() == []
+
+
+def test_names_are_data(world: World, reached: Client, run: Run, tmp_path: Path) -> None:
+    """A name with markup breaks no table, and one with escapes writes to no terminal."""
+    del reached
+    name = "weird [/nope] [bold]tag \x1b]0;pwned\x07 <script>"
+    job_id = world.finish(name=name)
+    for words in (("jobs",), ("watch", job_id), ("report", job_id, "-o", str(tmp_path / "page.md"))):
+        ran = run(*words)
+        assert ran.exit_code == 0, ran.output
+        assert "\x1b]0" not in ran.output
+    shown = " ".join(run("jobs").output.split())
+    assert "weird [/nope]" in shown
+    page = (tmp_path / "page.md").read_text()
+    assert page.startswith(r"# weird \[/nope\] \[bold\]tag")
+    assert "\x1b" not in page
+
+
+def test_errors_are_data(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], reached: Client) -> None:
+    del reached
+    monkeypatch.setattr("sys.argv", ["espalier", "catalog", "[/x]\x1b[31m"])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == 1
+    told = capsys.readouterr().err
+    assert "no architecture '[/x]" in told
+    assert "\x1b[31m" not in told
