@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,8 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from espalier.app.work.executors import EXECUTORS
+
+SHORTEST_TOKEN = 8
 
 PREFIX = "ESPALIER_"
 CLIENT_ONLY = frozenset({"URL"})
@@ -32,6 +35,11 @@ class Settings(BaseSettings):
     )
     database_url: str = Field(default="", description="SQLite in the data directory if not set")
     token: str = Field(default="", max_length=500, description="made at the first start if not set", repr=False)
+    hosts: str = Field(
+        default="",
+        max_length=2000,
+        description="names under which browsers reach the service, beside this machine's own",
+    )
     executor: str = Field(default="local", description="where networks are trained")
     workers: int | None = Field(default=None, ge=1, le=1024, description="cores to train on; all if not set")
     max_queued_jobs: int = Field(default=100, ge=1)
@@ -44,6 +52,30 @@ class Settings(BaseSettings):
         if value not in EXECUTORS:
             raise ValueError(f"no executor of that name; there are: {', '.join(EXECUTORS)}")
         return value
+
+    @field_validator("token")
+    @classmethod
+    def _is_sent_as_it_is(cls, value: str) -> str:
+        if value and (len(value) < SHORTEST_TOKEN or not re.fullmatch(r"[!-~]+", value)):
+            raise ValueError(f"a token is at least {SHORTEST_TOKEN} letters, digits and signs of ASCII without spaces")
+        return value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _in_any_case(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("database_url")
+    @classmethod
+    def _lasts(cls, value: str) -> str:
+        if re.fullmatch(r"sqlite[^:]*:(//)?/?(:memory:)?", value.partition("?")[0]):
+            raise ValueError("a database in memory would be another one for every process; name a file")
+        return value
+
+    @property
+    def host_names(self) -> frozenset[str]:
+        """`hosts`, one by one."""
+        return frozenset(name for name in re.split(r"[,\s]+", self.hosts.lower()) if name)
 
     @property
     def datasets(self) -> Path:

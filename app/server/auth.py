@@ -6,13 +6,15 @@ import hashlib
 import hmac
 
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from espalier.app.server.errors import problem
 
-COOKIE = "espalier_token"
-OPEN = frozenset({"/", "/docs", "/healthz", "/readyz"})
+SIGN_IN = "/sign-in"
+OPEN = frozenset({"/", "/docs", "/healthz", "/readyz", SIGN_IN})
 """Paths that need no token."""
+COOKIE_SECONDS = 30 * 24 * 3600
 STATIC = "/static"
 """The pages' scripts and styles stand under this; they need none either."""
 
@@ -21,6 +23,31 @@ def is_token(token: str, offered: str | None) -> bool:
     """Whether this is the token; compared in constant time. Nothing is never the token."""
     ours, theirs = (hashlib.sha256(text.encode()).digest() for text in (token, offered or ""))
     return bool(offered) and hmac.compare_digest(ours, theirs)
+
+
+def signed_in(token: str) -> str:
+    """What a browser's cookie says: made from the token, which cannot be found from it."""
+    return hmac.new(token.encode(), b"espalier: a browser that was shown the token", hashlib.sha256).hexdigest()
+
+
+def cookie_name(scope: Scope) -> str:
+    """Of this service: a browser sends all of a machine's cookies to each of its ports."""
+    _host, port = scope.get("server") or ("", None)
+    return f"espalier_{port}"
+
+
+def is_signed_in(token: str, request: Request) -> bool:
+    """Whether a browser's request carries the cookie that the token was exchanged for."""
+    return is_token(signed_in(token), request.cookies.get(cookie_name(request.scope)))
+
+
+def remember(response: Response, request: Request, token: str) -> Response:
+    """Exchange the token for a cookie."""
+    response.set_cookie(
+        cookie_name(request.scope), signed_in(token), COOKIE_SECONDS, httponly=True, samesite="strict",
+        secure=request.url.scheme == "https",
+    )  # fmt: skip
+    return response
 
 
 class RequireToken:
@@ -33,8 +60,9 @@ class RequireToken:
         if scope["type"] != "http" or self.token is None or _is_open(scope["path"]):
             await self.app(scope, receive, send)
             return
-        offered = _offered(Request(scope))
-        if is_token(self.token, offered):
+        request = Request(scope)
+        offered = _offered(request)
+        if is_token(self.token, offered) or (offered is None and is_signed_in(self.token, request)):
             await self.app(scope, receive, send)
             return
         what = "a wrong token" if offered else "no token"
@@ -49,4 +77,4 @@ def _is_open(path: str) -> bool:
 
 def _offered(request: Request) -> str | None:
     scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
-    return credentials.strip() if scheme.lower() == "bearer" else request.cookies.get(COOKIE)
+    return credentials.strip() if scheme.lower() == "bearer" else None

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 import uvicorn
 
+from espalier.app.addresses import names_of
 from espalier.app.server.connections import listening_options
 from espalier.app.server.main import create_app
 from espalier.app.service import Service, make_inspector, make_runner, single_runner_lock, token_of
@@ -74,7 +75,7 @@ def serve(host: str, port: int, with_api: bool, with_runner: bool, auth: bool) -
 
 def _listen(service: Service, host: str, port: int, new_token: str | None) -> None:
     config = uvicorn.Config(
-        create_app(service),
+        create_app(service, names_of(host, service.settings.host_names)),
         host=host,
         port=port,
         log_config=None,

@@ -36,7 +36,7 @@ def test_a_token_is_made_once_and_readable_by_its_owner_alone(tmp_path: Path) ->
     assert made
     assert token_of(Settings(data_dir=tmp_path)) == (token, False)
     assert stat.S_IMODE((tmp_path / "token").stat().st_mode) == 0o600
-    assert token_of(Settings(data_dir=tmp_path, token="mine")) == ("mine", False)
+    assert token_of(Settings(data_dir=tmp_path, token="mine-alone")) == ("mine-alone", False)
 
 
 def test_an_empty_token_file_is_replaced(tmp_path: Path) -> None:

@@ -28,6 +28,25 @@ def test_defaults(tmp_path: Path) -> None:
         ("EXECUTOR", "slurm", r"ESPALIER_EXECUTOR: .*no executor of that name; there are: .*local.*, got 'slurm'"),
         ("LOG_FORMAT", "xml", "'text' or 'json'"),
         ("MAX_QUEUED_JOBS", "-1", "ESPALIER_MAX_QUEUED_JOBS"),
+        *(
+            ("TOKEN", token, "ESPALIER_TOKEN: a token is at least 8 letters")
+            for token in (
+                "abcdefgh\n",
+                " abcdefgh ",
+                "t\u00f6k\u00e9nt\u00f6k\u00e9n",
+                "x",
+            )
+        ),
+        *(
+            ("DATABASE_URL", url, "ESPALIER_DATABASE_URL: a database in memory")
+            for url in (
+                "sqlite://",
+                "sqlite:///:memory:",
+                "sqlite+pysqlite://",
+                "sqlite:///",
+                "sqlite:///:memory:?cache=shared",
+            )
+        ),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named(
@@ -38,12 +57,22 @@ def test_a_setting_that_cannot_be_used_is_named(
         load()
 
 
+def test_levels_may_be_written_in_capitals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ESPALIER_LOG_LEVEL", "INFO")
+    assert load().log_level == "info"
+
+
+def test_names_of_hosts_are_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ESPALIER_HOSTS", "lab.example, Espalier ,10.0.0.7")
+    assert load().host_names == {"lab.example", "espalier", "10.0.0.7"}
+
+
 def test_a_secret_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ESPALIER_TOKEN", "s3cret" * 200)
     with pytest.raises(SettingsError) as caught:
         load()
     assert "s3cret" not in str(caught.value)
-    assert "s3cret" not in repr(Settings(token="s3cret"))
+    assert "s3cret" not in repr(Settings(token="s3cret-s3cret"))
 
 
 def test_an_unknown_executor_is_refused_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:

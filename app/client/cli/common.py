@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import math
 import urllib.parse
@@ -13,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from pydantic_core import to_jsonable_python
 
+from espalier.app.addresses import is_loopback
 from espalier.app.client.client import Client
 from espalier.app.client.words import make_console, plain
 
@@ -49,14 +49,6 @@ def _stored_token(url: str) -> str | None:
 
     path = load().data_dir / "token"
     return path.read_text().strip() if path.exists() else None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address reaches this machine alone."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def show(as_json: bool, value: Any, *tables: Any) -> None:

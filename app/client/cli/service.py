@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from espalier.app.client.cli.common import console, is_loopback
+from espalier.app.addresses import is_loopback
+from espalier.app.client.cli.common import console
 
 app = typer.Typer()
 

@@ -46,7 +46,9 @@ def connected(port: int, words: bytes = HALF) -> socket.socket:
 
 def is_closed(connection: socket.socket) -> bool:
     try:
-        return connection.recv(1) == b""
+        while connection.recv(4096):
+            pass
+        return True
     except ConnectionResetError:
         return True
 

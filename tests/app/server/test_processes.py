@@ -27,6 +27,8 @@ from espalier.search.events import EpochEvent
 from espalier.search.states import FINISHED
 from espalier.storage.database import Database
 
+TOKEN = "token-of-tests"
+
 pytestmark = pytest.mark.alone
 
 SPEC: dict[str, Any] = {
@@ -56,14 +58,14 @@ class Serve:
         self.environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("ESPALIER_")},
             "ESPALIER_DATA_DIR": str(folder),
-            "ESPALIER_TOKEN": "t",
+            "ESPALIER_TOKEN": TOKEN,
         }
         self.log = (folder.parent / f"{folder.name}.log").open("a")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "espalier.app.client.cli", "serve", "--port", str(self.port)],
             env=self.environment, stdout=self.log, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
-        self.client = Client(f"http://127.0.0.1:{self.port}", "t")
+        self.client = Client(f"http://127.0.0.1:{self.port}", TOKEN)
         until(self.is_ready, 60)
 
     def is_ready(self) -> bool:
@@ -179,7 +181,10 @@ def test_sigterm_gives_the_job_back_and_closes_open_streams(serve: Callable[...,
     read: list[object] = []
 
     def follow() -> None:
-        with Client(service.client.url, "t") as reader, contextlib.suppress(ClientError):  # nobody is there in the end
+        with (
+            Client(service.client.url, TOKEN) as reader,
+            contextlib.suppress(ClientError),
+        ):  # nobody is there in the end
             read.extend(reader.events(job))
 
     reading = threading.Thread(target=follow)
@@ -229,7 +234,7 @@ def test_a_search_with_curl_alone_ends_in_a_file_that_builds_the_network(
 
     def curl(*args: str) -> str:
         ran = subprocess.run(
-            ["curl", "-sf", "-H", "Authorization: Bearer t", *args], capture_output=True, text=True, check=True
+            ["curl", "-sf", "-H", f"Authorization: Bearer {TOKEN}", *args], capture_output=True, text=True, check=True
         )
         return ran.stdout
 

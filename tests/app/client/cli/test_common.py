@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import typer
 
-from espalier.app.client.cli.common import is_loopback, option_of, show
+from espalier.app.client.cli.common import option_of, show
 from espalier.app.client.tables import table
 from tests.app.client.cli.conftest import Run
 from tests.app.client.cli.fakes import FakeClient
@@ -27,18 +27,6 @@ def test_a_stored_token_goes_to_this_machine_only(
     assert fake.made[1] is None
     run("jobs", "--url", "http://example.org", "--token", "given")
     assert fake.made[1] == "given"
-
-
-@pytest.mark.parametrize(
-    ("host", "here"),
-    [
-        ("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("localhost", True),
-        ("0.0.0.0", False), ("::", False), ("10.0.0.1", False), ("example.org", False), ("", False),
-        ("localhost.example.org", False), ("127.0.0.1.example.org", False),
-    ],
-)  # fmt: skip
-def test_only_loopback_addresses_reach_this_machine_alone(host: str, here: bool) -> None:
-    assert is_loopback(host) is here
 
 
 @pytest.mark.parametrize(
