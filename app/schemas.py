@@ -38,7 +38,8 @@ class Health(Frozen):
 class ProgressView(Frozen):
     """How far a job is."""
 
-    done: int
+    done: int = Field(description="succeeded or failed")
+    failed: int = 0
     running: int
     total: int
     fraction: float

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from espalier.app.settings import Settings, SettingsError
 from espalier.app.work.executors import EXECUTORS
-from espalier.app.work.executors.base import Executor, Limits, Task
+from espalier.app.work.executors.base import Executor, Limits, OverLimit, Task, WorkerLost
 from espalier.app.work.executors.local import LocalExecutor
 from espalier.app.work.runner import Runner
 from espalier.search.datasets import DataPaths
@@ -62,10 +62,18 @@ class Service:
         if not self._places_in_line.acquire(blocking=False):
             raise Busy(f"{LONGEST_LINE} requests already wait to be looked at; try again in a moment")
         try:
-            future: Future[T] = self._inspector.submit(Task(function, args, limits=VALIDATION))
-            return future.result()
+            try:
+                return self._run(function, args)
+            except OverLimit:
+                raise
+            except WorkerLost:  # killed, perhaps for what an earlier request left in it
+                return self._run(function, args)
         finally:
             self._places_in_line.release()
+
+    def _run(self, function: Callable[..., T], args: tuple[Any, ...]) -> T:
+        future: Future[T] = self._inspector.submit(Task(function, args, limits=VALIDATION))
+        return future.result()
 
     def ask_once(self, function: Callable[..., T], *args: Any) -> T:
         """The same, for what never changes while the service runs: answered from memory the second time."""

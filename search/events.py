@@ -21,6 +21,12 @@ class StateEvent(Frozen):
     error: str | None = None
 
 
+class PreparingEvent(Frozen):
+    """The job's networks are tried, to see how they are computed fastest."""
+
+    kind: Literal["preparing"] = "preparing"
+
+
 class _CandidateEvent(Frozen):
     kind: Literal["candidate"] = "candidate"
     candidate: str = Field(description="its key")
@@ -70,6 +76,7 @@ def _tag(event: Any) -> str:
 
 Event = Annotated[
     Annotated[StateEvent, Tag("state")]
+    | Annotated[PreparingEvent, Tag("preparing")]
     | Annotated[CandidateStarted, Tag("candidate started")]
     | Annotated[CandidateFinished, Tag("candidate finished")]
     | Annotated[CandidateFailed, Tag("candidate failed")]

@@ -89,6 +89,11 @@ def start(session: Session, job_id: str, candidate: Candidate) -> None:
     record(session, job_id, CandidateStarted(candidate=candidate.key, label=candidate.label))
 
 
+def interrupt(session: Session, job_id: str, candidate: Candidate) -> None:
+    """Note that a candidate runs no longer, and will run again."""
+    _move(session, job_id, candidate.key, "interrupt")
+
+
 def write(session: Session, job_id: str, outcome: Outcome) -> None:
     """Enter what came of a candidate, with its event. Writing it again changes nothing."""
     row = session.get(CandidateRow, (job_id, outcome.key))
@@ -185,6 +190,8 @@ class Progress(NamedTuple):
     total: int
     seconds: float
     """Training time of what is done."""
+    failed: int = 0
+    """Of what is done."""
 
 
 def progress(session: Session, job_ids: Sequence[str]) -> dict[str, Progress]:
@@ -194,6 +201,7 @@ def progress(session: Session, job_ids: Sequence[str]) -> dict[str, Progress]:
         sa.select(
             CandidateRow.job_id,
             sa.func.count().filter(state.in_(ENDED)),
+            sa.func.count().filter(state == FAILED),
             sa.func.count().filter(state == RUNNING),
             sa.func.count(),
             sa.func.coalesce(sa.func.sum(CandidateRow.seconds), 0.0),
@@ -202,8 +210,8 @@ def progress(session: Session, job_ids: Sequence[str]) -> dict[str, Progress]:
         .group_by(CandidateRow.job_id)
     )
     return {
-        job: Progress(done, running, total, seconds or 0.0)
-        for job, done, running, total, seconds in session.execute(query)
+        job: Progress(done, running, total, seconds or 0.0, failed)
+        for job, done, failed, running, total, seconds in session.execute(query)
     }
 
 

@@ -31,7 +31,7 @@ TRANSITIONS: Mapping[str, tuple[frozenset[JobState], JobState]] = {
     "succeed": (frozenset({JobState.RUNNING}), JobState.SUCCEEDED),
     "fail": (frozenset({JobState.RUNNING}), JobState.FAILED),
     "cancel": (frozenset({JobState.QUEUED, JobState.RUNNING}), JobState.CANCELLED),
-    "retry": (frozenset({JobState.FAILED, JobState.CANCELLED}), JobState.QUEUED),
+    "retry": (FINISHED, JobState.QUEUED),  # succeeded: if something of it failed
     "release": (frozenset({JobState.RUNNING}), JobState.QUEUED),  # the runner is shut down
 }
 """Verb -> (states it may be said in, the state it leads to). Wanting a running job cancelled is a flag, not a state."""
@@ -203,10 +203,12 @@ def cancel(session: Session, job_id: str) -> JobRow:
 
 
 def retry(session: Session, job_id: str) -> JobRow:
-    """Queue a failed or cancelled job again; it goes on where it was. Raises NotFound, WrongState."""
+    """Queue a finished job again that is not whole; it goes on where it was. Raises NotFound, WrongState."""
     job = get(session, job_id)
+    if job.state == JobState.SUCCEEDED and not candidates.progress(session, [job_id])[job_id].failed:
+        raise WrongState(f"job {job_id} is succeeded, and none of its candidates failed; there is nothing to retry")
     if not _moved(session, job_id, "retry", finished_at=None, error=None, cancel_requested=False):
-        raise WrongState(f"job {job_id} is {job.state}; only failed and cancelled jobs can be retried")
+        raise WrongState(f"job {job_id} is {job.state}; only finished jobs can be retried")
     candidates.move_all(session, job_id, "retry", error=None)
     record(session, job_id, StateEvent(state=JobState.QUEUED))
     session.refresh(job)

@@ -10,7 +10,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from espalier.app.client.client import Client
 from espalier.app.client.words import plain
 from espalier.app.schemas import JobView
-from espalier.search.events import CandidateFailed, CandidateFinished, CandidateStarted, EpochEvent, Event
+from espalier.search.events import (
+    CandidateFailed,
+    CandidateFinished,
+    CandidateStarted,
+    EpochEvent,
+    Event,
+    PreparingEvent,
+)
 
 
 def follow(client: Client, job_id: str, console: Console) -> JobView:
@@ -45,6 +52,8 @@ def _show(event: Event, running: dict[str, str], ended: set[str], bar: Progress)
         running.pop(event.candidate, None)
         ended.add(event.candidate)
         bar.console.print(plain(f"  {event.label}: {_words(event)}"), highlight=False, markup=False, emoji=False)
+    elif isinstance(event, PreparingEvent):
+        bar.console.print("  preparing: how are these networks computed fastest here?", highlight=False)
     else:
         running.clear()
 

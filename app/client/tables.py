@@ -9,7 +9,7 @@ from typing import NamedTuple
 from rich.table import Table as RichTable
 
 from espalier.app.client.words import markdown, plain
-from espalier.app.schemas import CatalogArchitecture, JobView, PlannedCandidate
+from espalier.app.schemas import CatalogArchitecture, JobView, PlannedCandidate, ProgressView
 from espalier.search.answers.values import Answer, Pareto, Point, Sample
 from espalier.search.datasets.summary import Summary
 
@@ -57,12 +57,17 @@ def jobs(items: Iterable[JobView]) -> Table:
             job.id,
             job.name,
             job.state,
-            f"{job.progress.done}/{job.progress.total}",
+            _done(job.progress),
             f"{job.created_at:%Y-%m-%dT%H:%M:%S}",
         )
         for job in items
     )
     return table("Jobs", ("id", "name", "state", "done", "submitted"), rows)
+
+
+def _done(progress: ProgressView) -> str:
+    failed = f", {progress.failed} failed" if progress.failed else ""
+    return f"{progress.done}/{progress.total}{failed}"
 
 
 def count(number: float) -> str:

@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from espalier.app.service import Busy
-from espalier.app.work.executors.base import TaskFailed, WorkerLost
+from espalier.app.work.executors.base import OverLimit, TaskFailed, WorkerLost
 from espalier.search.errors import SpecError, WeightsLost
 from espalier.storage.errors import IdempotencyClash, NotFound, StorageError, TooManyQueued, WrongState
 
@@ -41,7 +41,8 @@ STATUS: dict[type[Exception], int] = {
     DataError: 422,  # a value no column can hold
     DBAPIError: 503,
     NoConnection: 503,
-    WorkerLost: 422,  # tracing ran into its limits: this request cannot be served
+    OverLimit: 422,  # this request cannot be served
+    WorkerLost: 503,
 }
 """Errors of the domain, and what they are called over HTTP."""
 

@@ -76,6 +76,7 @@ def job_view(job: JobRow, progress: Progress) -> JobView:
         spec=JobSpec.read(job.spec),
         progress=ProgressView(
             done=progress.done,
+            failed=progress.failed,
             running=progress.running,
             total=progress.total,
             fraction=progress.done / progress.total if progress.total else 1.0,

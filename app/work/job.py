@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from espalier.app.work.tasks import evaluate_candidate, prepare_job
 from espalier.search import planners
 from espalier.search.candidates import Candidate, blocked, is_undecidable, ready
 from espalier.search.datasets import DataPaths
-from espalier.search.events import EpochEvent
+from espalier.search.events import EpochEvent, PreparingEvent
 from espalier.search.planners import Planner, Question
 from espalier.search.results import WEIGHTS, Evaluated, Execution, Failure, Outcome, Reported, Result
 from espalier.search.spec import JobSpec
@@ -35,6 +36,8 @@ from espalier.storage.tables import JobRow
 log = logging.getLogger("espalier.runner")
 
 WAIT_SECONDS = 0.5
+TRIES = 3
+"""Processes that one candidate may lose."""
 NEED_FAILED = "its parent failed: "
 
 
@@ -73,6 +76,8 @@ class JobRun:
         self.reports: queue.SimpleQueue[tuple[Candidate, Reported]] = queue.SimpleQueue()
         self.done: dict[str, Result] = {}
         self.failed: dict[str, str] = {}
+        self.lost: Counter[str] = Counter()
+        """How often the process of a candidate ended under it."""
         self.unwanted = False
         """Whether the job's cancellation is wanted."""
 
@@ -97,7 +102,8 @@ class JobRun:
                 continue
             if self.running:
                 for future in self._next():
-                    self._enter(study, self._outcome(future))
+                    if (outcome := self._outcome(future)) is not None:
+                        self._enter(study, outcome)
             elif self._ask(planner):
                 self._reuse(study, execution)
             else:
@@ -137,14 +143,32 @@ class JobRun:
             return Execution.model_validate(self.job.execution)
         cores = self.parts.executor.cores
         arguments = (self.spec, len(self.candidates), cores, self.parts.paths)
-        future = self._submit(None, Task(prepare_job, arguments, threads=cores))
-        while not future.done():
-            list(self._next())
-        self.running.pop(future)
-        execution: Execution = future.result()
+        with self._writing() as session:
+            record(session, self.lease.job_id, PreparingEvent())
+        execution = self._prepared(Task(prepare_job, arguments, threads=cores))
         with self._writing() as session:
             jobs.remember_execution(session, self.lease.job_id, execution)
         return execution
+
+    def _prepared(self, task: Task) -> Execution:
+        while True:
+            future = self._submit(None, task)
+            while not future.done():
+                list(self._next())
+            self.running.pop(future)
+            try:
+                execution: Execution = future.result()
+            except WorkerLost as error:
+                if self._is_tried_again("preparation", error):
+                    continue
+                raise
+            return execution
+
+    def _is_tried_again(self, what: str, error: WorkerLost) -> bool:
+        """Whether what lost its process gets another one."""
+        self.lost[what] += 1
+        log.warning("job %s: %s, try %d: %s", self.lease.job_id, what, self.lost[what], error)
+        return self.lost[what] < TRIES
 
     def _reuse(self, study: Study, execution: Execution) -> None:
         """Take over results of other jobs for the same candidates, if they were made by the same code, the same way."""
@@ -233,19 +257,24 @@ class JobRun:
             self.parts.heartbeat(session)
             yield session
 
-    def _outcome(self, future: Future[Any]) -> Outcome:
-        """What came of a candidate; what is wanted of it is kept, its checkpoint is not."""
+    def _outcome(self, future: Future[Any]) -> Outcome | None:
+        """What came of a candidate; what is wanted of it is kept, its checkpoint is not. None: it is tried again."""
         candidate = self.running.pop(future)
         assert candidate is not None
         try:
             evaluated: Evaluated = future.result()
         except (TaskFailed, WorkerLost, CancelledError) as error:
+            if isinstance(error, WorkerLost) and self._is_tried_again(candidate.label, error):
+                with self._writing() as session:
+                    candidates.interrupt(session, self.lease.job_id, candidate)
+                return None
             log.warning("job %s: %s failed: %s", self.lease.job_id, candidate.label, error)
-            return Failure(key=candidate.key, error=str(error) or type(error).__name__)
-        finally:
-            self._checkpoint(candidate).unlink(missing_ok=True)
-        kept = {name: self.parts.store.put(content) for name, content in evaluated.artifacts.items()}
-        return evaluated.result.model_copy(update={"artifacts": kept})
+            outcome: Outcome = Failure(key=candidate.key, error=str(error) or type(error).__name__)
+        else:
+            kept = {name: self.parts.store.put(content) for name, content in evaluated.artifacts.items()}
+            outcome = evaluated.result.model_copy(update={"artifacts": kept})
+        self._checkpoint(candidate).unlink(missing_ok=True)
+        return outcome
 
     def _enter_blocked(self, study: Study) -> None:
         """Write down the failure of everything that can never run, since something it needs failed."""

@@ -24,7 +24,7 @@ from espalier.app.service import (
 )
 from espalier.app.settings import Settings, SettingsError
 from espalier.app.work.executors import EXECUTORS
-from espalier.app.work.executors.base import Task, TaskFailed
+from espalier.app.work.executors.base import OverLimit, Task, TaskFailed, WorkerLost
 from espalier.storage import jobs
 from espalier.storage.errors import NotFound, WrongState
 from tests.app.fakes import FakeExecutor
@@ -197,3 +197,33 @@ def test_the_runner_trains_where_the_setting_says(tmp_path: Path, monkeypatch: p
     assert runner.executor.cores == 3
     assert data_paths_of(settings) == (tmp_path / "datasets", tmp_path / "cache")
     runner.database.close()
+
+
+class Dying(FakeExecutor):
+    """Loses its process some times."""
+
+    def __init__(self, *problems: Exception) -> None:
+        super().__init__()
+        self.problems = [*problems]
+
+    def submit(self, task: Task) -> Future[Any]:
+        if not self.problems:
+            return super().submit(task)
+        future: Future[Any] = Future()
+        future.set_exception(self.problems.pop(0))
+        return future
+
+
+def test_a_question_whose_process_is_killed_is_asked_once_more(tmp_path: Path) -> None:
+    def asked(*problems: Exception) -> int:
+        service = Service(Settings(data_dir=tmp_path), Dying(*problems), None)
+        try:
+            return service.ask(len, "abc")
+        finally:
+            service.close()
+
+    assert asked(WorkerLost("its process ended")) == 3
+    with pytest.raises(WorkerLost):
+        asked(WorkerLost("its process ended"), WorkerLost("its process ended"))
+    with pytest.raises(OverLimit):
+        asked(OverLimit("it took more than 300 seconds"))

@@ -62,7 +62,7 @@ def test_what_is_written_is_read_back(database: Database, job_id: str) -> None:
     assert [c for c, _ in outcomes] == CANDIDATES[:4]
     assert outcomes[0][1] == result(CANDIDATES[0], 0.9, 1000)
     assert [(row.state, row.error) for row in rows] == [("succeeded", None)] * 4 + [("failed", "diverged")]
-    assert progress == (5, 0, 5, 4.0)
+    assert progress == (5, 0, 5, 4.0, 1)
     assert [candidates.candidate_of(row) for row in rows] == CANDIDATES
     assert candidates.result_of(rows[4]) is None
 
@@ -107,7 +107,7 @@ def test_what_a_planner_asks_for_later_comes_behind_and_once(database: Database,
         rows = candidates.rows(session, job_id)
         assert [(row.position, row.state) for row in rows][-1] == (5, "queued")
         assert [row.key for row in rows] == [c.key for c in (*CANDIDATES, later)]
-        assert candidates.progress(session, [job_id])[job_id] == (5, 0, 6, 4.0)
+        assert candidates.progress(session, [job_id])[job_id] == (5, 0, 6, 4.0, 1)
 
 
 def test_columns_follow_from_the_candidate(database: Database, job_id: str) -> None:

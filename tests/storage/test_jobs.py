@@ -134,7 +134,7 @@ def test_cancelling_a_queued_job_is_done_at_once(database: Database) -> None:
 def test_words_that_do_not_fit_the_state_are_refused(database: Database) -> None:
     job_id = submit(database)
     for verb, words in (
-        (jobs.retry, "is queued; only failed and cancelled"),
+        (jobs.retry, "is queued; only finished jobs"),
         (jobs.delete, "is queued; cancel it first"),
     ):
         with database.session() as session, pytest.raises(WrongState, match=words):

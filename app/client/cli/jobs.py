@@ -172,7 +172,7 @@ def cancel(job: str, url: Url = LOCAL, token: Token = "", as_json: AsJson = Fals
 
 @app.command()
 def retry(job: str, url: Url = LOCAL, token: Token = "", as_json: AsJson = False) -> None:
-    """Let a failed or cancelled job go on where it was."""
+    """Let a job go on where it was: failed, cancelled, or succeeded with candidates that failed."""
     with connected(url, token) as client:
         answer = client.retry(job)
         show(as_json, answer, tables.jobs([answer]))

@@ -120,7 +120,7 @@ def cancel(job_id: str, service: ServiceDep) -> JobView:
 
 @router.post("/{job_id}/retry", status_code=202, operation_id="retry_job", responses=problems(404, 409))
 def retry(job_id: str, service: ServiceDep) -> JobView:
-    """Let a failed or cancelled job go on where it was."""
+    """Let a job go on where it was: a failed or cancelled one, or one that succeeded though candidates of it failed."""
     with service.database.session() as session:
         return job_view(jobs.retry(session, job_id), trainings.progress(session, [job_id])[job_id])
 

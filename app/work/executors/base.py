@@ -18,7 +18,11 @@ class TaskFailed(Exception):
 
 
 class WorkerLost(Exception):
-    """A worker ended in the middle of a task: it crashed, or took more memory or time than it may."""
+    """A worker ended in the middle of a task: it crashed, or somebody killed it."""
+
+
+class OverLimit(WorkerLost):
+    """A worker was ended, since its task took more memory or time than it may."""
 
 
 class Limits(NamedTuple):

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import psutil
 
-from espalier.app.work.executors.base import Limits, Task, TaskFailed, WorkerLost
+from espalier.app.work.executors.base import Limits, OverLimit, Task, TaskFailed, WorkerLost
 
 POLL_SECONDS = 0.2
 GROWN_SHARE = 0.25
@@ -68,9 +68,9 @@ class Worker:
         try:
             while not self._pipe.poll(POLL_SECONDS):
                 if deadline is not None and time.monotonic() > deadline:
-                    raise WorkerLost(f"it took more than {limits.seconds:g} seconds, which is the limit")
+                    raise OverLimit(f"it took more than {limits.seconds:g} seconds, which is the limit")
                 if limits.bytes is not None and self._bytes() > limits.bytes:
-                    raise WorkerLost(f"it took more than {limits.bytes / 2**30:.1f} GiB of memory, which is the limit")
+                    raise OverLimit(f"it took more than {limits.bytes / 2**30:.1f} GiB of memory, which is the limit")
             message: tuple[Literal["report", "result", "error"], Any] = self._pipe.recv()
             return message
         except WorkerLost:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 
 from espalier.app.server.errors import install, problems
 from espalier.app.service import Busy
-from espalier.app.work.executors.base import TaskFailed, WorkerLost
+from espalier.app.work.executors.base import OverLimit, TaskFailed, WorkerLost
 from espalier.search.errors import SpecError
 from espalier.storage.errors import IdempotencyClash, LeaseLost, NotFound, TooManyQueued, WrongState
 from tests.app.world import SPEC, World, problem
@@ -91,7 +91,8 @@ def test_an_unexpected_error_shows_no_trace(world: World, monkeypatch: pytest.Mo
         (TooManyQueued("3 jobs are queued"), 429, "3 jobs are queued"),
         (SpecError("no such method"), 422, "no such method"),
         (Busy("16 requests already wait"), 503, "16 requests already wait"),
-        (WorkerLost("it took more than 300 seconds"), 422, "it took more than 300 seconds"),
+        (OverLimit("it took more than 300 seconds"), 422, "it took more than 300 seconds"),
+        (WorkerLost("its process ended"), 503, "its process ended"),
         (LeaseLost("another has it"), 503, "another has it"),
         (TaskFailed("SpecError", "width is no option", True), 422, "width is no option"),
         (TaskFailed("RuntimeError", "secret internals", False), 500, "its log says more"),

@@ -14,14 +14,16 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from espalier.app.work.executors.base import Task
-from espalier.app.work.tasks import evaluate_candidate
+from espalier.app.work.executors.base import Task, WorkerLost
+from espalier.app.work.job import TRIES
+from espalier.app.work.tasks import evaluate_candidate, prepare_job
 from espalier.search.candidates import Candidate
 from espalier.search.planners import PLANNERS
 from espalier.search.results import Failure, Outcome, Result
 from espalier.search.spec import Budget, JobSpec, PlannerSpec
 from espalier.storage import candidates, events, jobs
 from espalier.storage.database import Database
+from espalier.storage.errors import WrongState
 from espalier.storage.store import Store
 from espalier.storage.tables import ArtifactRow, CandidateRow, JobRow
 from tests.app.fakes import FakeExecutor
@@ -49,7 +51,8 @@ def test_events_tell_the_story(database: Database, tmp_path: Path) -> None:
     with database.session() as session:
         found = events.after(session, job_id, 0, 1000)
     assert [e.id for e in found] == sorted(e.id for e in found)
-    told = [e.data.get("what", e.data.get("state")) for e in found if e.kind != "epoch"]
+    told = [e.data.get("what", e.data.get("state")) for e in found if e.kind in ("state", "candidate")]
+    assert [e.kind for e in found[:3]] == ["state", "state", "preparing"]
     assert told[:2] == ["queued", "running"]
     assert told[-1] == "succeeded"
     assert told.count("started") == told.count("finished") == 7
@@ -66,6 +69,67 @@ def test_a_failed_candidate_is_recorded_and_the_job_goes_on(database: Database, 
     with database.session() as session:
         failed = [row for row in candidates.rows(session, job_id) if row.state == "failed"]
     assert [(row.origin, row.error) for row in failed] == [("uniform", "the loss became nan")]
+
+
+class Mortal(FakeExecutor):
+    """Loses the process of some tasks, for the first few times."""
+
+    def __init__(self, doomed: Any, times: int) -> None:
+        super().__init__(cores=1)
+        self.doomed, self.times = doomed, times
+        self.deaths = 0
+        self.checkpoints: list[bool] = []
+
+    def submit(self, task: Task) -> Future[Any]:
+        if not self.doomed(task) or self.deaths == self.times:
+            return super().submit(task)
+        self.deaths += 1
+        if "checkpoint" in task.kwargs:
+            self.checkpoints.append(task.kwargs["checkpoint"].exists())
+            task.kwargs["checkpoint"].write_bytes(b"so far")
+        future: Future[Any] = Future()
+        future.set_exception(WorkerLost("its process ended (SIGKILL, perhaps out of memory)"))
+        return future
+
+
+def prepares(task: Task) -> bool:
+    return task.function is prepare_job
+
+
+def trains_uniform(task: Task) -> bool:
+    return task.function is evaluate_candidate and task.args[0].label == "uniform params=0.1 seed 0"
+
+
+def test_what_lost_its_process_is_tried_again_from_its_checkpoint(database: Database, tmp_path: Path) -> None:
+    for doomed in (prepares, trains_uniform):
+        executor = Mortal(doomed, TRIES - 1)
+        job_id = submit(database, SPEC.model_copy(update={"minimum_keep": 0.1 if doomed is prepares else 0.2}))
+        make_runner(database, tmp_path, executor).run_one()
+        assert (job(database, job_id).state, executor.deaths) == ("succeeded", TRIES - 1)
+        assert set(states(database, job_id).values()) == {"succeeded"}
+        assert executor.checkpoints in ([], [False, True])
+
+
+def test_but_not_for_ever(database: Database, tmp_path: Path) -> None:
+    job_id = submit(database)
+    make_runner(database, tmp_path, Mortal(prepares, 99)).run_one()
+    ended = job(database, job_id)
+    assert (ended.state, ended.attempts) == ("failed", 1)
+    assert "could not be prepared: its process ended (SIGKILL" in (ended.error or "")
+    job_id = submit(database, SPEC.model_copy(update={"minimum_keep": 0.2}))
+    executor = Mortal(trains_uniform, 99)
+    make_runner(database, tmp_path, executor).run_one()
+    assert (job(database, job_id).state, executor.deaths) == ("succeeded", TRIES)
+    with database.session() as session:
+        (failed,) = [row for row in candidates.rows(session, job_id) if row.state == "failed"]
+        assert failed.error == "its process ended (SIGKILL, perhaps out of memory)"
+        assert candidates.progress(session, [job_id])[job_id][-1] == 1
+        jobs.retry(session, job_id)
+    executor = FakeExecutor()
+    make_runner(database, tmp_path, executor).run_one()
+    assert [one.label for one in executor.evaluated] == ["uniform params=0.1 seed 0"], "that one alone"
+    with database.session() as session, pytest.raises(WrongState, match="none of its candidates failed"):
+        jobs.retry(session, job_id)
 
 
 def test_a_job_fails_when_no_verdict_is_left(database: Database, tmp_path: Path) -> None:

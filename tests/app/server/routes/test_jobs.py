@@ -21,7 +21,9 @@ def test_a_submitted_job_is_found_where_it_says(world: World) -> None:
     assert answer.headers["location"] == f"/v1/jobs/{job['id']}"
     assert world.get(answer.headers["location"]) == job
     assert (job["state"], job["name"], job["attempts"]) == ("queued", "vgg11 on digits", 0)
-    assert job["progress"] == {"done": 0, "running": 0, "total": 11, "fraction": 0.0, "eta_seconds": None}
+    assert job["progress"] == {
+        "done": 0, "failed": 0, "running": 0, "total": 11, "fraction": 0.0, "eta_seconds": None,
+    }  # fmt: skip
     assert job["spec"]["target"]["arch"] == "vgg11"
 
 
@@ -103,7 +105,7 @@ def test_events_stream_to_their_end_and_resume_without_loss(world: World) -> Non
     assert answer.headers["content-type"].startswith("text/event-stream")
     events = parse(answer.text)
     assert [e["id"] for e in events] == sorted({e["id"] for e in events})
-    assert {e["event"] for e in events} == {"state", "candidate", "epoch"}
+    assert {e["event"] for e in events} == {"state", "preparing", "candidate", "epoch"}
     assert events[-1]["data"]["state"] == "succeeded"
     epoch = next(e["data"] for e in events if e["event"] == "epoch")
     assert {"candidate", "epoch", "loss", "accuracy"} <= set(epoch)
