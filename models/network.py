@@ -23,6 +23,7 @@ from espalier.models.tensors import selected
 from espalier.models.tracing.coupling import Coupling
 from espalier.models.tracing.probe import resized
 from espalier.models.tracing.trace import trace
+from espalier.models.tracing.tracer import unwrapped
 from espalier.models.weights import load_weights
 
 
@@ -168,6 +169,7 @@ def _traced(arch: str, options: str, classes: int, shape: Shape) -> tuple[nn.Mod
             skeleton = entry.make(chosen, classes, shape)
         if not isinstance(skeleton, nn.Module):
             raise TypeError(f"the factory gives {type(skeleton).__name__}, not a network")
+        skeleton = unwrapped(skeleton)
     except ArchitectureError:
         raise
     except (Exception, SystemExit) as error:  # a factory's own code may raise anything

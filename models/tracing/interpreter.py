@@ -16,9 +16,12 @@ from espalier.models.errors import TraceError
 from espalier.models.tracing.joins import selects
 from espalier.models.tracing.operations import COUNTING, rule_of
 from espalier.models.tracing.shapes import OnlyShapes
+from espalier.models.tracing.tracer import Tracer
 
 
-class Tracer(fx.Tracer):
+class LayerTracer(Tracer):
+    """Stops at layers."""
+
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Somebody's own batch norms, too: they look at their inputs in ways that cannot be traced."""
         return isinstance(m, _BatchNorm) or super().is_leaf_module(m, module_qualified_name)

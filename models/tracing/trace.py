@@ -9,7 +9,6 @@ it: they stay dense, and the report says why. Nothing is guessed.
 
 from __future__ import annotations
 
-import inspect
 import linecache
 
 import torch
@@ -22,8 +21,9 @@ from espalier.models.errors import ArchitectureError, TraceError, first_line
 from espalier.models.tensors import named_tensors
 from espalier.models.tracing.coupling import Coupling
 from espalier.models.tracing.groups import assemble
-from espalier.models.tracing.interpreter import Interpreter, Tracer, keep_outputs
+from espalier.models.tracing.interpreter import Interpreter, LayerTracer, keep_outputs
 from espalier.models.tracing.probe import images, probe, switch
+from espalier.models.tracing.tracer import check_forward
 
 
 def trace(net: nn.Module, shape: Shape) -> Coupling:
@@ -32,16 +32,13 @@ def trace(net: nn.Module, shape: Shape) -> Coupling:
     The network itself is not run, changed or copied.
     Raises TraceError when its control flow depends on data, ArchitectureError when it cannot take the input.
     """
+    check_forward(net)
     if lazy := next((name for name, tensor in named_tensors(net).items() if is_lazy(tensor)), None):
         raise ArchitectureError(f"the shape of {lazy} is not known before it has run once")
     skeleton = on_meta(net)
     switch(skeleton, False)
-    if more := [*inspect.signature(net.forward).parameters][1:]:
-        raise TraceError(
-            f"{type(net).__name__}.forward takes {', '.join(more)} besides the images; wrap it in one that does not"
-        )
     try:
-        graph = Tracer().trace(skeleton)
+        graph = LayerTracer().trace(skeleton)
     except Exception as error:  # a traced network may raise anything from its own forward
         raise TraceError(f"{type(net).__name__} cannot be traced symbolically{_where(error)}: {error}") from error
     for module in skeleton.modules():

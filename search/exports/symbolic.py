@@ -15,6 +15,7 @@ from torch import Tensor, fx, nn
 from espalier.models.layers import layer_of
 from espalier.models.layers.base import printed
 from espalier.models.tensors import named_tensors
+from espalier.models.tracing.tracer import Tracer
 from espalier.search.errors import SpecError
 
 
@@ -34,7 +35,7 @@ class Symbolic(NamedTuple):
 def symbolic(net: nn.Module) -> Symbolic:
     """Trace a network for writing. Raises SpecError if its code cannot be followed."""
     try:
-        graph = fx.Tracer().trace(net)
+        graph = Tracer().trace(net)
     except Exception as error:  # whatever a layer of somebody's own may raise
         raise SpecError(f"this network cannot be written as one Python file: {error}") from error
     for node in [*graph.nodes]:

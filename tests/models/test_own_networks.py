@@ -197,8 +197,14 @@ def test_constants_of_the_code_are_followed(register: Register) -> None:
     assert config.widths == {"a": 8}
 
 
+def test_a_network_in_a_wrapper_is_the_network(register: Register) -> None:
+    config = register(lambda: nn.DataParallel(own(lambda m, x: logits(m, m.a(x)), **HEAD)()))
+    assert config.widths == {"a": 8}
+    assert type(build(config)) is Own
+
+
 def test_a_network_that_wants_more_than_images_is_refused(register: Register) -> None:
-    with pytest.raises(TraceError, match=r"WithSkip.forward takes skip besides the images"):
+    with pytest.raises(TraceError, match=r"WithSkip.forward needs skip besides the images"):
         register(WithSkip)
     with pytest.raises(ArchitectureError, match="the factory gives NoneType, not a network"):
         register(lambda: None)
