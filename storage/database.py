@@ -44,8 +44,16 @@ class Database:
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
 
     def session(self) -> AbstractContextManager[Session]:
-        """`with database.session() as session:` commits at the end, rolls back on an exception."""
+        """`with database.session() as session:` commits at the end, rolls back on an exception.
+
+        Raises DatabaseUnusable if the file of an SQLite database is gone: open connections would write to nowhere.
+        """
+        if self._is_gone():
+            raise DatabaseUnusable(f"the database {self.engine.url.database} is gone")
         return self._sessions.begin()
+
+    def _is_gone(self) -> bool:
+        return self.is_sqlite and not Path(str(self.engine.url.database)).exists()
 
     @property
     def is_sqlite(self) -> bool:
@@ -91,8 +99,8 @@ class Database:
 
     def is_current(self) -> bool:
         """Whether the database answers and has the schema of this release."""
-        if self.is_sqlite and not Path(str(self.engine.url.database)).exists():
-            return False  # deleted under us: open connections would go on writing to nowhere
+        if self._is_gone():
+            return False
         try:
             with self.engine.connect() as connection:
                 context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})

@@ -18,7 +18,7 @@ from espalier.search.results import Execution
 from espalier.search.spec import JobSpec
 from espalier.search.states import FINISHED, JobState
 from espalier.storage import candidates
-from espalier.storage.clock import now
+from espalier.storage.clock import now, shared_now
 from espalier.storage.errors import IdempotencyClash, LeaseLost, NotFound, TooManyQueued, WrongState
 from espalier.storage.events import record
 from espalier.storage.tables import JobRow
@@ -112,7 +112,7 @@ def claim(session: Session, owner: str) -> JobRow | None:
 
     One statement, so that two runners never get the same job, on SQLite and PostgreSQL alike.
     """
-    moment = now()
+    moment = shared_now(session)
     free = sa.or_(
         JobRow.state == JobState.QUEUED,
         sa.and_(JobRow.state == JobState.RUNNING, JobRow.lease_until < moment),
@@ -140,13 +140,14 @@ def claim(session: Session, owner: str) -> JobRow | None:
 
 def reclaim(session: Session) -> None:
     """Let running jobs be claimed at once. Only for a process that knows that no other runner lives."""
-    session.execute(sa.update(JobRow).where(JobRow.state == JobState.RUNNING).values(lease_until=now()))
+    session.execute(sa.update(JobRow).where(JobRow.state == JobState.RUNNING).values(lease_until=shared_now(session)))
 
 
 def renew(session: Session, lease: Lease) -> bool:
     """Extend the lease; says whether the job's cancellation is wanted. Raises LeaseLost."""
+    until = shared_now(session) + LEASE
     wanted: bool | None = session.scalar(
-        sa.update(JobRow).where(*_leased(lease)).values(lease_until=now() + LEASE).returning(JobRow.cancel_requested)
+        sa.update(JobRow).where(*_leased(lease)).values(lease_until=until).returning(JobRow.cancel_requested)
     )
     if wanted is None:
         raise _lost(lease)

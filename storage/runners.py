@@ -7,7 +7,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from espalier.storage.clock import now
+from espalier.storage.clock import shared_now
 from espalier.storage.tables import RunnerRow
 
 SILENCE = timedelta(seconds=30)
@@ -16,7 +16,7 @@ SILENCE = timedelta(seconds=30)
 
 def heartbeat(session: Session, owner: str) -> None:
     """This runner lives. The dead are forgotten with the first word of another."""
-    moment = now()
+    moment = shared_now(session)
     known = session.execute(sa.update(RunnerRow).where(RunnerRow.owner == owner).values(seen_at=moment))
     if not known.rowcount:  # type: ignore[attr-defined]
         session.execute(sa.delete(RunnerRow).where(RunnerRow.seen_at < moment - SILENCE))
@@ -30,5 +30,5 @@ def leave(session: Session, owner: str) -> None:
 
 def is_any_alive(session: Session) -> bool:
     """Whether jobs would be run."""
-    lately = sa.select(RunnerRow.owner).where(RunnerRow.seen_at > now() - SILENCE)
+    lately = sa.select(RunnerRow.owner).where(RunnerRow.seen_at > shared_now(session) - SILENCE)
     return session.scalar(lately.limit(1)) is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import socket
 import sys
@@ -51,6 +52,7 @@ def _told() -> Iterator[None]:
 def serve(host: str, port: int, with_api: bool, with_runner: bool, auth: bool) -> None:
     """Run the parts until a signal ends them. Raises SettingsError."""
     settings = load()
+    os.umask(0o077)  # specs, weights and the token are their owner's alone
     configure_logs(settings)
     with ExitStack() as stack, _told():
         if with_runner and settings.url.startswith("sqlite"):  # PostgreSQL serves as many runners as there are
@@ -109,9 +111,10 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             port = self.servers[0].sockets[0].getsockname()[1]
-            log.info("listening on http://%s:%d", self.config.host, port)
+            host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
+            log.info("listening on http://%s:%d", host, port)
             if self._new_token:
-                print(f"open http://{self.config.host}:{port}/?token={self._new_token}", flush=True)  # noqa: T201
+                print(f"open http://{host}:{port}/?token={self._new_token}", flush=True)  # noqa: T201
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let open streams end, then stop."""

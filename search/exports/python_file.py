@@ -91,6 +91,8 @@ MEAN, STD = {mean}, {std}
 
 def prepare(pixels: Tensor) -> Tensor:
     """Pixels in [0, 1], [batch, channels, height, width], as the network was trained to see them."""
+    if not pixels.is_floating_point() or (pixels.numel() and float(pixels.max()) > 2):
+        raise ValueError("pixels are numbers from 0 to 1; bytes from 0 to 255 are divided by 255 first")
     mean, std = (torch.tensor(values, device=pixels.device).view(-1, 1, 1) for values in (MEAN, STD))
     return (pixels - mean) / std
 '''

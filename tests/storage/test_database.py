@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -104,3 +105,17 @@ def test_a_session_commits_once_or_not_at_all(database: Database) -> None:
         raise RuntimeError
     with database.session() as session:
         assert session.scalars(sa.text("SELECT id FROM architectures")).all() == ["kept"]
+
+
+def test_a_file_that_was_deleted_is_missed(tmp_path: Path) -> None:
+    """Connections to it stay open, and would write to nowhere."""
+    file = tmp_path / "espalier.db"
+    database = Database(f"sqlite:///{file}")
+    database.upgrade()
+    with database.session() as session:
+        session.execute(sa.text("SELECT 1"))
+    file.unlink()
+    with pytest.raises(DatabaseUnusable, match=r"espalier\.db is gone"), database.session():
+        pass
+    assert not database.is_current()
+    database.close()

@@ -18,6 +18,8 @@ import psutil
 
 from espalier.app.work.executors.base import Limits, OverLimit, Task, TaskFailed, WorkerLost
 
+SECRETS = ("ESPALIER_TOKEN", "ESPALIER_DATABASE_URL")
+"""What the code of somebody's network need not find in its environment."""
 POLL_SECONDS = 0.2
 GROWN_SHARE = 0.25
 """Share of the machine's memory above which an idle worker is replaced."""
@@ -116,6 +118,8 @@ def _cause(code: int | None) -> str:
 
 def _serve(pipe: Connection, lifeline: Connection) -> None:
     """Take tasks from the pipe until it closes. Signals are the parent's business; no parent, no work."""
+    for secret in SECRETS:
+        os.environ.pop(secret, None)
     for number in (signal.SIGINT, signal.SIGTERM):  # they may reach the whole process group
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -148,7 +149,7 @@ def test_killed_in_the_middle_of_a_candidate_it_gives_the_same_front(
             has_checkpoint = any((tmp_path / "wild" / "work" / job).glob("*.safetensors"))
             return states.count("succeeded") >= finished and "running" in states and has_checkpoint
 
-        until(is_in_the_middle)
+        until(is_in_the_middle, 300)
         assert service.end(signal.SIGKILL) == -signal.SIGKILL
         service = serve("wild")
     ended = finish(service.client, job)
@@ -210,6 +211,14 @@ def test_a_second_service_on_one_data_directory_is_refused(serve: Callable[..., 
     assert "another Espalier already runs on" in second.stderr
     assert "Traceback" not in second.stderr
     assert service.client.ready().status == "ok"
+
+
+def test_what_it_keeps_is_its_owners_alone(serve: Callable[..., Serve], tmp_path: Path) -> None:
+    service = serve()
+    service.client.submit(LONG)
+    kept = [path for path in (tmp_path / "data").rglob("*") if path.is_file() and path.suffix != ".lock"]
+    assert {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in kept} == {0}
+    assert "espalier.db" in {path.name for path in kept}
 
 
 def test_two_submissions_at_once_with_one_key_make_one_job(serve: Callable[..., Serve]) -> None:

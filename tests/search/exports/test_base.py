@@ -107,6 +107,9 @@ def test_what_images_went_through_leaves_with_every_format(trained: Path, tmp_pa
     module: dict[str, object] = {}
     exec(files["python"], module)
     assert module["CLASSES"] == list(SEEN.classes)
+    for wrong in (torch.ones(2, *config.shape, dtype=torch.uint8), 255 * torch.ones(2, *config.shape)):
+        with pytest.raises(ValueError, match="divided by 255 first"):
+            module["prepare"](wrong)  # type: ignore[operator]
     prepared = module["prepare"](torch.ones(2, *config.shape))  # type: ignore[operator]
     assert torch.allclose(prepared[1, :, 0, 0], torch.tensor([0.9 / 0.4, 0.8 / 0.5, 0.7 / 0.6])[: config.shape[0]])
 

@@ -14,7 +14,7 @@ import pytest
 
 from espalier.app.work.executors import worker as workers
 from espalier.app.work.executors.base import Limits, Task, TaskFailed, WorkerLost
-from espalier.app.work.executors.worker import Worker, total_memory
+from espalier.app.work.executors.worker import SECRETS, Worker, total_memory
 from tests.app.work.executors import work
 
 
@@ -83,3 +83,13 @@ def test_one_that_has_grown_is_not_kept(worker: Worker, monkeypatch: pytest.Monk
     monkeypatch.setattr(workers, "total_memory", lambda: 1000)
     assert not worker.is_fit()
     assert total_memory() > 2**28
+
+
+def test_it_finds_no_secrets_of_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in SECRETS:
+        monkeypatch.setenv(name, "s3cret")
+    worker = Worker("worker")
+    try:
+        assert worker.call(Task(work.environment)) & {*SECRETS} == set()
+    finally:
+        worker.kill()

@@ -61,3 +61,8 @@ def fail_oddly() -> None:
 
 def odd_result() -> object:
     return lambda: None
+
+
+def environment() -> set[str]:
+    """Names of the variables that code finds."""
+    return set(os.environ)
