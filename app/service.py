@@ -6,20 +6,20 @@ import contextlib
 import functools
 import secrets
 import shutil
-import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
+from espalier.app.lanes import Lane
 from espalier.app.settings import Settings, SettingsError
 from espalier.app.work.executors import EXECUTORS
-from espalier.app.work.executors.base import Executor, Limits, OverLimit, Task, WorkerLost
+from espalier.app.work.executors.base import Executor, Limits
 from espalier.app.work.executors.local import LocalExecutor
 from espalier.app.work.runner import Runner
+from espalier.app.work.tasks import describe_catalog
 from espalier.search.datasets import DataPaths
 from espalier.search.machine import cores
 from espalier.storage import architectures, candidates, jobs, runners
@@ -30,21 +30,17 @@ from espalier.storage.studies import Studies
 
 T = TypeVar("T")
 
-LONGEST_LINE = 16
-"""Requests that may wait for the child process at once; the server's other threads stay free."""
-
 VALIDATION = Limits(seconds=300, bytes=8 * 2**30)
 """What looking at a request may take: reading a data set for the first time is part of it."""
 
 
-class Busy(Exception):
-    """More requests of this kind wait than the service takes."""
-
-
 class Service:
-    """What the routes work with. Tracing and exports run in a child process, under limits."""
+    """What the routes work with. What needs a framework runs in child processes, under limits: what may take minutes in
+    one, what is quick in another."""
 
-    def __init__(self, settings: Settings, inspector: Executor, token: str | None) -> None:
+    def __init__(
+        self, settings: Settings, inspector: Executor, token: str | None, clerk: Executor | None = None
+    ) -> None:
         self.settings = settings
         self.token = token
         """None: no token is asked for."""
@@ -53,30 +49,25 @@ class Service:
         self.paths = data_paths_of(settings)
         self.stopping = False
         """Set when the server is told to stop, so that open streams end."""
-        self._inspector = inspector
-        self._places_in_line = threading.BoundedSemaphore(LONGEST_LINE)
+        self._examinations = Lane(inspector, VALIDATION)
+        self._questions = Lane(clerk or inspector, VALIDATION)
         self._answers: dict[tuple[Any, ...], Any] = {}
 
-    def ask(self, function: Callable[..., T], *args: Any) -> T:
-        """Run a function in the child process. Raises TaskFailed, WorkerLost or Busy."""
-        if not self._places_in_line.acquire(blocking=False):
-            raise Busy(f"{LONGEST_LINE} requests already wait to be looked at; try again in a moment")
-        try:
-            try:
-                return self._run(function, args)
-            except OverLimit:
-                raise
-            except WorkerLost:  # killed, perhaps for what an earlier request left in it
-                return self._run(function, args)
-        finally:
-            self._places_in_line.release()
+    def examine(self, function: Callable[..., T], *args: Any) -> T:
+        """Run a function that may take long in a child process. Raises TaskFailed, WorkerLost or Busy."""
+        return self._examinations.ask(function, *args)
 
-    def _run(self, function: Callable[..., T], args: tuple[Any, ...]) -> T:
-        future: Future[T] = self._inspector.submit(Task(function, args, limits=VALIDATION))
-        return future.result()
+    def ask(self, function: Callable[..., T], *args: Any) -> T:
+        """The same for what is quick, beside whatever is examined."""
+        return self._questions.ask(function, *args)
+
+    def warm_up(self) -> None:
+        """Let the child processes start, so that nobody's first request waits for it."""
+        for lane in (self._examinations, self._questions):
+            lane.warm_up(describe_catalog)
 
     def ask_once(self, function: Callable[..., T], *args: Any) -> T:
-        """The same, for what never changes while the service runs: answered from memory the second time."""
+        """`ask`, for what never changes while the service runs: answered from memory the second time."""
         key = (function, repr(args))
         if key not in self._answers:
             if len(self._answers) > 1000:
@@ -120,8 +111,9 @@ class Service:
             return runners.is_any_alive(session)
 
     def close(self) -> None:
-        """End the child process and let go of the database."""
-        self._inspector.shutdown()
+        """End the child processes and let go of the database."""
+        self._examinations.close()
+        self._questions.close()
         self.database.close()
 
 

@@ -25,11 +25,14 @@ from espalier.search.schedule import matched
 from espalier.search.spec import Budget, JobSpec, Ratios
 from espalier.search.training.execution import choose_execution
 
+BYTES_A_PARAMETER = 12
+"""That trying a cut takes: the network, what is cut from it, and a layer on the way."""
 
-def validate(spec: JobSpec, paths: DataPaths) -> PlanEstimate:
+
+def validate(spec: JobSpec, paths: DataPaths, memory: int | None = None) -> PlanEstimate:
     """Everything that can be found wrong with a spec without training: names, options, data, shapes, budgets.
 
-    Raises SpecError or ModelError.
+    Raises SpecError or ModelError; SpecError, too, before more than `memory` bytes are taken to look.
     """
     _check_names(spec)  # first: they cost nothing
     data = load(spec.target.dataset, paths)
@@ -40,6 +43,11 @@ def validate(spec: JobSpec, paths: DataPaths) -> PlanEstimate:
         reasons = "; ".join(f"{layer}: {reason}" for layer, reason in network.coupling.kept[:3])
         raise SpecError(f"{spec.target.arch} has no channels that can be pruned ({reasons})")
     _check_batch(network, min(question.recipe.batch_size, len(data.train)))
+    if memory is not None and BYTES_A_PARAMETER * network.cost.params > memory:
+        raise SpecError(
+            f"{spec.target.arch} would have {network.cost.params:,} parameters with these options; to look at it "
+            f"takes more than the {memory / 2**30:.1f} GiB that a request may take"
+        )
     if network.groups and spec.budgets:
         self_check(network.config)  # before hours of training
     for method in spec.methods:

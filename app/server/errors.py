@@ -17,7 +17,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from espalier.app.service import Busy
+from espalier.app.lanes import Busy
 from espalier.app.work.executors.base import OverLimit, TaskFailed, WorkerLost
 from espalier.search.errors import SpecError, WeightsLost
 from espalier.storage.errors import IdempotencyClash, NotFound, StorageError, TooManyQueued, WrongState

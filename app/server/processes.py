@@ -58,7 +58,7 @@ def serve(host: str, port: int, with_api: bool, with_runner: bool, auth: bool) -
         if with_runner and settings.url.startswith("sqlite"):  # PostgreSQL serves as many runners as there are
             stack.enter_context(single_runner_lock(settings.data_dir))
         token, made = token_of(settings) if auth and with_api else (None, False)
-        service = Service(settings, make_inspector(), token)
+        service = Service(settings, make_inspector(), token, make_inspector(name="clerk"))
         stack.callback(service.close)
         if with_runner and service.database.is_sqlite and service.database.folder != settings.data_dir.resolve():
             stack.enter_context(single_runner_lock(service.database.folder))
@@ -70,6 +70,7 @@ def serve(host: str, port: int, with_api: bool, with_runner: bool, auth: bool) -
                     jobs.reclaim(session)
             stack.enter_context(running(runner))
         if with_api:
+            service.warm_up()
             _listen(service, host, port, token if made else None)
         else:
             _wait_for_signal()

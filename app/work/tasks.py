@@ -32,11 +32,11 @@ def evaluate_candidate(
     return evaluate(candidate, needs, execution, **options)
 
 
-def validate_spec(spec: JobSpec, paths: DataPaths) -> PlanEstimate:
+def validate_spec(spec: JobSpec, paths: DataPaths, memory: int | None = None) -> PlanEstimate:
     """See `search.validate.validate`."""
     from espalier.search.validate import validate
 
-    return validate(spec, paths)
+    return validate(spec, paths, memory)
 
 
 def export_config(format: str, config: ChannelConfig, weights: Path | None, are_lost: bool = False) -> File:

@@ -11,11 +11,9 @@ from typing import Any
 import optuna
 import pytest
 
+from espalier.app.lanes import LONGEST_LINE
 from espalier.app.server.processes import serve
 from espalier.app.service import (
-    LONGEST_LINE,
-    VALIDATION,
-    Busy,
     Service,
     data_paths_of,
     make_runner,
@@ -24,7 +22,7 @@ from espalier.app.service import (
 )
 from espalier.app.settings import Settings, SettingsError
 from espalier.app.work.executors import EXECUTORS
-from espalier.app.work.executors.base import OverLimit, Task, TaskFailed, WorkerLost
+from espalier.app.work.executors.base import Task, TaskFailed
 from espalier.storage import jobs
 from espalier.storage.errors import NotFound, WrongState
 from tests.app.fakes import FakeExecutor
@@ -78,11 +76,9 @@ class Held(FakeExecutor):
 
     def __init__(self) -> None:
         super().__init__()
-        self.tasks: list[Task] = []
         self.futures: list[Future[Any]] = []
 
-    def submit(self, task: Task) -> Future[Any]:
-        self.tasks.append(task)
+    def submit(self, _task: Task) -> Future[Any]:
         self.futures.append(Future())
         return self.futures[-1]
 
@@ -91,37 +87,19 @@ def make(folder: Path, inspector: FakeExecutor) -> Service:
     return Service(Settings(data_dir=folder), inspector, None)
 
 
-def test_a_question_is_asked_under_limits(tmp_path: Path) -> None:
+def test_what_is_quick_does_not_wait_for_what_takes_long(tmp_path: Path) -> None:
     inspector = Held()
-    service = make(tmp_path, inspector)
-    thread = threading.Thread(target=lambda: service.ask(len, "four"))
-    thread.start()
-    while not inspector.futures:
-        thread.join(0.01)
-    (task,) = inspector.tasks
-    assert (task.function, task.args, task.limits) == (len, ("four",), VALIDATION)
-    inspector.futures[0].set_result(4)
-    thread.join(5)
-    assert not thread.is_alive()
-    service.close()
-
-
-def test_the_line_has_an_end(tmp_path: Path) -> None:
-    inspector = Held()
-    service = make(tmp_path, inspector)
-    threads = [threading.Thread(target=lambda: service.ask(len, "")) for _ in range(LONGEST_LINE)]
-    for thread in threads:
+    service = Service(Settings(data_dir=tmp_path), inspector, None, FakeExecutor())
+    waiting = [threading.Thread(target=lambda: service.examine(len, "")) for _ in range(LONGEST_LINE)]
+    for thread in waiting:
         thread.start()
     while len(inspector.futures) < LONGEST_LINE:
-        threads[0].join(0.01)
-    with pytest.raises(Busy, match=f"{LONGEST_LINE} requests already wait to be looked at; try again in a moment"):
-        service.ask(len, "")
+        waiting[0].join(0.01)
+    assert service.ask(len, "four") == 4
     for future in inspector.futures:
         future.set_result(0)
-    for thread in threads:
+    for thread in waiting:
         thread.join(5)
-    inspector.submit = FakeExecutor().submit  # type: ignore[method-assign]
-    assert service.ask(len, "four") == 4
     service.close()
 
 
@@ -197,33 +175,3 @@ def test_the_runner_trains_where_the_setting_says(tmp_path: Path, monkeypatch: p
     assert runner.executor.cores == 3
     assert data_paths_of(settings) == (tmp_path / "datasets", tmp_path / "cache")
     runner.database.close()
-
-
-class Dying(FakeExecutor):
-    """Loses its process some times."""
-
-    def __init__(self, *problems: Exception) -> None:
-        super().__init__()
-        self.problems = [*problems]
-
-    def submit(self, task: Task) -> Future[Any]:
-        if not self.problems:
-            return super().submit(task)
-        future: Future[Any] = Future()
-        future.set_exception(self.problems.pop(0))
-        return future
-
-
-def test_a_question_whose_process_is_killed_is_asked_once_more(tmp_path: Path) -> None:
-    def asked(*problems: Exception) -> int:
-        service = Service(Settings(data_dir=tmp_path), Dying(*problems), None)
-        try:
-            return service.ask(len, "abc")
-        finally:
-            service.close()
-
-    assert asked(WorkerLost("its process ended")) == 3
-    with pytest.raises(WorkerLost):
-        asked(WorkerLost("its process ended"), WorkerLost("its process ended"))
-    with pytest.raises(OverLimit):
-        asked(OverLimit("it took more than 300 seconds"))

@@ -77,7 +77,7 @@ def test_a_result_says_what_was_trained(
     assert result.holdout == {"accuracy": result.curve[-1].metrics["accuracy"]}
     assert [one.point for one in told] == list(result.curve)
     assert [point.epoch for point in result.curve] == list(range(candidate.recipe.epochs))
-    assert (result.ran.epochs, result.ran.steps) == (candidate.recipe.epochs, candidate.recipe.epochs * (1293 // 64))
+    assert (result.ran.epochs, result.ran.steps) == (candidate.recipe.epochs, candidate.recipe.epochs * (1295 // 64))
     assert {(one.epochs, one.metric) for one in told} == {(candidate.recipe.epochs, "accuracy")}
     if candidate.budget:
         assert result.cost.params <= 0.3 * whole(paths).cost.params

@@ -12,6 +12,7 @@ from espalier.models.network import Network, dense
 from espalier.search.datasets import DataPaths, load
 from espalier.search.errors import SpecError
 from espalier.search.evaluate import dense_config
+from espalier.search.machine import forget_peak, peak_memory
 from espalier.search.recipe import RecipeSpec
 from espalier.search.spec import JobSpec
 from espalier.search.validate import prepare, validate
@@ -36,7 +37,7 @@ def test_an_estimate_counts_what_would_run(paths: DataPaths) -> None:
     assert len(seen.candidates) == 6
     assert seen.epochs == 5 * 2 + 1  # the inherited one is fine-tuned for a quarter, at least one epoch
     assert seen.dense == Network.of(dense_config(spec().target, load("digits", paths))).cost
-    assert 0 < seen.macs < 3 * seen.epochs * 1293 * seen.dense.macs
+    assert 0 < seen.macs < 3 * seen.epochs * 1295 * seen.dense.macs
 
 
 @pytest.mark.parametrize(
@@ -130,7 +131,7 @@ def test_widths_given_beforehand_can_be_asked_for(paths: DataPaths) -> None:
         "uniform ratios 33fe85 seed 0",
         "uniform params=0.3 seed 0",
     ]
-    assert 0 < seen.macs < 3 * seen.epochs * 1293 * seen.dense.macs
+    assert 0 < seen.macs < 3 * seen.epochs * 1295 * seen.dense.macs
 
 
 def test_one_method_with_two_options_is_two_arms(paths: DataPaths) -> None:
@@ -159,7 +160,7 @@ def test_a_job_of_the_dense_network_alone_needs_nothing_that_can_be_pruned(paths
     alone: dict[str, Any] = {"methods": [], "baselines": [], "budgets": []}
     seen = validate(spec(**alone), paths)
     assert [c.label for c in seen.candidates] == ["dense seed 0"]
-    assert seen.macs == 3 * 2 * 1293 * seen.dense.macs
+    assert seen.macs == 3 * 2 * 1295 * seen.dense.macs
 
 
 def test_a_batch_that_no_batch_norm_can_take_is_found(tmp_path: Path) -> None:
@@ -173,3 +174,16 @@ def test_a_batch_that_no_batch_norm_can_take_is_found(tmp_path: Path) -> None:
         SpecError, match=r"a batch of 1 images cannot be trained on: .*; use a larger batch_size or data"
     ):
         validate(asked.model_copy(update={"recipe": RecipeSpec(batch_size=1)}), paths)
+
+
+def test_what_is_too_large_to_be_looked_at_is_refused_before_memory_is_taken(paths: DataPaths) -> None:
+    """By its parameters, which tracing knows."""
+    huge = spec(target={"arch": "vgg19", "options": {"width": 8}, "dataset": "digits"})
+    forget_peak()
+    before = peak_memory()
+    with pytest.raises(
+        SpecError, match=r"vgg19 would have 1,28\d,\d{3},\d{3} parameters .* the 8\.0 GiB that a request"
+    ):
+        validate(huge, paths, 8 * 2**30)
+    assert peak_memory() - before < 2**30
+    assert validate(spec(), paths, 8 * 2**30).candidates

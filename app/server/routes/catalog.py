@@ -120,10 +120,10 @@ def dataset(name: str, service: ServiceDep, options: Annotated[dict[str, Any], D
     `size`, `fit` and `channels` say how a folder is to be read, as in a job's target.
     """
     if name.startswith(FOLDER):
-        return service.ask(describe_dataset, _folder(name.removeprefix(FOLDER), options), service.paths)
+        return service.examine(describe_dataset, _folder(name.removeprefix(FOLDER), options), service.paths)
     known = [entry.name for entry in service.ask_once(describe_catalog)["datasets"]]
     if name not in known:
         raise HTTPException(404, f"no data set {name[:200]!r}; there are: {', '.join(known)}, and {FOLDER}NAME")
     if options:
         raise HTTPException(422, f"{', '.join(options)} is for folders; {name} is read as it is")
-    return service.ask(describe_dataset, name, service.paths)
+    return service.examine(describe_dataset, name, service.paths)

@@ -17,7 +17,7 @@ from espalier.app.server.body import DOCUMENTED, SpecDep
 from espalier.app.server.deps import Limit, Position, ServiceDep
 from espalier.app.server.errors import problems
 from espalier.app.server.responses import candidate_view, event_data, event_view, job_view, page, plan_view
-from espalier.app.service import Service
+from espalier.app.service import VALIDATION, Service
 from espalier.app.work.tasks import validate_spec
 from espalier.search.spec import JobSpec
 from espalier.search.states import FINISHED, JobState
@@ -53,7 +53,7 @@ def submit(
     """Queue a search. A spec that cannot work is refused here, not after an hour."""
     repeated = _repeated(service, idempotency_key, spec)
     if repeated is None:
-        estimate = service.ask(validate_spec, spec, service.paths)
+        estimate = service.examine(validate_spec, spec, service.paths, VALIDATION.bytes)
         try:
             with service.database.session() as session:
                 most = service.settings.max_queued_jobs
@@ -87,7 +87,7 @@ def _repeated(service: Service, idempotency_key: str | None, spec: JobSpec) -> J
 )
 def plan(spec: SpecDep, service: ServiceDep) -> Response:
     """What a spec would run, without running it."""
-    estimate = service.ask(validate_spec, spec, service.paths)
+    estimate = service.examine(validate_spec, spec, service.paths, VALIDATION.bytes)
     view = plan_view(estimate)
     return Response(view.model_dump_json(), media_type="application/json")  # thousands of lines: not on the event loop
 

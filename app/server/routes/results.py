@@ -94,7 +94,7 @@ def export(
         kept = found_architectures.weights_of(session, found)
     config = found_architectures.config_of(row)
     weights = next(service.intact(kept), None)
-    file = service.ask(export_config, format, config, weights, bool(kept) and weights is None)
+    file = service.examine(export_config, format, config, weights, bool(kept) and weights is None)
     version = {"id": row.id, "format": format, "weights": weights and weights.name}
     etag = f'"{content_hash(version)}"'
     name = f"{row.arch.replace('/', '-')}-{row.id[:8]}.{file.suffix}"

@@ -11,8 +11,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
+from espalier.app.lanes import Busy
 from espalier.app.server.errors import install, problems
-from espalier.app.service import Busy
 from espalier.app.work.executors.base import OverLimit, TaskFailed, WorkerLost
 from espalier.search.errors import SpecError
 from espalier.storage.errors import IdempotencyClash, LeaseLost, NotFound, TooManyQueued, WrongState
