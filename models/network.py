@@ -19,7 +19,7 @@ from espalier.models.document import Frozen
 from espalier.models.errors import ArchitectureError, ConfigError, SurgeryError
 from espalier.models.initialise import check_initialisable, initialise, is_drawn
 from espalier.models.surgery import prune, silence
-from espalier.models.tensors import selected
+from espalier.models.tensors import fill, named_tensors, selected
 from espalier.models.tracing.coupling import Coupling
 from espalier.models.tracing.probe import resized
 from espalier.models.tracing.trace import trace
@@ -77,10 +77,25 @@ class Network:
         return self.config.widths == self.coupling.widths
 
     def fresh(self, seed: int = 0) -> Network:
-        """With fresh weights, drawn deterministically by `seed`; never larger than it must be."""
+        """With fresh weights, drawn deterministically by `seed`; never larger than it must be.
+
+        Parameters of layers that have no rule, and the network's own, are as the network's constructor draws them.
+        """
         net = with_memory(self._bare())
+        fill(net, self._drawn_by_itself(seed))
         initialise(net, seed, architecture(self.config.arch).init)
         return Network(self.config, self.coupling, net)
+
+    def _drawn_by_itself(self, seed: int) -> dict[str, Tensor]:
+        """Parameters that the network's constructor draws, as it draws them with this seed."""
+        skeleton, coupling = _dense_of(self.config)
+        if seed == 0 or not _own_parameters(skeleton):  # as in nearly all networks
+            return {}
+        config = self.config
+        made = _made(
+            config.arch, _chosen(architecture(config.arch), config.options), config.classes, config.shape, seed
+        )
+        return _own_parameters(resized(made, coupling, config.widths))
 
     def with_weights(self, path: Path) -> Network:
         """With the weights of a safetensors file. Raises WeightsError if they are not this network's."""
@@ -161,20 +176,7 @@ def _dense_of(config: ChannelConfig) -> tuple[nn.Module, Coupling]:
 
 @functools.lru_cache(maxsize=64)
 def _traced(arch: str, options: str, classes: int, shape: Shape) -> tuple[nn.Module, Coupling]:
-    entry = architecture(arch)
-    chosen = _chosen(entry, json.loads(options))
-    try:
-        with without_memory(is_drawn), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)  # position tables and the like are the same in every process
-            skeleton = entry.make(chosen, classes, shape)
-        if not isinstance(skeleton, nn.Module):
-            raise TypeError(f"the factory gives {type(skeleton).__name__}, not a network")
-        skeleton = unwrapped(skeleton)
-    except ArchitectureError:
-        raise
-    except (Exception, SystemExit) as error:  # a factory's own code may raise anything
-        words = f"{type(error).__name__}: {error}"
-        raise ArchitectureError(f"{arch} cannot be made for {classes} classes of {shape}: {words}") from error
+    skeleton = _made(arch, _chosen(architecture(arch), json.loads(options)), classes, shape)
     check_initialisable(skeleton)
     coupling = trace(skeleton, shape)
     if coupling.output != (classes,):
@@ -183,6 +185,31 @@ def _traced(arch: str, options: str, classes: int, shape: Shape) -> tuple[nn.Mod
             f"of shape {coupling.output}"
         )
     return skeleton, coupling
+
+
+def _made(arch: str, options: Frozen, classes: int, shape: Shape, seed: int = 0) -> nn.Module:
+    """What an architecture's factory gives; what layers' rules draw later holds no memory."""
+    try:
+        with without_memory(is_drawn), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)  # position tables and the like are the same in every process
+            skeleton = architecture(arch).make(options, classes, shape)
+        if not isinstance(skeleton, nn.Module):
+            raise TypeError(f"the factory gives {type(skeleton).__name__}, not a network")
+        return unwrapped(skeleton)
+    except ArchitectureError:
+        raise
+    except (Exception, SystemExit) as error:  # a factory's own code may raise anything
+        words = f"{type(error).__name__}: {error}"
+        raise ArchitectureError(f"{arch} cannot be made for {classes} classes of {shape}: {words}") from error
+
+
+def _own_parameters(net: nn.Module) -> dict[str, Tensor]:
+    """Parameters that no layer's rule draws, by name."""
+    return {
+        name: tensor
+        for name, tensor in named_tensors(net).items()
+        if isinstance(tensor, nn.Parameter) and tensor.requires_grad and not tensor.is_meta
+    }
 
 
 def forget_traced() -> None:

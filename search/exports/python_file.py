@@ -72,7 +72,8 @@ class Network(Assembled):
 
 
 def build(weights: str | None = None, seed: int = 0) -> nn.Module:
-    """The network with trained weights from a safetensors file, or with fresh ones."""
+    """The network with trained weights from a safetensors file, or with fresh ones; what no layer's rule draws is as
+    with seed 0."""
     net = Network()
     initialise(net, [*LAYERS], DRAWS, SCHEME, seed)
     if weights is not None:

@@ -208,3 +208,36 @@ def test_a_network_that_wants_more_than_images_is_refused(register: Register) ->
         register(WithSkip)
     with pytest.raises(ArchitectureError, match="the factory gives NoneType, not a network"):
         register(lambda: None)
+
+
+class Reader(nn.Module):
+    """A convolution, then an LSTM over the columns: layers that no rule draws, and a table that is no weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.rnn, self.fc = conv(3, 8), nn.LSTM(8 * 8, 6, batch_first=True), nn.Linear(6, 2)
+        self.start = nn.Parameter(torch.randn(1, 8, 1, 1))
+        self.register_buffer("table", torch.randn(8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = (torch.relu(self.conv(x)) + self.start) * self.table.view(1, -1, 1, 1)
+        logits: Tensor = self.fc(self.rnn(x.permute(0, 3, 1, 2).flatten(2))[0][:, -1])
+        return logits
+
+
+def test_every_tensor_that_is_drawn_depends_on_the_seed_whatever_its_layer(register: Register) -> None:
+    config = register(Reader)
+    zero, one, again, two = (dict(build(config, seed).named_parameters()) for seed in (0, 1, 1, 2))
+    for name in zero:
+        assert torch.equal(one[name], again[name])
+        constant = name in ("conv.bias", "fc.bias")
+        assert torch.equal(one[name], two[name]) == torch.equal(zero[name], one[name]) == constant, name
+    assert torch.equal(build(config, 0).table, build(config, 1).table), "what is not learned is the same for all"  # type: ignore[arg-type]
+
+
+def test_so_do_those_of_a_cut_network(register: Register) -> None:
+    config = register(own(lambda m, x: logits(m, m.s * m.a(x)), s=lambda: nn.Parameter(torch.randn(8, 1, 1)), **HEAD))
+    small = config.model_copy(update={"widths": {"s": 3}})
+    whole, one, two = build(config, 1), build(small, 1), build(small, 2)
+    assert torch.equal(one.s, whole.s[:3])  # type: ignore[arg-type, index]
+    assert not torch.equal(one.s, two.s)  # type: ignore[arg-type]
