@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from espalier.app.lanes import Busy
@@ -97,6 +98,9 @@ def install(app: FastAPI) -> None:
         detail = str(error.detail)
         if (error.status_code, detail) == (404, "Not Found"):
             detail = f"nothing is at {request.url.path[:200]}; /docs lists what there is"
+        if error.status_code == 405 and (allowed := _allowed(request)):
+            headers["Allow"] = allowed
+            detail = f"{request.method} is not for {request.url.path[:200]}, which takes {allowed}"
         return problem(error.status_code, detail, None, **headers)
 
     @app.exception_handler(RequestValidationError)
@@ -130,6 +134,13 @@ def install(app: FastAPI) -> None:
     async def _unexpected(_request: Request, _error: Exception) -> JSONResponse:
         # The connection is given up after this: say so, or the client's next request on it fails.
         return problem(500, "the service failed to answer; its log says more", None, Connection="close")
+
+
+def _allowed(request: Request) -> str:
+    """The methods of all routes at a path; each route alone knows its own."""
+    routes = request.app.openapi()["paths"].items()
+    found = (methods for path, methods in routes if compile_path(path)[0].fullmatch(request.url.path))
+    return ", ".join(sorted({method.upper() for methods in found for method in methods}))
 
 
 def _message(error: dict[str, Any]) -> str:

@@ -124,3 +124,14 @@ def test_a_status_is_described_with_the_shape_of_a_problem() -> None:
     described = problems(404, 429)
     assert described[429]["description"] == "Too Many Requests"
     assert set(described[404]["content"]) == {"application/problem+json"}
+
+
+def test_every_path_says_which_methods_it_takes(world: World) -> None:
+    paths = world.get("/openapi.json")["paths"]
+    del paths["/v1/jobs/plan"]  # to read, that is a job of this name
+    for path, operations in paths.items():
+        there = {method.upper() for method in operations}
+        for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - there:
+            answer = world.client.request(method, path.replace("{", "").replace("}", ""))
+            problem(answer, 405, f"{method} is not for")
+            assert set(answer.headers["allow"].split(", ")) == there, path
