@@ -37,6 +37,7 @@ def validate(spec: JobSpec, paths: DataPaths, memory: int | None = None) -> Plan
     _check_names(spec)  # first: they cost nothing
     data = load(spec.target.dataset, paths)
     network = Network.of(dense_config(spec.target, data))
+    _check_one_image(network)
     question = _question(spec, network.config, data)
     candidates = tuple(planners.create(question).next({}))
     if not network.groups and spec.budgets:
@@ -90,6 +91,20 @@ def _question(spec: JobSpec, whole: ChannelConfig, data: Data) -> Question:
     except ValidationError as error:  # options that look different may mean the same
         raise SpecError("; ".join(e["msg"] for e in error.errors())) from error
     return Question(spec=meant, recipe=recipe_of(spec), data=data.fingerprint)
+
+
+def _check_one_image(network: Network) -> None:
+    """Raise SpecError unless one image alone, as the last of a split may be, gives one row."""
+    config, expected = network.config, (1, network.config.classes)
+    try:
+        found = tuple(network.on_meta().eval()(torch.empty((1, *config.shape), device="meta")).shape)
+    except Exception as error:  # whatever a network's own forward may raise
+        raise SpecError(f"{config.arch} does not take one image alone: {error}") from error
+    if found != expected:
+        raise SpecError(
+            f"{config.arch} gives {found} for one image instead of {expected}: a dimension of one is dropped that is "
+            "not named, as squeeze() does; name it, as squeeze(-1) does"
+        )
 
 
 def _check_batch(network: Network, batch: int) -> None:

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from torch import Tensor, nn
 
+from espalier.models.architectures import ARCHITECTURES, Architecture
+from espalier.models.document import NoOptions
 from espalier.models.errors import ArchitectureError, ModelError, UnknownArchitecture
-from espalier.models.network import Network, dense
+from espalier.models.network import Network, dense, forget_traced
 from espalier.search.datasets import DataPaths, load
 from espalier.search.errors import SpecError
 from espalier.search.evaluate import dense_config
@@ -187,3 +190,40 @@ def test_what_is_too_large_to_be_looked_at_is_refused_before_memory_is_taken(pat
         validate(huge, paths, 8 * 2**30)
     assert peak_memory() - before < 2**30
     assert validate(spec(), paths, 8 * 2**30).candidates
+
+
+class Squeezing(nn.Module):
+    """Drops every dimension of one element, that of the images among them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.pool = nn.Conv2d(1, 10, 3), nn.AdaptiveAvgPool2d(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        squeezed: Tensor = self.pool(self.conv(x)).squeeze()
+        return squeezed
+
+
+class Pair(Squeezing):
+    """Compares neighbours."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        compared: Tensor = self.pool(self.conv(x)).flatten(1) - x[1].mean()
+        return compared
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (Squeezing, r"gives \(10,\) for one image instead of \(1, 10\): .* as squeeze\(\) does"),
+        (Pair, "does not take one image alone: "),
+    ],
+)
+def test_a_network_that_breaks_on_one_image_is_refused_before_hours_of_training(
+    make: Any, words: str, paths: DataPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = Architecture("breaking", "", lambda *_: make(), NoOptions, 10, (1, 32, 32))
+    monkeypatch.setitem(ARCHITECTURES, "breaking", entry)
+    forget_traced()
+    with pytest.raises(SpecError, match=words):
+        validate(spec(target={"arch": "breaking", "dataset": "digits"}), paths)
