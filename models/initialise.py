@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from espalier.models.errors import ArchitectureError
 from espalier.models.layers import layer_of
 from espalier.models.layers.draw import InitScheme
+from espalier.models.tensors import named_tensors
 
 
 @torch.no_grad()
@@ -22,15 +23,38 @@ def initialise(net: nn.Module, seed: int, scheme: InitScheme) -> None:
 
 def check_initialisable(net: nn.Module) -> None:
     """Raise ArchitectureError for a tensor that would be left as it lies in memory, or drawn though it is fixed."""
+    if where := undrawn_on_meta(net):
+        raise ArchitectureError(f"no rule to initialise {where}")
+    for path, module in net.named_modules():
+        for name, tensor in module._parameters.items():
+            if tensor is not None and tensor.is_meta and not tensor.requires_grad:
+                raise ArchitectureError(
+                    f"{_where(path, module, name)} is fixed, but would be drawn anew; keep such values in a buffer"
+                )
+
+
+def undrawn_on_meta(net: nn.Module) -> str:
+    """Where the first tensor is that has no values, and that no rule fills; empty if there is none."""
     for path, module in net.named_modules():
         for name, tensor in [*module._parameters.items(), *module._buffers.items()]:
-            if tensor is None or not tensor.is_meta:
-                continue
-            where = f"{name!r} of {type(module).__name__} {path!r}"
-            if not is_drawn(module, name):
-                raise ArchitectureError(f"no rule to initialise {where}")
-            if isinstance(tensor, nn.Parameter) and not tensor.requires_grad:
-                raise ArchitectureError(f"{where} is fixed, but would be drawn anew; keep such values in a buffer")
+            if tensor is not None and tensor.is_meta and not is_drawn(module, name):
+                return _where(path, module, name)
+    return ""
+
+
+def _where(path: str, module: nn.Module, name: str) -> str:
+    return f"{name!r} of {type(module).__name__} {path!r}"
+
+
+def drawn(net: nn.Module) -> dict[str, Tensor]:
+    """The tensors that layers' rules fill, by name."""
+    filled = {
+        id(tensor)
+        for module in net.modules()
+        for name, tensor in [*module._parameters.items(), *module._buffers.items()]
+        if tensor is not None and is_drawn(module, name)
+    }
+    return {name: tensor for name, tensor in named_tensors(net).items() if id(tensor) in filled}
 
 
 def is_drawn(module: nn.Module, name: str) -> bool:

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from espalier.models.architectures import Architecture, architecture
 from espalier.models.config import ChannelConfig, ChannelGroup, ChannelMask, Cost, Shape
-from espalier.models.copies import on_meta, with_memory, without_memory
+from espalier.models.copies import on_meta, replace, with_memory, without_memory
 from espalier.models.document import Frozen
 from espalier.models.errors import ArchitectureError, ConfigError, SurgeryError
-from espalier.models.initialise import check_initialisable, initialise, is_drawn
+from espalier.models.initialise import check_initialisable, drawn, initialise, is_drawn, undrawn_on_meta
 from espalier.models.surgery import prune, silence
 from espalier.models.tensors import fill, named_tensors, selected
 from espalier.models.tracing.coupling import Coupling
@@ -189,13 +189,22 @@ def _traced(arch: str, options: str, classes: int, shape: Shape) -> tuple[nn.Mod
 
 def _made(arch: str, options: Frozen, classes: int, shape: Shape, seed: int = 0) -> nn.Module:
     """What an architecture's factory gives; what layers' rules draw later holds no memory."""
+
+    def make() -> nn.Module:
+        torch.manual_seed(seed)  # position tables and the like are the same in every process
+        net = architecture(arch).make(options, classes, shape)
+        if not isinstance(net, nn.Module):
+            raise TypeError(f"the factory gives {type(net).__name__}, not a network")
+        return unwrapped(net)
+
     try:
-        with without_memory(is_drawn), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)  # position tables and the like are the same in every process
-            skeleton = architecture(arch).make(options, classes, shape)
-        if not isinstance(skeleton, nn.Module):
-            raise TypeError(f"the factory gives {type(skeleton).__name__}, not a network")
-        return unwrapped(skeleton)
+        with torch.random.fork_rng(devices=[]):
+            with without_memory(is_drawn):
+                skeleton = make()
+            if undrawn_on_meta(skeleton):  # a constructor that makes a table where one of its layers is
+                skeleton = make()
+                replace(skeleton, {name: torch.empty_like(t, device="meta") for name, t in drawn(skeleton).items()})
+            return skeleton
     except ArchitectureError:
         raise
     except (Exception, SystemExit) as error:  # a factory's own code may raise anything

@@ -241,3 +241,24 @@ def test_so_do_those_of_a_cut_network(register: Register) -> None:
     whole, one, two = build(config, 1), build(small, 1), build(small, 2)
     assert torch.equal(one.s, whole.s[:3])  # type: ignore[arg-type, index]
     assert not torch.equal(one.s, two.s)  # type: ignore[arg-type]
+
+
+class Masked(nn.Module):
+    """Makes a table where its first layer is, as timm's Swin does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.head = conv(3, 8), nn.Linear(8, 2)
+        self.register_buffer("mask", torch.full((8, 8), 0.5, device=self.a.weight.device), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return logits(self, self.a(x) * self.mask)
+
+
+def test_a_constructor_may_ask_where_its_layers_are(register: Register) -> None:
+    config = register(Masked)
+    assert config.widths == {"a": 8}
+    net = build(config, 1)
+    assert torch.equal(net.mask, torch.full((8, 8), 0.5))  # type: ignore[arg-type]
+    assert all(tensor.is_meta for tensor in Network.of(config).module.parameters()), "what is drawn holds no memory"
+    self_check(config, masks=3, double=True)
