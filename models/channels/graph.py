@@ -28,6 +28,8 @@ class ChannelGraph:
         """Weight -> multiply-adds per element, for one input."""
         self.positions: dict[str, int] = {}
         """Layer -> positions (pixels, tokens) at which it works."""
+        self.unknown: dict[str, str] = {}
+        """Layer that is not understood -> why, where it has weights."""
         self.selections: dict[str, str | None] = {}
         """Index buffer of a channel selection -> the scale of the batch norm it reads from."""
         # A module reached under two names is one set of tensors; the state dict's first name counts.

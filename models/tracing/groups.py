@@ -123,6 +123,7 @@ def _kept_layers(graph: ChannelGraph, groups: list[ChannelGroup]) -> tuple[KeptL
             reasons = {graph.labels.reason(label) for label in labels} - {None}
             alone = "its channels can only be kept or cut all together"
             found[tensor.rpartition(".")[0]] = ", ".join(sorted(cast(set[str], reasons))) or alone
+    found |= {layer: reason for layer, reason in graph.unknown.items() if layer not in found}
     return tuple(KeptLayer(layer, reason) for layer, reason in found.items())
 
 

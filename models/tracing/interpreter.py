@@ -94,6 +94,8 @@ class Interpreter(fx.Interpreter):
             return channels
         except NotUnderstood as problem:
             self._keep_counted(node, str(problem))
+            if module is not None and any(weight.dim() > 1 for weight in module.parameters()):
+                self.channel_graph.unknown[str(node.target)] = str(problem)
             return self._behind(str(problem), inputs, module)
 
     def _keep_counted(self, node: fx.Node, reason: str) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 import torch
 from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
 
 from espalier.models.config import Slice
 from espalier.models.tracing.trace import trace
@@ -51,3 +55,22 @@ def test_a_layer_of_one_channel_has_no_group() -> None:
 def test_a_group_knows_how_many_channels_always_stay() -> None:
     (group,) = trace(nn.Sequential(conv(3, 25), conv(25, 2)), (3, 4, 4)).groups
     assert group.minimum_width == 3
+
+
+@pytest.mark.parametrize(
+    ("net", "shape", "layer", "words"),
+    [
+        (nn.Sequential(nn.ConvTranspose2d(8, 16, 4), nn.ReLU(), nn.ConvTranspose2d(16, 3, 4)), (8, 4, 4), "0",
+         "ConvTranspose2d 0 is not understood"),
+        (nn.Sequential(nn.Conv3d(1, 8, 3), nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(8, 2)), (1, 8, 8, 8), "0",
+         "Conv3d 0 is not understood"),
+        (nn.Sequential(weight_norm(nn.Conv2d(3, 8, 3)), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2)),
+         (3, 8, 8), "0", "ParametrizedConv2d 0 is not understood"),
+    ],
+)  # fmt: skip
+def test_a_layer_that_is_not_understood_is_among_those_that_stay(
+    net: nn.Module, shape: Any, layer: str, words: str
+) -> None:
+    coupling = trace(net, shape)
+    assert coupling.groups == ()
+    assert (layer, words) in coupling.kept
