@@ -94,7 +94,9 @@ def service(folder: Path, datasets: Path | None = None, extra: Mapping[str, str]
         environment["ESPALIER_DATASETS_DIR"] = str(datasets)
     environment |= extra or {}
     process = subprocess.Popen(
-        [sys.executable, "-m", "espalier.app.client.cli", "serve", "--port", str(port)], env=environment
+        [sys.executable, "-m", "espalier.app.client.cli", "serve", "--port", str(port), "--with-parent"],
+        env=environment,
+        stdin=subprocess.PIPE,  # closes when this process ends, even if it is killed
     )
     try:
         with Client(f"http://127.0.0.1:{port}", token) as client:
@@ -106,6 +108,8 @@ def service(folder: Path, datasets: Path | None = None, extra: Mapping[str, str]
             process.wait(20)
         except subprocess.TimeoutExpired:
             process.kill()
+        if process.stdin is not None:
+            process.stdin.close()
 
 
 def _wait_until_ready(client: Client, process: subprocess.Popen[bytes]) -> None:

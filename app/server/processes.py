@@ -76,6 +76,17 @@ def serve(host: str, port: int, with_api: bool, with_runner: bool, auth: bool) -
             _wait_for_signal()
 
 
+def end_with_parent() -> None:
+    """Stop when standard input closes: whoever started this is gone, however it went."""
+
+    def wait() -> None:
+        while os.read(0, 4096):  # not through a buffer, which a process that ends would wait for
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 def _listen(service: Service, host: str, port: int, new_token: str | None) -> None:
     config = uvicorn.Config(
         create_app(service, names_of(host, service.settings.host_names)),

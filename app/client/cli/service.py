@@ -18,10 +18,17 @@ NoAuth = Annotated[bool, typer.Option("--no-auth", help="ask for no token; on lo
 
 
 @app.command()
-def serve(host: Host = "127.0.0.1", port: Port = 8000, no_auth: NoAuth = False) -> None:
+def serve(
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    no_auth: NoAuth = False,
+    with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
+) -> None:
     """Run everything in one: API, page and runner."""
     from espalier.app.server import processes
 
+    if with_parent:
+        processes.end_with_parent()
     processes.serve(host, port, with_api=True, with_runner=True, auth=_auth(host, no_auth))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from pathlib import Path
@@ -52,3 +53,18 @@ def test_its_service_is_its_own_and_gone_in_the_end(tmp_path: Path, monkeypatch:
     assert (tmp_path / "data" / "espalier.db").exists()
     with pytest.raises(httpx2.TransportError):
         httpx2.get(client.url)
+
+
+def test_its_service_is_gone_too_if_it_is_killed(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, psutil; from pathlib import Path; from espalier.app.client.demo import service\n"
+        f"with service(Path({str(tmp_path)!r})):\n"
+        "    (child,) = psutil.Process().children()\n"
+        "    print(child.pid, flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=False)
+    left = int(ran.stdout)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.Process(left).wait(30)
+    assert not psutil.pid_exists(left) or psutil.Process(left).status() == psutil.STATUS_ZOMBIE
