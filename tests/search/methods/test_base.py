@@ -80,7 +80,8 @@ def test_permuted_channels_have_permuted_scores(trained: Trained) -> None:
     order = {g.name: torch.randperm(g.width, generator=torch.Generator().manual_seed(1)) for g in parent.network.groups}
     plain = method.score(parent)
     moved = method.score(with_module(parent, permute(parent.network.module, parent.network.coupling, order)))
-    assert all(torch.allclose(moved[group], plain[group][order[group]]) for group in plain)
+    for group, scores in plain.items():  # in another order, sums of single precision round differently
+        assert float((moved[group] - scores[order[group]]).abs().max()) <= 1e-4 * float(scores.abs().max())
 
 
 def test_a_dead_channel_ranks_last(trained: Trained) -> None:
