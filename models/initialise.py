@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
@@ -25,21 +27,26 @@ def check_initialisable(net: nn.Module) -> None:
     """Raise ArchitectureError for a tensor that would be left as it lies in memory, or drawn though it is fixed."""
     if where := undrawn_on_meta(net):
         raise ArchitectureError(f"no rule to initialise {where}")
-    for path, module in net.named_modules():
-        for name, tensor in module._parameters.items():
-            if tensor is not None and tensor.is_meta and not tensor.requires_grad:
-                raise ArchitectureError(
-                    f"{_where(path, module, name)} is fixed, but would be drawn anew; keep such values in a buffer"
-                )
+    for path, module, name, tensor in _own_tensors(net):
+        if isinstance(tensor, nn.Parameter) and tensor.is_meta and not tensor.requires_grad:
+            where = _where(path, module, name)
+            raise ArchitectureError(f"{where} is fixed, but would be drawn anew; keep such values in a buffer")
 
 
 def undrawn_on_meta(net: nn.Module) -> str:
     """Where the first tensor is that has no values, and that no rule fills; empty if there is none."""
+    for path, module, name, tensor in _own_tensors(net):
+        if tensor.is_meta and not is_drawn(module, name):
+            return _where(path, module, name)
+    return ""
+
+
+def _own_tensors(net: nn.Module) -> Iterator[tuple[str, nn.Module, str, Tensor]]:
+    """Every module's tensors: its path, the module, the tensor's name there, and the tensor."""
     for path, module in net.named_modules():
         for name, tensor in [*module._parameters.items(), *module._buffers.items()]:
-            if tensor is not None and tensor.is_meta and not is_drawn(module, name):
-                return _where(path, module, name)
-    return ""
+            if tensor is not None:
+                yield path, module, name, tensor
 
 
 def _where(path: str, module: nn.Module, name: str) -> str:
@@ -48,12 +55,7 @@ def _where(path: str, module: nn.Module, name: str) -> str:
 
 def drawn(net: nn.Module) -> dict[str, Tensor]:
     """The tensors that layers' rules fill, by name."""
-    filled = {
-        id(tensor)
-        for module in net.modules()
-        for name, tensor in [*module._parameters.items(), *module._buffers.items()]
-        if tensor is not None and is_drawn(module, name)
-    }
+    filled = {id(tensor) for _path, module, name, tensor in _own_tensors(net) if is_drawn(module, name)}
     return {name: tensor for name, tensor in named_tensors(net).items() if id(tensor) in filled}
 
 

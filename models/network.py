@@ -92,9 +92,7 @@ class Network:
         if seed == 0 or not _own_parameters(skeleton):  # as in nearly all networks
             return {}
         config = self.config
-        made = _made(
-            config.arch, _chosen(architecture(config.arch), config.options), config.classes, config.shape, seed
-        )
+        made = _made(config.arch, config.options, config.classes, config.shape, seed)
         return _own_parameters(resized(made, coupling, config.widths))
 
     def with_weights(self, path: Path) -> Network:
@@ -176,7 +174,7 @@ def _dense_of(config: ChannelConfig) -> tuple[nn.Module, Coupling]:
 
 @functools.lru_cache(maxsize=64)
 def _traced(arch: str, options: str, classes: int, shape: Shape) -> tuple[nn.Module, Coupling]:
-    skeleton = _made(arch, _chosen(architecture(arch), json.loads(options)), classes, shape)
+    skeleton = _made(arch, json.loads(options), classes, shape)
     check_initialisable(skeleton)
     coupling = trace(skeleton, shape)
     if coupling.output != (classes,):
@@ -187,12 +185,14 @@ def _traced(arch: str, options: str, classes: int, shape: Shape) -> tuple[nn.Mod
     return skeleton, coupling
 
 
-def _made(arch: str, options: Frozen, classes: int, shape: Shape, seed: int = 0) -> nn.Module:
+def _made(arch: str, options: Mapping[str, JsonValue], classes: int, shape: Shape, seed: int = 0) -> nn.Module:
     """What an architecture's factory gives; what layers' rules draw later holds no memory."""
+    entry = architecture(arch)
+    chosen = _chosen(entry, options)
 
     def make() -> nn.Module:
         torch.manual_seed(seed)  # position tables and the like are the same in every process
-        net = architecture(arch).make(options, classes, shape)
+        net = entry.make(chosen, classes, shape)
         if not isinstance(net, nn.Module):
             raise TypeError(f"the factory gives {type(net).__name__}, not a network")
         return unwrapped(net)

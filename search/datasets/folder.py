@@ -64,15 +64,15 @@ def _parts(folder: Path) -> dict[str, str]:
     """What each part of the folder is used as: images to choose by are tested on, where there are no others."""
     names = {path.name for path in folder.iterdir() if path.is_dir()}
     validation = next((name for name in VALIDATION if name in names), None)
-    test = "test" if "test" in names else validation
-    for part in ("train", test or "test"):
+    test = "test" if "test" in names else validation or "test"
+    for part in ("train", test):
         if part not in names:
             raise DataUnavailable(
                 f"folder {folder.name!r} has no {part}/ in it; it needs train/<class>/ and test/<class>/ "
                 "(or val/<class>/, or all three)"
             )
-    found = {"train": "train", "test": test or "test"}
-    return found | {"holdout": validation} if validation and test == "test" else found
+    found = {"train": "train", "test": test}
+    return found | {"holdout": validation} if validation and validation != test else found
 
 
 def _listing(root: Path, folder: Path, part: str) -> Listing:
