@@ -1,23 +1,24 @@
-"""The architectures by name: the zoo, torchvision's classifiers, and what installed packages add.
+"""The architectures by name: the zoo, torchvision's classifiers, timm's, and what installed packages add.
 
-A zoo architecture is one entry of `ARCHITECTURES`; torchvision's are found by themselves under `torchvision/<name>`.
+A zoo architecture is one entry of `ARCHITECTURES`; torchvision's and timm's are found by themselves under
+`torchvision/<name>` and `timm/<name>`.
 """
 
 from __future__ import annotations
 
 import functools
-import inspect
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
-from typing import Annotated, Any, ClassVar, cast, get_type_hints
+from typing import Annotated, ClassVar
 
-import torchvision
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
-from torch import nn
 
+from espalier.models import from_timm, from_torchvision
 from espalier.models.config import ChannelConfig, Extent, Shape
-from espalier.models.document import Frozen, NoOptions
+from espalier.models.document import Frozen
+from espalier.models.document import NoOptions as NoOptions
+from espalier.models.entry import Architecture as Architecture
+from espalier.models.entry import Scaled
 from espalier.models.errors import ArchitectureError, UnknownArchitecture
 from espalier.models.layers.draw import InitScheme
 from espalier.models.zoo.conv import Conv
@@ -27,12 +28,6 @@ from espalier.models.zoo.mobilenet import MobileNetV1, MobileNetV2
 from espalier.models.zoo.preresnet import PreResNet
 from espalier.models.zoo.resnet import ResNet
 from espalier.models.zoo.vgg import VGG
-
-
-class Scaled(Frozen):
-    """Options of networks whose every layer can be made wider or narrower at once."""
-
-    width: float = Field(default=1.0, strict=True, gt=0, le=8, description="factor on every layer's channels")
 
 
 class VGGOptions(Scaled):
@@ -79,24 +74,6 @@ class Growing(Frozen):
     """Options of densely connected networks."""
 
     growth: int = Field(default=12, strict=True, ge=1, le=128, description="channels that each layer appends")
-
-
-AS_PAPERS = InitScheme()
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """One entry of the registry."""
-
-    name: str
-    description: str
-    make: Callable[[Any, int, Shape], nn.Module]
-    """(options, classes, input shape) -> the dense network."""
-    options: type[Frozen] = Scaled
-    classes: int = 10
-    shape: Shape = (3, 32, 32)
-    init: InitScheme = AS_PAPERS
-    """How fresh weights are drawn."""
 
 
 MNIST: Shape = (1, 28, 28)
@@ -190,16 +167,16 @@ _ZOO = (
 
 ARCHITECTURES: dict[str, Architecture] = {entry.name: entry for entry in _ZOO}
 
-TORCHVISION = "torchvision/"
-LAYER_NORMED = ("convnext", "maxvit", "swin", "vit")
-"""Families of torchvision whose papers draw linear layers wider."""
+PACKAGES = (from_torchvision, from_timm)
+"""Libraries whose networks are found by themselves, as `<package>/<name>`."""
 PLUGINS = "espalier.architectures"
 """Entry-point group through which installed packages add architectures, as `<package>/<entry point>`."""
 
 
 def names() -> list[str]:
-    """Every name `architecture` knows: the zoo, torchvision's classifiers, and what installed packages add."""
-    found = (TORCHVISION + name for name in torchvision.models.list_models(torchvision.models))
+    """Every name `architecture` knows: the zoo, torchvision's classifiers, timm's where it is installed, and what
+    other installed packages add."""
+    found = (package.PREFIX + name for package in PACKAGES for name in package.names())
     return [*ARCHITECTURES, *found, *_plugins()]
 
 
@@ -210,9 +187,11 @@ def architecture(name: str) -> Architecture:
     """
     if name in ARCHITECTURES:
         return ARCHITECTURES[name]
-    plain = name.removeprefix(TORCHVISION)
-    if name.startswith(TORCHVISION) and plain in torchvision.models.list_models(torchvision.models):
-        return _from_torchvision(plain)
+    for package in PACKAGES:
+        plain = name.removeprefix(package.PREFIX)
+        if name.startswith(package.PREFIX) and plain in package.names():
+            found: Architecture = package.entry(plain)
+            return found
     if name in _plugins():
         return _from_plugin(name, _plugins()[name])
     raise UnknownArchitecture(name, names())
@@ -237,8 +216,7 @@ def _from_plugin(name: str, entry: EntryPoint) -> Architecture:
     except (Exception, SystemExit) as error:  # somebody else's module may raise anything
         raise ArchitectureError(f"{where} cannot be loaded: {error}") from error
     if not isinstance(found, Architecture):
-        kind = f"{Architecture.__module__}.{Architecture.__qualname__}"
-        raise ArchitectureError(f"{where} is a {type(found).__name__}; it must be an {kind}")
+        raise ArchitectureError(f"{where} is a {type(found).__name__}; it must be an espalier.models.Architecture")
     if not (isinstance(found.options, type) and issubclass(found.options, Frozen)):
         raise ArchitectureError(f"{where} has options of {found.options!r}; they must be a subclass of {Frozen!r}")
     try:
@@ -248,29 +226,3 @@ def _from_plugin(name: str, entry: EntryPoint) -> Architecture:
         problems = "; ".join(f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors())
         raise ArchitectureError(f"{where} cannot have its own input or classes: {problems}") from error
     return replace(found, name=name)
-
-
-@functools.cache
-def _from_torchvision(name: str) -> Architecture:
-    builder = torchvision.models.get_model_builder(name)
-    trained = next(iter(cast(Any, torchvision.models.get_model_weights(name))))
-    size = trained.transforms().crop_size[0]
-    # Auxiliary heads are thrown away after training, so the networks come without; and we draw weights ourselves.
-    known = inspect.signature(get_type_hints(builder)["return"]).parameters
-    fixed: dict[str, Any] = {option: False for option in ("aux_logits", "init_weights") if option in known}
-
-    def make(_options: NoOptions, classes: int, shape: Shape) -> nn.Module:
-        if shape[0] != 3:
-            raise ArchitectureError(f"{TORCHVISION}{name} takes images of 3 channels, got {shape[0]}")
-        sized = {"image_size": shape[1]} if "image_size" in known else {}
-        return cast(nn.Module, builder(weights=None, num_classes=classes, **fixed, **sized))
-
-    return Architecture(
-        TORCHVISION + name,
-        f"torchvision's {name}",
-        make,
-        options=NoOptions,
-        classes=1000,
-        shape=(3, size, size),
-        init=InitScheme(linear=0.02) if name.startswith(LAYER_NORMED) else AS_PAPERS,
-    )

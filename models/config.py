@@ -99,9 +99,10 @@ def _as_version_1(config: ChannelConfig) -> dict[str, Any] | None:
     return {**document, "schema_version": 1, "classes": config.classes, "shape": list(config.shape)}
 
 
-Role = Literal["out", "in", "scale", "shift", "statistic", "index", "other"]
+Role = Literal["out", "in", "scale", "shift", "statistic", "index", "direction", "other"]
 """What a dimension of a tensor is to its layer: its output or input channels; or, for each channel, a
-normalisation's scale or running statistic, a shift (biases, too), its index in a stream, or another number."""
+normalisation's scale or running statistic, a shift (biases, too), its index in a stream, the direction of a vector
+whose length is another tensor's, or another number."""
 
 
 class Slice(NamedTuple):

@@ -16,7 +16,7 @@ from torch.nn.modules.module import (
 )
 
 from espalier.models.errors import ArchitectureError
-from espalier.models.layers import layer_of
+from espalier.models.layers import follow_tensors
 from espalier.models.tensors import named_tensors
 
 
@@ -54,8 +54,14 @@ def with_tensors(net: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
     """
     result = _copy(net, _replacements(named_tensors(net), tensors))
     for module in result.modules():
-        _refresh(module)
+        follow_tensors(module)
     return result
+
+
+def tell(net: nn.Module, numbers: Mapping[tuple[str, str], int]) -> None:
+    """Set numbers that modules keep: (module, attribute) -> number."""
+    for (module, name), number in numbers.items():
+        vars(net.get_submodule(module))[name] = number
 
 
 def replace(net: nn.Module, tensors: Mapping[str, Tensor]) -> None:
@@ -66,7 +72,7 @@ def replace(net: nn.Module, tensors: Mapping[str, Tensor]) -> None:
         for own in (module._parameters, module._buffers):
             if own:
                 own.update({name: new[id(old)] for name, old in own.items() if id(old) in new})
-        _refresh(module)
+        follow_tensors(module)
 
 
 def _replacements(named: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> dict[int, Any]:
@@ -122,11 +128,3 @@ def on_meta(net: nn.Module) -> nn.Module:
     """A structural copy of a network whose tensors hold no memory."""
     named = named_tensors(net)
     return _copy(net, _replacements(named, {name: torch.empty_like(t, device="meta") for name, t in named.items()}))
-
-
-def _refresh(module: nn.Module) -> None:
-    if not module._parameters:  # most modules: nothing to tell, and asking what they are takes its time
-        return
-    layer = layer_of(module)
-    if layer is not None and layer.resize is not None:
-        layer.resize(module)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from espalier.models.config import ChannelConfig, Cost, LayerCost
 from espalier.models.network import Network
+from espalier.models.tracing.coupling import Coupling
 
 
 def cost(config: ChannelConfig) -> Cost:
@@ -23,16 +24,22 @@ def receipt(config: ChannelConfig) -> list[LayerCost]:
     """
     network = Network.of(config)
     rows = [
-        _row(name, module, network.coupling.macs_per_weight)
+        _row(name, module, network.coupling)
         for name, module in network.on_meta().named_modules()
-        if any(True for _ in module.parameters(recurse=False))
+        if any(True for _ in _own(name, module, network.coupling.fixed))
     ]
     other = network.coupling.activation_macs
     return [*rows, LayerCost(layer="", type="products of activations", macs=other)] if other else rows
 
 
-def _row(name: str, module: nn.Module, macs_per_weight: Mapping[str, int]) -> LayerCost:
-    own = dict(module.named_parameters(prefix=name, recurse=False))
+def _own(name: str, module: nn.Module, fixed: frozenset[str]) -> Iterator[tuple[str, Tensor]]:
+    """A layer's parameters and fixed weights, by name."""
+    yield from module.named_parameters(prefix=name, recurse=False)
+    yield from ((path, buffer) for path, buffer in module.named_buffers(prefix=name, recurse=False) if path in fixed)
+
+
+def _row(name: str, module: nn.Module, coupling: Coupling) -> LayerCost:
+    own = dict(_own(name, module, coupling.fixed))
     weight = getattr(module, "weight", None)
     shape = tuple(weight.shape) if isinstance(weight, torch.Tensor) else (0,)
     return LayerCost(
@@ -43,6 +50,6 @@ def _row(name: str, module: nn.Module, macs_per_weight: Mapping[str, int]) -> La
         kernel=shape[2:],
         stride=tuple(module.stride) if isinstance(module, nn.Conv2d) else (),
         groups=module.groups if isinstance(module, nn.Conv2d) else 1,
-        params=sum(parameter.numel() for parameter in own.values()),
-        macs=sum(parameter.numel() * macs_per_weight.get(tensor, 0) for tensor, parameter in own.items()),
+        params=sum(weight.numel() for path, weight in own.items() if path not in coupling.fixed),
+        macs=sum(weight.numel() * coupling.macs_per_weight.get(path, 0) for path, weight in own.items()),
     )

@@ -11,6 +11,8 @@ ModelError
 
 from __future__ import annotations
 
+import difflib
+from collections import Counter
 from collections.abc import Iterable
 
 
@@ -29,7 +31,12 @@ class UnknownArchitecture(ModelError):
     """A name that is not in the registry."""
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
-        super().__init__(f"no architecture {name!r}; there are: {', '.join(known)}")
+        listed = [*known]
+        packages = Counter(one.partition("/")[0] for one in listed if "/" in one)
+        own = [*(one for one in listed if "/" not in one), *(f"{one}/… ({n})" for one, n in packages.items())]
+        close = difflib.get_close_matches(name, listed, 3)
+        meant = f"; did you mean {' or '.join(close)}?" if close else ""
+        super().__init__(f"no architecture {name!r}; there are: {', '.join(own)}{meant}")
 
 
 class ArchitectureError(ModelError):

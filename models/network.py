@@ -18,12 +18,13 @@ from espalier.models.copies import on_meta, replace, with_memory, without_memory
 from espalier.models.document import Frozen
 from espalier.models.errors import ArchitectureError, ConfigError, SurgeryError
 from espalier.models.initialise import check_initialisable, drawn, initialise, is_drawn, undrawn_on_meta
+from espalier.models.one_output import OneOutput
 from espalier.models.surgery import prune, silence
 from espalier.models.tensors import fill, named_tensors, selected
 from espalier.models.tracing.coupling import Coupling
+from espalier.models.tracing.forward import unwrapped
 from espalier.models.tracing.probe import resized
 from espalier.models.tracing.trace import trace
-from espalier.models.tracing.tracer import unwrapped
 from espalier.models.weights import load_weights
 
 
@@ -56,7 +57,7 @@ class Network:
         """The network itself. Without weights, only those of its tensors have values that are no matter of drawing:
         selected channels, position tables and the like."""
         skeleton, coupling = _dense_of(self.config)
-        net = resized(skeleton, coupling, self.config.widths)
+        net = resized(skeleton, coupling, self.widths)
         for buffer in {group.selection.buffer.tensor for group in coupling.groups if group.selection}:
             net.get_buffer(buffer).copy_(_selected(skeleton, coupling, buffer, self.config))
         return net
@@ -67,14 +68,20 @@ class Network:
         return self.coupling.groups
 
     @property
+    def widths(self) -> dict[str, int]:
+        """Channels of every group. One that the config does not name is whole: the release that wrote the config did
+        not know that it can be cut."""
+        return self.coupling.widths | self.config.widths
+
+    @property
     def cost(self) -> Cost:
         """Parameters and multiply-adds for one input. Allocates nothing."""
-        return self.coupling.cost(self.config.widths)
+        return self.coupling.cost(self.widths)
 
     @property
     def is_dense(self) -> bool:
         """Whether every channel is there."""
-        return self.config.widths == self.coupling.widths
+        return self.widths == self.coupling.widths
 
     def fresh(self, seed: int = 0) -> Network:
         """With fresh weights, drawn deterministically by `seed`; never larger than it must be.
@@ -93,7 +100,7 @@ class Network:
             return {}
         config = self.config
         made = _made(config.arch, config.options, config.classes, config.shape, seed)
-        return _own_parameters(resized(made, coupling, config.widths))
+        return _own_parameters(resized(made, coupling, self.widths))
 
     def with_weights(self, path: Path) -> Network:
         """With the weights of a safetensors file. Raises WeightsError if they are not this network's."""
@@ -195,7 +202,7 @@ def _made(arch: str, options: Mapping[str, JsonValue], classes: int, shape: Shap
         net = entry.make(chosen, classes, shape)
         if not isinstance(net, nn.Module):
             raise TypeError(f"the factory gives {type(net).__name__}, not a network")
-        return unwrapped(net)
+        return unwrapped(net) if entry.output is None else OneOutput(unwrapped(net), entry.output)
 
     try:
         with torch.random.fork_rng(devices=[]):
@@ -249,7 +256,7 @@ def _selected(skeleton: nn.Module, coupling: Coupling, buffer: str, config: Chan
 
 
 def validate(config: ChannelConfig) -> None:
-    """Raise ConfigError unless the config names every group of its network with a width it can have."""
+    """Raise ConfigError unless the config names groups of its network alone, with widths that they can have."""
     if config.mask is not None:
         raise ConfigError("this config has a mask over single weights, which this release cannot apply")
     known = {group.name: group for group in _dense_of(config)[1].groups}
@@ -258,11 +265,10 @@ def validate(config: ChannelConfig) -> None:
             there = ", ".join(known) or "none"
             raise ConfigError(f"{config.arch} has no group {', '.join(map(repr, unknown))}; there are: {there}")
     for name, group in known.items():
-        if name not in config.widths:
-            raise ConfigError(f"the width of group {name!r} is missing (it has {group.width} channels)")
-        if not 1 <= config.widths[name] <= group.width:
-            raise ConfigError(f"group {name!r} has 1 to {group.width} channels, got {config.widths[name]}")
-        _validate_selected(group, config.widths[name], config.picks.get(name))
+        width = config.widths.get(name, group.width)
+        if not 1 <= width <= group.width:
+            raise ConfigError(f"group {name!r} has 1 to {group.width} channels, got {width}")
+        _validate_selected(group, width, config.picks.get(name))
 
 
 def _validate_selected(group: ChannelGroup, width: int, picks: tuple[int, ...] | None) -> None:

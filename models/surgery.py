@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from espalier.models.config import ChannelGroup, ChannelMask, Slice
-from espalier.models.copies import with_tensors
+from espalier.models.copies import tell, with_tensors
 from espalier.models.errors import SurgeryError
 from espalier.models.tensors import named_tensors, precision_of, selected
 from espalier.models.tracing.coupling import Coupling
@@ -28,6 +30,7 @@ def prune(net: nn.Module, coupling: Coupling, mask: ChannelMask, check: bool = T
     _validate(groups, mask)
     kept = {name: (keep.nonzero().flatten(), len(keep)) for name, keep in mask.kept.items()}
     cut = with_tensors(net, _rewritten(net, groups, lambda t, part, name: selected(t, part, *kept[name])))
+    tell(cut, coupling.numbers_at(mask.widths))
     if check and groups:
         _compare(net, cut, coupling, mask)
     return cut
@@ -78,6 +81,8 @@ def _by_tensor(groups: Iterable[ChannelGroup]) -> dict[str, list[tuple[Slice, st
 
 
 def _zeroed(tensor: Tensor, part: Slice, kept: Tensor) -> Tensor:
+    if part.role == "direction":  # its length is silenced, and a vector without length has no direction
+        return tensor
     factor = torch.ones(tensor.shape[part.dim], dtype=torch.bool)
     factor[part.start : part.start + part.repeat * len(kept)] = kept.repeat_interleave(part.repeat)
     shape = [-1 if dim == part.dim else 1 for dim in range(tensor.dim())]
@@ -116,7 +121,7 @@ def _compare(net: nn.Module, cut: nn.Module, coupling: Coupling, mask: ChannelMa
     generator = torch.Generator().manual_seed(0)
     inputs = torch.randn((2, *shape), generator=generator).to(parameters[0].device, precision_of(net))
     with torch.no_grad(), _evaluating(net), _evaluating(cut):
-        with _silenced_in_passing(net, groups, mask):
+        with _SilencedInPassing(net, groups, mask):
             expected = net(inputs)
         if not expected.isfinite().all():
             raise SurgeryError("on random inputs the network itself gives NaN or infinity, which nothing compares with")
@@ -139,7 +144,7 @@ def _worst_group(net: nn.Module, coupling: Coupling, mask: ChannelMask, inputs: 
     differences: dict[str, float] = {}
     for group in groups:
         only = ChannelMask({g.name: mask.kept[g.name] | (g.name != group.name) for g in groups})
-        with _silenced_in_passing(net, groups, only):
+        with _SilencedInPassing(net, groups, only):
             expected = net(inputs)
         try:
             cut = prune(net, coupling, only, check=False).eval()
@@ -163,46 +168,28 @@ def _evaluating(net: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
-@contextmanager
-def _silenced_in_passing(net: nn.Module, groups: tuple[ChannelGroup, ...], mask: ChannelMask) -> Iterator[None]:
-    """While a layer runs, and only then, its tensors are the silenced ones."""
-    tensors = named_tensors(net)  # by identity, since layers may share one
-    parts_of = {id(tensors[name]): parts for name, parts in _by_tensor(groups).items()}
-    handles = []
-    for module in net.modules():
-        owned = {
-            attribute: parts_of[id(tensor)]
-            for attribute, tensor in [*module._parameters.items(), *module._buffers.items()]
-            if id(tensor) in parts_of
-        }
-        if owned:
-            handles += _swap_while_running(module, owned, mask)
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
+class _SilencedInPassing(TorchFunctionMode):
+    """While this is active, every function that is given one of a network's tensors gets it silenced. One at a time, so
+    that no second copy of the network is held."""
 
+    def __init__(self, net: nn.Module, groups: tuple[ChannelGroup, ...], mask: ChannelMask) -> None:
+        super().__init__()
+        tensors = named_tensors(net)  # by identity, since layers may share one
+        self._parts = {id(tensors[name]): parts for name, parts in _by_tensor(groups).items()}
+        self._mask = mask
 
-def _swap_while_running(
-    module: nn.Module, owned: Mapping[str, list[tuple[Slice, str]]], mask: ChannelMask
-) -> list[torch.utils.hooks.RemovableHandle]:
-    originals: dict[str, Tensor] = {}
+    def __torch_function__(
+        self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        options = {name: self._silenced(part) for name, part in (kwargs or {}).items()}
+        return func(*map(self._silenced, args), **options)
 
-    def enter(_module: nn.Module, _inputs: object) -> None:
-        for attribute, parts in owned.items():
-            tensor = getattr(module, attribute)
-            originals[attribute] = value = tensor.data
-            for part, name in parts:
-                value = _zeroed(value, part, mask.kept[name])
-            tensor.data = value
-
-    def leave(_module: nn.Module, _inputs: object, _output: object) -> None:
-        for attribute, data in originals.items():
-            getattr(module, attribute).data = data
-        originals.clear()
-
-    return [
-        module.register_forward_pre_hook(enter),
-        module.register_forward_hook(leave, always_call=True),
-    ]
+    def _silenced(self, part: Any) -> Any:
+        if isinstance(part, Tensor):
+            parts = self._parts.get(id(part), ())
+            for place, name in parts:
+                part = _zeroed(part, place, self._mask.kept[name])
+            return part
+        if type(part) in (list, tuple):
+            return type(part)(map(self._silenced, part))
+        return part

@@ -6,11 +6,13 @@ import functools
 import os
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from espalier.models.architectures import architecture
 from espalier.models.config import ChannelConfig, Shape
 from espalier.models.network import Network, dense
 from espalier.models.tensors import state_of
@@ -78,12 +80,15 @@ def _settle(execution: Execution) -> None:
 
 
 def _data_of(candidate: Candidate, paths: DataPaths) -> Data:
+    """The candidate's images, normalised as its architecture wants them, if that says so."""
     data = load(candidate.target.dataset, paths)
     if data.fingerprint != candidate.data:
         raise SpecError(
             f"{candidate.target.dataset_name} has other images than when the job was submitted; submit again"
         )
-    return data
+    own = architecture(candidate.target.arch)
+    suits = len(own.mean) == data.shape[0]
+    return replace(data, mean=own.mean, std=own.std) if suits else data
 
 
 def dense_config(target: Target, data: Data) -> ChannelConfig:

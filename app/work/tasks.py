@@ -73,7 +73,7 @@ def describe_catalog() -> dict[str, list[CatalogEntry]]:
         "arms": [_entry(name, kind, kind, role=kind.role) for name, kind in ARMS.items()],
         "planners": [_entry(name, kind, kind.Options) for name, kind in PLANNERS.items()],
         "tasks": [_entry(name, kind, metrics=kind.reported()) for name, kind in TASKS.items()],
-        "layers": [_entry(kind.__name__, layer.trace or kind) for kind, layer in LAYERS.items()],
+        "layers": [_entry(kind.__name__, kind) for kind in LAYERS],
         "executors": [_entry(name, kind) for name, kind in EXECUTORS.items()],
     }
 

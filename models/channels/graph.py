@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from espalier.models.channels.labels import Labels, NotUnderstood
+from espalier.models.channels.labels import Labels
 from espalier.models.config import Role
 from espalier.models.tensors import named_tensors
 
 BATCH = 127
-"""Inputs of the symbolic run: a prime, so that numbers which it divides are numbers of something for every input."""
+"""Inputs of the traced run: a prime, so that numbers which it divides are numbers of something for every input."""
 
 
 class ChannelGraph:
     """What operations write down about the tensors of a network."""
 
     def __init__(self, net: nn.Module) -> None:
-        self.net = net
         self.labels = Labels()
         self.labels_of: dict[tuple[str, int], list[int]] = {}
         """(tensor, dimension) -> label of each index."""
@@ -32,48 +32,58 @@ class ChannelGraph:
         """Layer that is not understood -> why, where it has weights."""
         self.selections: dict[str, str | None] = {}
         """Index buffer of a channel selection -> the scale of the batch norm it reads from."""
+        self.kernels: set[str] = set()
+        """Weights of convolutions, whose channels lie in the first two dimensions alone."""
         # A module reached under two names is one set of tensors; the state dict's first name counts.
-        self._name = {id(tensor): name for name, tensor in named_tensors(net).items()}
+        self._tensors = named_tensors(net)
+        self._name = {id(tensor): name for name, tensor in self._tensors.items()}
         self._excluded: dict[str, str] = {}  # tensor -> why it belongs to no group
 
     def name(self, tensor: Tensor) -> str:
-        """The name of a parameter or buffer. Raises NotUnderstood for any other tensor."""
-        if id(tensor) not in self._name:
-            raise NotUnderstood("a tensor that is neither parameter nor buffer")
-        return self._name[id(tensor)]
+        """The name of a parameter or buffer; empty for any other tensor."""
+        return self._name.get(id(tensor), "")
 
-    def assign(self, tensor: Tensor | None, dim: int, labels: list[int], role: Role) -> None:
+    def axis(self, tensor: str, dim: int) -> list[int]:
+        """The label of each index of this dimension of a parameter or buffer, which may be its first use."""
+        if (tensor, dim) not in self.labels_of:
+            self.assign(tensor, dim, self.labels.new(self._tensors[tensor].shape[dim]), "other")
+        return self.labels_of[tensor, dim]
+
+    def assign(self, tensor: str, dim: int, labels: list[int], role: Role) -> None:
         """Say that index i of this dimension of a tensor belongs to labels[i], and what it is to its layer."""
-        if tensor is None:
-            return
-        key = (self.name(tensor), dim)
-        if key[0] in self._excluded:
-            self.labels.keep(labels, self._excluded[key[0]])
+        key = (tensor, dim)
+        if tensor in self._excluded:
+            self.labels.keep(labels, self._excluded[tensor])
         if key in self.labels_of:
-            self.labels.merge(self.labels_of[key], labels)  # the layer is used twice
+            if self.labels_of[key] is not labels:
+                self.labels.merge(self.labels_of[key], labels)  # the tensor is used twice
+            if self.roles[key] == "other":
+                self.roles[key] = role
         else:
             self.labels_of[key], self.roles[key] = labels, role
 
-    def exclude(self, tensors: Iterable[Tensor], reason: str) -> None:
+    def exclude(self, tensors: Iterable[str], reason: str) -> None:
         """Tensors whose use is not understood belong to no group, even if another use of them is understood."""
-        names = {self._name[id(tensor)] for tensor in tensors if id(tensor) in self._name}
+        names = {*tensors}
         self._excluded |= dict.fromkeys(names, reason)
         for (tensor, _), labels in self.labels_of.items():
             if tensor in names:
                 self.labels.keep(labels, reason)
 
-    def scale_of(self, layer: nn.Module) -> str | None:
-        """The tensor that scales the channels of a normalising layer, if the layer has one."""
-        names = (self._name[id(tensor)] for tensor in layer.parameters(recurse=False))
-        return next((name for name in names if self.roles.get((name, 0)) == "scale"), None)
+    def direct(self, tensor: str, dim: int) -> None:
+        """Say that what lies along this dimension only gives directions, whose lengths are another tensor's."""
+        self.roles[tensor, dim] = "direction"
 
-    def count(self, layer: str, weight: Tensor, output: Tensor, features: int) -> None:
-        """Note what applying a weight once costs, and at how many positions it works."""
-        name, positions = self.name(weight), output.numel() // features
+    def reason(self, tensor: str) -> str:
+        """Why a tensor belongs to no group; empty if nothing stands against it."""
+        return self._excluded.get(tensor, "")
+
+    def count(self, weight: str, positions: int) -> None:
+        """Note at how many positions a weight works, for all inputs together."""
         if positions % BATCH == 0:  # what depends on no input is computed once
             positions //= BATCH
-        self.macs_per_weight[name] = self.macs_per_weight.get(name, 0) + positions
-        self.positions.setdefault(layer, positions)
+        self.macs_per_weight[weight] = self.macs_per_weight.get(weight, 0) + positions
+        self.positions.setdefault(weight.rpartition(".")[0] or weight, positions)
 
     def stages(self) -> Mapping[str, int]:
         """Layer -> stage: layers that work at one resolution, numbered in the order in which they come.
@@ -86,3 +96,15 @@ class ChannelGraph:
             effective[layer] = largest
         order = {positions: stage for stage, positions in enumerate(dict.fromkeys(reversed(effective.values())))}
         return {layer: order[positions] for layer, positions in effective.items()}
+
+
+class Owned(NamedTuple):
+    """The channels along one dimension of a parameter or buffer, as something that is counted."""
+
+    graph: ChannelGraph
+    tensor: str
+    dim: int
+
+    def __call__(self) -> list[int]:
+        """The labels."""
+        return self.graph.axis(self.tensor, self.dim)

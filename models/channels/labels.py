@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 
 class NotUnderstood(Exception):
@@ -19,6 +18,15 @@ class Labels:
     def __init__(self) -> None:
         self._parent: list[int] = []
         self._reason: dict[int, str] = {}
+
+    def blocks(self, labels: list[int], count: int) -> list[int]:
+        """Couple so many equal blocks of labels with one another, place by place; the labels of the first."""
+        if count == 1:
+            return labels
+        size = len(labels) // count
+        for start in range(size, len(labels), size):
+            self.merge(labels[:size], labels[start : start + size])
+        return labels[:size]
 
     def new(self, count: int) -> list[int]:
         """So many labels that nothing has in common yet."""
@@ -58,7 +66,7 @@ class Labels:
         kept[list(self._reason)] = True
         return roots, kept[roots]
 
-    def keep(self, labels: list[int], reason: str) -> None:
+    def keep(self, labels: Iterable[int], reason: str) -> None:
         """Keep these channels dense; the first reason counts."""
         for label in labels:
             self._reason.setdefault(self.find(label), reason)
@@ -66,27 +74,3 @@ class Labels:
     def reason(self, label: int) -> str | None:
         """Why a channel stays dense, if it must."""
         return self._reason.get(self.find(label))
-
-
-class Channels(NamedTuple):
-    """The channels of one activation: the dimension they lie in, and the label of each.
-
-    An activation behind something that is not understood is opaque: one label, kept dense, stands for all of it,
-    whatever its dimensions are.
-    """
-
-    dim: int | None
-    labels: list[int]
-
-    @property
-    def opaque(self) -> bool:
-        """Whether nothing is known but that all of it stays."""
-        return self.dim is None
-
-    def along(self, dim: int, value: Tensor, use: str) -> list[int]:
-        """The labels along a dimension. Raises NotUnderstood, saying which use, if the channels lie in another one."""
-        if self.dim is None:
-            return self.labels * value.shape[dim]
-        if self.dim != dim % value.dim():
-            raise NotUnderstood(f"{use} works along a dimension that is not the channels")
-        return self.labels

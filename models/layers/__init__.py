@@ -6,29 +6,25 @@ from torch import nn
 
 from espalier.models.layers.attention import ATTENTION
 from espalier.models.layers.base import Layer
-from espalier.models.layers.batch_norm import BATCH_NORM_1D, BATCH_NORM_2D, INSTANCE_NORM
-from espalier.models.layers.convolution import CONVOLUTION
+from espalier.models.layers.batch_norm import BATCH_NORMS, INSTANCE_NORMS
+from espalier.models.layers.convolution import CONVOLUTIONS
 from espalier.models.layers.linear import LINEAR
 from espalier.models.layers.mixing_norm import GROUP_NORM, LAYER_NORM
-from espalier.models.layers.plain import ACTIVATIONS, AVERAGE_POOL, FLATTEN, HARDSWISH, POOLS, UPSAMPLINGS
+from espalier.models.layers.plain import AVERAGE_POOL, HARDSWISH, UPSAMPLINGS
 from espalier.models.layers.prelu import PRELU
 
 _RECORDS = (
-    CONVOLUTION,
+    *CONVOLUTIONS,
     LINEAR,
-    BATCH_NORM_1D,
-    BATCH_NORM_2D,
-    INSTANCE_NORM,
+    *BATCH_NORMS,
+    *INSTANCE_NORMS,
     LAYER_NORM,
     GROUP_NORM,
     PRELU,
     ATTENTION,
     AVERAGE_POOL,
-    FLATTEN,
     HARDSWISH,
     *UPSAMPLINGS,
-    *POOLS,
-    *ACTIVATIONS,
 )
 
 LAYERS: dict[type[nn.Module], Layer] = {record.kind: record for record in _RECORDS}
@@ -45,4 +41,13 @@ def layer_of(module: nn.Module) -> Layer | None:
     return _NEAREST[kind]
 
 
-__all__ = ["LAYERS", "Layer", "layer_of"]
+def follow_tensors(module: nn.Module) -> None:
+    """Tell a layer how many channels its tensors have, so that it runs and prints as what it is."""
+    if not module._parameters:  # most modules: nothing to tell, and asking what they are takes its time
+        return
+    layer = layer_of(module)
+    if layer is not None and layer.resize is not None:
+        layer.resize(module)
+
+
+__all__ = ["LAYERS", "Layer", "follow_tensors", "layer_of"]

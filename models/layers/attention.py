@@ -40,4 +40,4 @@ def _source(layer: nn.MultiheadAttention) -> str:
     return f"MultiheadAttention({layer.embed_dim}, {layer.num_heads}, {rest})"
 
 
-ATTENTION = Layer(nn.MultiheadAttention, None, DRAWN, draw_attention, randomise=_randomise, source=_source)
+ATTENTION = Layer(nn.MultiheadAttention, DRAWN, draw_attention, randomise=_randomise, source=_source)

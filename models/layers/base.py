@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from espalier.models.channels.call import Rule
 from espalier.models.layers.draw import InitScheme
 
 Draw = Callable[[Any, torch.Generator, InitScheme], None]
@@ -27,18 +26,16 @@ def printed(layer: nn.Module) -> str:
 
 
 class Layer(NamedTuple):
-    """One kind of layer: how it is traced, drawn, resized, and written as source."""
+    """One kind of layer: how it is drawn, resized, and written as source. How it is traced, its own code says."""
 
     kind: type[nn.Module]
-    trace: Rule | None
-    """How channels pass through it; None: it is not understood, and what reaches it stays dense. Exact type only: a
-    subclass may compute something else."""
     drawn: tuple[str, ...] = ()
     """Tensors that `draw` fills. Every other tensor has the values that the layer's constructor gives it."""
     draw: Draw | None = None
     """Fill the drawn tensors with fresh values. An exported file has its source, so it may use `layers.draw` alone."""
     resize: Callable[[Any], None] | None = None
-    """Set the attributes that follow from the tensors' shapes, so that a cut layer runs and prints as what it is."""
+    """Set the attributes that follow from the tensors' shapes, so that a cut layer runs and prints as what it is. While
+    a network is traced, these are counts: a number that is computed from a shape is followed."""
     randomise: Randomise | None = None
     """Move its tensors away from their initial values, since most errors hide behind those."""
     source: Callable[[Any], str] = printed

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import nn
 
-from espalier.models.channels.call import Call
-from espalier.models.channels.labels import Channels
 from espalier.models.layers.base import Layer, printed, random_normal, random_uniform
 from espalier.models.layers.draw import InitScheme
 
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
-
-
-def trace_norm(call: Call) -> Channels:
-    """Scale, shift and statistics of each channel."""
-    norm, labels = cast(nn.BatchNorm2d, call.module), call.labels(1)
-    call.graph.assign(norm.weight, 0, labels, "scale")
-    call.graph.assign(norm.bias, 0, labels, "shift")
-    for tensor in (norm.running_mean, norm.running_var):
-        call.graph.assign(tensor, 0, labels, "statistic")
-    return Channels(1, labels)
 
 
 def draw_batch_norm(layer: nn.BatchNorm2d, generator: torch.Generator, scheme: InitScheme) -> None:
@@ -56,10 +44,11 @@ def _source(layer: nn.Module) -> str:
     return printed(layer).replace("affine=True, bias=True", "affine=True")
 
 
-BATCH_NORM_1D, BATCH_NORM_2D = (
-    Layer(kind, trace_norm, ("weight", "bias", *STATISTICS), draw_batch_norm, _resize, _randomise, _source)
-    for kind in (nn.BatchNorm1d, nn.BatchNorm2d)
+BATCH_NORMS = tuple(
+    Layer(kind, ("weight", "bias", *STATISTICS), draw_batch_norm, _resize, _randomise, _source)
+    for kind in (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 )
-INSTANCE_NORM = Layer(
-    nn.InstanceNorm2d, trace_norm, ("weight", "bias", *STATISTICS), draw_reset, _resize, _randomise, _source
+INSTANCE_NORMS = tuple(
+    Layer(kind, ("weight", "bias", *STATISTICS), draw_reset, _resize, _randomise, _source)
+    for kind in (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 )

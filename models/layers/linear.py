@@ -2,27 +2,11 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import nn
 
-from espalier.models.channels.call import Call
-from espalier.models.channels.labels import Channels
 from espalier.models.layers.base import Layer, random_normal
 from espalier.models.layers.draw import InitScheme, draw_normal, glorot, zero
-
-
-def trace_linear(call: Call) -> Channels:
-    """New features out."""
-    linear, graph, last = cast(nn.Linear, call.module), call.graph, call.output.dim() - 1
-    labels = call.labels(last)
-    graph.count(call.name, linear.weight, call.output, linear.out_features)
-    graph.assign(linear.weight, 1, labels, "in")
-    out = graph.labels.new(linear.out_features)
-    graph.assign(linear.weight, 0, out, "out")
-    graph.assign(linear.bias, 0, out, "shift")
-    return Channels(last, out)
 
 
 def draw_linear(layer: nn.Linear, generator: torch.Generator, scheme: InitScheme) -> None:
@@ -43,4 +27,4 @@ def _randomise(layer: nn.Linear, generator: torch.Generator) -> None:
     random_normal(layer.bias, 0.5, generator)
 
 
-LINEAR = Layer(nn.Linear, trace_linear, ("weight", "bias"), draw_linear, _resize, _randomise)
+LINEAR = Layer(nn.Linear, ("weight", "bias"), draw_linear, _resize, _randomise)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from espalier.models.channels.rules import across_channels
 from espalier.models.layers.base import Layer, random_normal, random_uniform
 from espalier.models.layers.batch_norm import draw_reset
 
@@ -15,5 +14,5 @@ def _randomise(layer: nn.LayerNorm | nn.GroupNorm, generator: torch.Generator) -
     random_normal(layer.bias, 0.5, generator)
 
 
-LAYER_NORM = Layer(nn.LayerNorm, across_channels, ("weight", "bias"), draw_reset, randomise=_randomise)
-GROUP_NORM = Layer(nn.GroupNorm, across_channels, ("weight", "bias"), draw_reset, randomise=_randomise)
+LAYER_NORM = Layer(nn.LayerNorm, ("weight", "bias"), draw_reset, randomise=_randomise)
+GROUP_NORM = Layer(nn.GroupNorm, ("weight", "bias"), draw_reset, randomise=_randomise)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from torch import nn
 
-from espalier.models.channels.rules import channelwise, elementwise, flatten
 from espalier.models.layers.base import Layer
 
 
@@ -27,25 +26,8 @@ def _hardswish(layer: nn.Hardswish) -> str:
     return f"Hardswish(inplace={layer.inplace})"
 
 
-AVERAGE_POOL = Layer(nn.AvgPool2d, channelwise, source=_average)
+AVERAGE_POOL = Layer(nn.AvgPool2d, source=_average)
 UPSAMPLINGS = tuple(
-    Layer(kind, channelwise, source=_upsampling)
-    for kind in (nn.Upsample, nn.UpsamplingBilinear2d, nn.UpsamplingNearest2d)
+    Layer(kind, source=_upsampling) for kind in (nn.Upsample, nn.UpsamplingBilinear2d, nn.UpsamplingNearest2d)
 )
-HARDSWISH = Layer(nn.Hardswish, elementwise, source=_hardswish)
-FLATTEN = Layer(nn.Flatten, flatten)
-POOLS = tuple(
-    Layer(kind, channelwise)
-    for kind in (
-        nn.MaxPool2d, nn.LPPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.ZeroPad2d, nn.ConstantPad2d,
-        nn.CircularPad2d, nn.ReflectionPad2d, nn.ReplicationPad2d,
-    )
-)  # fmt: skip
-ACTIVATIONS = tuple(
-    Layer(kind, elementwise)
-    for kind in (
-        nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.RReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Sigmoid,
-        nn.LogSigmoid, nn.Tanh, nn.Softplus, nn.Softsign, nn.Softshrink, nn.Hardshrink, nn.Tanhshrink, nn.Threshold,
-        nn.Hardsigmoid, nn.Hardtanh, nn.Identity, nn.Dropout, nn.Dropout2d, nn.AlphaDropout,
-    )
-)  # fmt: skip
+HARDSWISH = Layer(nn.Hardswish, source=_hardswish)

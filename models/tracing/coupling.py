@@ -17,6 +17,20 @@ class KeptLayer(NamedTuple):
     reason: str
 
 
+class Number(NamedTuple):
+    """A number that a module of somebody's own keeps, and that follows the widths of groups."""
+
+    module: str
+    name: str
+    constant: int
+    groups: tuple[tuple[str, int], ...]
+    """How many times the width of which group it is, besides the constant."""
+
+    def at(self, widths: Mapping[str, int]) -> int:
+        """The number, when groups have these widths."""
+        return self.constant + sum(times * widths[group] for group, times in self.groups)
+
+
 @dataclass(frozen=True)
 class Coupling:
     """What tracing found: the groups, and enough about the tensors to know every width's cost."""
@@ -28,11 +42,15 @@ class Coupling:
     groups: tuple[ChannelGroup, ...]
     kept: tuple[KeptLayer, ...]
     shapes: Mapping[str, tuple[int, ...]]
-    """Parameter -> dense shape."""
+    """Parameter, or fixed weight -> dense shape."""
     roles: Mapping[tuple[str, int], Role]
     """(tensor, dimension) -> what it is to its layer, for all that tracing understood, whether it can be cut or not."""
     macs_per_weight: Mapping[str, int]
     """Weight of a convolution or linear layer -> multiply-adds per element, for one input."""
+    fixed: frozenset[str]
+    """Weights that are no parameters, such as the kernel of a blur: they multiply, but are not learned."""
+    numbers: tuple[Number, ...]
+    """What modules of somebody's own keep that follows the widths."""
     activation_macs: int
     """Multiply-adds for one input that belong to no such weight: products of activations, as in attention, and whatever
     else is not understood. No width changes them."""
@@ -43,6 +61,10 @@ class Coupling:
     def widths(self) -> dict[str, int]:
         """The dense width of every group."""
         return {group.name: group.width for group in self.groups}
+
+    def numbers_at(self, widths: Mapping[str, int]) -> dict[tuple[str, str], int]:
+        """(module, attribute) -> number, when groups have these widths."""
+        return {(number.module, number.name): number.at(widths) for number in self.numbers}
 
     def shape(self, tensor: str, widths: Mapping[str, int]) -> tuple[int, ...]:
         """The shape of a parameter when groups have these widths."""
@@ -55,7 +77,7 @@ class Coupling:
         params, macs = 0, self.activation_macs
         for tensor in self.shapes:
             size = math.prod(self.shape(tensor, widths))
-            params += size
+            params += size if tensor not in self.fixed else 0
             macs += size * self.macs_per_weight.get(tensor, 0)
         return Cost(params, macs)
 
@@ -64,7 +86,7 @@ class Coupling:
         dense = self.cost(self.widths)
         kept = {tensor: self.kept_part(tensor) for tensor in self.shapes}
         macs = self.activation_macs + sum(size * self.macs_per_weight.get(tensor, 0) for tensor, size in kept.items())
-        params = sum(kept.values())
+        params = sum(size for tensor, size in kept.items() if tensor not in self.fixed)
         return (
             1 - params / dense.params if dense.params else 0.0,
             1 - macs / dense.macs if dense.macs else 0.0,

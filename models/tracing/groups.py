@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import NamedTuple, cast
@@ -11,32 +12,38 @@ from typing import NamedTuple, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from espalier.models.channels.counts import Attribute
 from espalier.models.channels.graph import BATCH, ChannelGraph
 from espalier.models.config import ChannelGroup, Selection, Shape, Slice, minimum_width
 from espalier.models.errors import TraceError, first_line
-from espalier.models.tracing.coupling import Coupling, KeptLayer
-from espalier.models.tracing.interpreter import Interpreter
+from espalier.models.tensors import named_tensors
+from espalier.models.tracing.coupling import Coupling, KeptLayer, Number
 from espalier.models.tracing.probe import images
+from espalier.models.tracing.run import Run
 
 
-def assemble(run: Interpreter, net: nn.Module, shape: Shape, output: Tensor) -> Coupling:
-    """What a run of the symbolic graph found, as a value."""
-    graph = run.channel_graph
+def assemble(run: Run, net: nn.Module, shape: Shape, output: Tensor) -> Coupling:
+    """What a run of the network found, as a value."""
+    graph = run.graph
     stages = graph.stages()
     groups: list[ChannelGroup] = []
     taken: dict[str, int] = {}  # layer -> groups named after it
-    for width, first in _intervals(graph):
+    for width, first in _intervals(graph, _counted(run)):
         layer = first[0].layer or first[0].tensor
         count = taken[layer] = taken.get(layer, 0) + 1
         name = f"{layer}:{count - 1}" if count > 1 else layer
         stage = next((stages[part.layer] for part in first if part.layer in stages), 0)
         groups.append(ChannelGroup(name, width, minimum_width(width), stage, first, _selection(graph, first)))
-    shapes = {name: tuple(tensor.shape) for name, tensor in net.named_parameters()}
+    shapes = {
+        name: tuple(tensor.shape)
+        for name, tensor in named_tensors(net).items()
+        if isinstance(tensor, nn.Parameter) or name in graph.macs_per_weight
+    }
     owned = sum(math.prod(shapes[name]) * uses for name, uses in graph.macs_per_weight.items())
-    other = 0 if run.understood else _multiply_adds(net, run.graph, shape) - owned
+    other = 0 if run.understood else _multiply_adds(net, shape) - owned
     parts = _parts(shapes, groups)
     return Coupling(
         input=shape,
@@ -46,6 +53,8 @@ def assemble(run: Interpreter, net: nn.Module, shape: Shape, output: Tensor) -> 
         shapes=shapes,
         roles=graph.roles,
         macs_per_weight=graph.macs_per_weight,
+        numbers=tuple(_numbers(run, groups)),
+        fixed=frozenset(shapes) - {name for name, _ in net.named_parameters()},
         activation_macs=other,
         _parts=parts,
     )
@@ -58,17 +67,25 @@ def _selection(graph: ChannelGraph, slices: tuple[Slice, ...]) -> Selection | No
     return None
 
 
-def _multiply_adds(net: nn.Module, graph: fx.Graph, shape: Shape) -> int:
+def _multiply_adds(net: nn.Module, shape: Shape) -> int:
     """All of a network's multiply-adds for one input, as torch counts them operation by operation."""
     for batch in (1, BATCH):
         try:
             grad = torch.enable_grad()  # without it, attention is one unknown
             with torch.device("meta"), FlopCounterMode(display=False) as counter, grad:
-                fx.Interpreter(net, graph=graph).run(images(net, shape, batch))
+                net(images(net, shape, batch))
             return int(counter.get_total_flops()) // (2 * batch)
         except Exception as error:  # some networks do not take a single image
             problem = error
     raise TraceError(f"multiply-adds of {type(net).__name__} cannot be counted: {first_line(problem)}")
+
+
+def _ranked(graph: ChannelGraph) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The labels that stand for others, numbered without gaps, so that channels that were coupled in blocks lie in a
+    row, too; and whether they are kept."""
+    roots, kept = graph.labels.roots()
+    distinct, ranks = np.unique(roots, return_inverse=True)
+    return ranks.astype(np.int64), kept[distinct]
 
 
 class _Segment(NamedTuple):
@@ -80,16 +97,40 @@ class _Segment(NamedTuple):
     repeat: int
 
 
-def _intervals(graph: ChannelGraph) -> Iterator[tuple[int, tuple[Slice, ...]]]:
+def _counted(run: Run) -> list[Attribute]:
+    """The numbers that modules keep of which it is known what they count."""
+    return [attribute for attribute in run.attributes if attribute.labels]
+
+
+def _numbers(run: Run, groups: list[ChannelGroup]) -> Iterator[Number]:
+    """What modules keep, as sums of widths; none of a number that no cut changes."""
+    roots, _ = run.labels.roots()
+    owner: dict[int, ChannelGroup] = {}
+    for group in groups:
+        first = group.slices[0]
+        labels = run.graph.labels_of[first.tensor, first.dim][first.start :][: group.width * first.repeat]
+        owner |= dict.fromkeys(roots[labels].tolist(), group)
+    for attribute in _counted(run):
+        found = Counter(owner[root].name for root in roots[attribute.labels].tolist() if root in owner)
+        widths = {group.name: group.width for group in groups}
+        if found:
+            constant = len(attribute.labels or ()) - found.total()
+            times = tuple((name, count // widths[name]) for name, count in found.items())
+            yield Number(attribute.module, attribute.name, constant, times)
+
+
+def _intervals(graph: ChannelGraph, numbers: list[Attribute]) -> Iterator[tuple[int, tuple[Slice, ...]]]:
     """The groups, in the order of the forward pass: their widths, and the slices of their channels.
 
     Labels belong to one group where they lie in a row in every tensor, so segments are cut wherever any of them begins
     or ends. A single channel cannot be thinned and is left out.
     """
-    roots, kept = graph.labels.roots()
+    roots, kept = _ranked(graph)
     lists = {id(labels): labels for labels in graph.labels_of.values()}  # tensors of one layer share theirs
     segments = {key: [*_segments(roots[np.asarray(labels)], kept)] for key, labels in lists.items()}
-    edges = {edge for found in segments.values() for start, width, *_ in found for edge in (start, start + width)}
+    counted = [_segments(roots[np.asarray(number.labels)], kept) for number in numbers]
+    rows = [*segments.values(), *counted]
+    edges = {edge for found in rows for start, width, *_ in found for edge in (start, start + width)}
     cuts = sorted(edges)
     slices: dict[int, list[Slice]] = {}
     for (tensor, dim), labels in graph.labels_of.items():
@@ -116,10 +157,12 @@ def _segments(labels: NDArray[np.int64], kept: NDArray[np.bool_]) -> Iterator[_S
 
 def _kept_layers(graph: ChannelGraph, groups: list[ChannelGroup]) -> tuple[KeptLayer, ...]:
     """Layers none of whose output channels can be cut."""
-    grouped = {part.tensor for group in groups for part in group.slices if part.dim == 0}
+    grouped = {(part.tensor, part.dim) for group in groups for part in group.slices}
+    given = {tensor: dim for (tensor, dim), role in graph.roles.items() if role == "out"}
     found: dict[str, str] = {}
     for (tensor, dim), labels in graph.labels_of.items():
-        if dim == 0 and tensor in graph.macs_per_weight and tensor not in grouped:
+        is_output = tensor in graph.macs_per_weight and dim == given.get(tensor, 0)
+        if is_output and (tensor, dim) not in grouped:
             reasons = {graph.labels.reason(label) for label in labels} - {None}
             alone = "its channels can only be kept or cut all together"
             found[tensor.rpartition(".")[0]] = ", ".join(sorted(cast(set[str], reasons))) or alone

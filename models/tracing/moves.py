@@ -1,157 +1,295 @@
-"""Functions of one tensor that move, join or drop dimensions: where its channels lie afterwards."""
+"""Functions of one tensor that move, join or part its dimensions: where its channels lie afterwards."""
 
 from __future__ import annotations
 
-import operator
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from torch import Tensor, fx
+from torch import Tensor
 
-from espalier.models.channels.call import Call
-from espalier.models.channels.labels import Channels, NotUnderstood
-from espalier.models.channels.rules import columns
-from espalier.models.channels.sizes import sizes
-
-
-def scaled(call: Call) -> Channels:
-    """Division by a number; a tensor below the line could be zero where a channel is cut."""
-    divided, divisor = call.argument(0, "input"), call.argument(1, "other")
-    if not isinstance(divided, Tensor) or (isinstance(divisor, Tensor) and divisor.numel() > 1):
-        raise NotUnderstood(f"{call.name} divides by a tensor")
-    return call.first[1]
+from espalier.models.channels.counts import Count, Listed, fixed, plain
+from espalier.models.channels.labels import NotUnderstood
+from espalier.models.channels.value import Axis, Value
+from espalier.models.tracing.call import Call
 
 
-def reduce(call: Call) -> Channels:
-    """Means and the like, over dimensions apart from batch and channels."""
-    value, channels = call.first
-    dims = call.argument(1, "dim")
-    over = {d % value.dim() for d in ([dims] if isinstance(dims, int) else dims or range(value.dim()))}
-    if channels.dim in over or 0 in over:
-        raise NotUnderstood(f"{call.name} reduces over channels")
-    if channels.dim is None or call.argument(2, "keepdim", False):
-        return channels
-    return Channels(channels.dim - sum(d < channels.dim for d in over), channels.labels)
+def reshape(call: Call) -> Value:
+    """The same elements in other dimensions."""
+    if (call.args[1:] and not isinstance(call.args[1], (int, tuple, list))) or "dtype" in call.kwargs:
+        raise NotUnderstood("changes what kind of number it is")
+    return _reshaped(call, call.numbers(1, "shape", "size"))
 
 
-def reshape(call: Call) -> Channels:
-    """`view(batch, -1)`, which is a flatten, or other dimensions behind channels that stay where they are."""
-    (value, channels), wanted = call.first, call.node.args[1:]
-    if len(wanted) == 1 and isinstance(wanted[0], (tuple, list)):
-        wanted = tuple(wanted[0])
-    if value.dim() == 1 and channels.dim == 0 and wanted.count(-1) == 1 and wanted.count(1) == len(wanted) - 1:
-        return Channels(wanted.index(-1), channels.labels)  # a parameter, made to fit an activation
-    if len(wanted) < 2 or call.output.shape[0] != value.shape[0] or not call.stays(wanted[0]):
-        raise NotUnderstood(f"{call.name} rearranges channels")
-    if len(wanted) == 2 and wanted[1] == -1:
-        return columns(call, 1, value.dim() - 1)
-    if call.output.shape[1] != value.shape[1] or not all(map(call.stays, wanted[2:])):
-        raise NotUnderstood(f"{call.name} rearranges channels")
-    if wanted[1] != -1:
-        couple_to(call, wanted[1], call.labels(1))
-    return Channels(1, call.labels(1))
+def reshape_as(call: Call) -> Value:
+    """The same elements in the dimensions of another tensor."""
+    other: Tensor = call.argument(1, "other")
+    axes = call.run.value(other).axes
+    return _reshaped(call, [
+        size if axis is None else Count.of(size, Listed(axis), call.run)
+        for size, axis in zip(other.shape, axes, strict=True)
+    ])  # fmt: skip
 
 
-def couple_to(call: Call, number: Any, labels: list[int]) -> None:
-    """Couple labels to the channels whose number, in the network's code, says how many they are."""
-    found = sizes(number)
-    source = None if found is None else call.known.get(found.source)
-    if found is None or source is None or (source.dim,) != found.dims or len(source.labels) != len(labels):
-        raise NotUnderstood(f"{call.name} has sizes that would not fit a cut network")
-    call.graph.labels.merge(labels, source.labels)
+def unflatten(call: Call) -> Value:
+    """One dimension in several."""
+    tensor, value = call.first
+    dim, parts = plain(call.argument(1, "dim")) % tensor.dim(), [*call.argument(2, "sizes")]
+    written = [size if axis is None else -1 for size, axis in zip(tensor.shape, value.axes, strict=True)]
+    return _reshaped(call, [*written[:dim], *parts, *written[dim + 1 :]])
 
 
-def squeeze(call: Call) -> Channels:
-    """Without the named dimensions of one element, which cannot be the channels'."""
-    value, channels = call.first
-    dims = call.argument(1, "dim")
-    gone = {d % value.dim() for d in ([dims] if isinstance(dims, int) else dims or ())}
-    if not gone or channels.dim in gone or any(value.shape[d] != 1 for d in gone):
-        raise NotUnderstood(f"{call.name} removes dimensions that are not named, or not of one element")
-    return Channels(
-        None if channels.dim is None else channels.dim - sum(d < channels.dim for d in gone), channels.labels
-    )
+def flatten(call: Call) -> Value:
+    """Several dimensions in one."""
+    tensor, value = call.first
+    start, end = (call.argument(1, "start_dim", 0), call.argument(2, "end_dim", -1))
+    rank = max(1, tensor.dim())
+    start, end = start % rank, end % rank
+    ways = [size if axis is None else -1 for size, axis in zip(tensor.shape, value.axes, strict=True)]
+    return _reshaped(call, [*ways[:start], -1, *ways[end + 1 :]])
 
 
-def unsqueeze(call: Call) -> Channels:
-    """One more dimension of one element."""
-    value, channels = call.first
-    at = call.argument(1, "dim") % (value.dim() + 1)
-    return Channels(None if channels.dim is None else channels.dim + (at <= channels.dim), channels.labels)
+def _reshaped(call: Call, written: Sequence[Any]) -> Value:
+    """Whole dimensions are carried over, blocks of them joined or parted. A number where channels lie must say in every
+    cut how many they are; -1 always does."""
+    tensor, value = call.first
+    shape: tuple[int, ...] = tuple(call.output.shape)
+    if not value.labels:
+        return value.moved((None,) * len(shape))
+    if len(written) != len(shape):
+        raise NotUnderstood("has sizes that are not known")
+    axes: list[Axis] = [None] * len(shape)
+    for before, after in _blocks(tuple(tensor.shape), shape):
+        found = _joined(call, value.axes, tensor.shape, before)
+        if found is not None:
+            for dim, axis in zip(
+                after, _parted(call, found, [shape[dim] for dim in after], [written[dim] for dim in after]), strict=True
+            ):
+                axes[dim] = axis
+    return value.moved(axes)
 
 
-def permute(call: Call) -> Channels:
-    """Dimensions in another order."""
-    value, channels = call.first
-    dims = call.argument(1, "dims")
-    order = [d % value.dim() for d in (dims if isinstance(dims, (tuple, list)) else call.args[1:])]
-    return Channels(None if channels.dim is None else order.index(channels.dim), channels.labels)
+def _blocks(before: Sequence[int], after: Sequence[int]) -> Iterator[tuple[list[int], list[int]]]:
+    """The least blocks of dimensions of two shapes that have the same elements. Those of one element go along."""
+    i = j = 0
+    while i < len(before) or j < len(after):
+        ours, theirs = [i] if i < len(before) else [], [j] if j < len(after) else []
+        i, j = i + len(ours), j + len(theirs)
+        while (one := math.prod(before[d] for d in ours)) != (other := math.prod(after[d] for d in theirs)):
+            if one < other:
+                ours.append(i)
+                i += 1
+            else:
+                theirs.append(j)
+                j += 1
+        rest = (i == len(before) or j == len(after)) and all(n == 1 for n in (*before[i:], *after[j:]))
+        if rest:
+            ours, theirs = [*ours, *range(i, len(before))], [*theirs, *range(j, len(after))]
+            i, j = len(before), len(after)
+        yield ours, theirs
 
 
-def transpose(call: Call) -> Channels:
+def _joined(call: Call, axes: Sequence[Axis], shape: Sequence[int], dims: Sequence[int]) -> Axis:
+    """The labels of several dimensions as one. Of several with channels, those of the first can be cut."""
+    labelled = [dim for dim in dims if axes[dim] is not None]
+    if not labelled:
+        return None
+    for dim in labelled[1:]:
+        call.without(axes[dim], "makes one dimension of two that have channels")
+    at = dims.index(labelled[0])
+    outer, inner = (math.prod(shape[dim] for dim in part) for part in (dims[:at], dims[at + 1 :]))
+    labels = axes[labelled[0]] or []
+    if inner > 1:
+        labels = [label for label in labels for _ in range(inner)]
+    return labels if outer == 1 else labels * outer
+
+
+def _parted(call: Call, labels: list[int], sizes: Sequence[int], written: Sequence[Any]) -> list[Axis]:
+    """The labels of one dimension as several: one of them varies with the cut, and every part of the others is cut
+    alike."""
+    long = [place for place, size in enumerate(sizes) if size > 1]
+    varying = long if len(long) == 1 else [place for place in long if _varies(call, written[place])]
+    if len(varying) != 1:  # what is known to vary, before what only may
+        varying = [place for place in varying if not (isinstance(written[place], Count) and written[place].open)]
+    if len(varying) != 1:
+        raise NotUnderstood("has sizes that would not fit a cut network")
+    at = varying[0]
+    inner = math.prod(sizes[at + 1 :])
+    own = labels[: sizes[at] * inner : inner]
+    if len(own) != len(labels):
+        call.labels.merge(labels, [label for label in own for _ in range(inner)] * math.prod(sizes[:at]))
+    if plain(written[at]) != -1 and not call.says(written[at], own):
+        raise NotUnderstood("has sizes that would not fit a cut network")
+    return [own if place == at else None for place in range(len(sizes))]
+
+
+def _varies(call: Call, number: Any) -> bool:
+    return isinstance(number, Count) or number == -1 or any(True for _ in call.run.claimed(number))
+
+
+# --- one dimension for another -------------------------------------------------------------------------------------
+
+
+def permute(call: Call) -> Value:
+    """The dimensions in another order."""
+    value = call.first[1]
+    return value.moved([value.axes[dim] for dim in call.numbers(1, "dims")])
+
+
+def transpose(call: Call) -> Value:
     """Two dimensions change places."""
-    value, channels = call.first
-    one, other = (call.argument(1, "dim0") % value.dim(), call.argument(2, "dim1") % value.dim())
-    moved = {one: other, other: one}
-    return Channels(None if channels.dim is None else moved.get(channels.dim, channels.dim), channels.labels)
+    value = call.first[1]
+    one = call.argument(1, "dim0", call.kwargs.get("axis0"))
+    other = call.argument(2, "dim1", call.kwargs.get("axis1"))
+    axes = [*value.axes]
+    axes[one], axes[other] = axes[other], axes[one]
+    return value.moved(axes)
 
 
-def index(call: Call) -> Channels:
-    """Whatever leaves the channels whole."""
-    value, channels = call.first
-    index = call.args[1] if isinstance(call.args[1], tuple) else (call.args[1],)
-    if not all(part is None or part is Ellipsis or type(part) in (int, slice) for part in index):
-        raise NotUnderstood(f"{call.name} takes what a tensor or a list says")
-    taken = sum(part is not None and part is not Ellipsis for part in index)
-    at = index.index(Ellipsis) if Ellipsis in index else len(index)
-    index = (*index[:at], *[slice(None)] * (value.dim() - taken), *index[at + 1 :])
-    dims = [dim for dim, part in enumerate(part for part in index if part is not None) if type(part) is not int]
-    if channels.dim is None:
-        return channels
-    kept = [part for part in index if part is not None][channels.dim]
-    if type(kept) is int or not _whole(kept, value.shape[channels.dim]):
-        raise NotUnderstood(f"{call.name} takes some of the channels")
-    added = [None if part is None else dims.pop(0) for part in index if type(part) is not int]
-    return Channels(added.index(channels.dim), channels.labels)
+def last_two(call: Call) -> Value:
+    """The last two dimensions change places."""
+    value = call.first[1]
+    if call.name == "T" or len(value.axes) < 2:
+        return value.moved(value.axes[::-1])
+    return value.moved([*value.axes[:-2], value.axes[-1], value.axes[-2]])
 
 
-def _whole(part: slice, size: int) -> bool:
-    """Whether a slice takes everything, however many channels a cut leaves."""
-    return part.start in (None, 0) and part.step in (None, 1) and (part.stop is None or part.stop >= size)
+def movedim(call: Call) -> Value:
+    """Some dimensions go elsewhere."""
+    value, rank = call.first[1], call.tensor.dim()
+    source, target = (
+        [n % rank for n in ([dims] if isinstance(dims, int) else dims)]
+        for dims in (call.argument(1, "source"), call.argument(2, "destination"))
+    )
+    rest = iter([dim for dim in range(rank) if dim not in source])
+    return value.moved([value.axes[source[target.index(d)] if d in target else next(rest)] for d in range(rank)])
 
 
-def pad(call: Call) -> Channels:
-    """Zeros along channels are channels that nothing can cut, or as many as another activation's are more."""
-    value, channels = call.first
-    amounts = list(call.argument(1, "pad"))
-    written = call.node.args[1] if len(call.node.args) > 1 else call.node.kwargs["pad"]
-    if not isinstance(written, (tuple, list)):
-        raise NotUnderstood(f"{call.name} pads by what is computed elsewhere")
-    computed = [number for number in written if not call.stays(number)]
-    if channels.dim is None and not computed:
-        return channels
-    if channels.dim is None:
-        raise NotUnderstood(f"{call.name} pads by a number that would not fit a cut network")
-    behind = 2 * (value.dim() - 1 - channels.dim)  # dimensions after the channels come first in `pad`
-    before, after = ([*amounts[behind : behind + 2], 0, 0])[:2]
-    if min(before, after) < 0:
-        raise NotUnderstood(f"{call.name} crops channels")
-    if (before or after) and (call.argument(2, "mode", "constant"), call.argument(3, "value") or 0) != ("constant", 0):
-        raise NotUnderstood(f"{call.name} pads channels with something else than zeros")
-    zeros = call.graph.labels.new(before + after)
-    labels = [*zeros[:before], *channels.labels, *zeros[before:]]
-    if not computed:
-        call.graph.labels.keep(zeros, f"{call.name} pads channels by a fixed number")
-    elif len(computed) > 1 or (before and after) or computed[0] not in written[behind : behind + 2]:
-        raise NotUnderstood(f"{call.name} pads by a number that would not fit a cut network")
-    else:
-        _follow_difference(call, computed[0], labels)
-    return Channels(channels.dim, labels)
+def squeeze(call: Call) -> Value:
+    """Without dimensions of one element. Channels stay, since one that is left alone would be gone."""
+    tensor, value = call.first
+    named = call.numbers(1, "dim", "axis") or range(tensor.dim())
+    axes: list[Axis] = []
+    dims = {dim % tensor.dim() for dim in named}
+    for dim, (axis, size) in enumerate(zip(value.axes, tensor.shape, strict=True)):
+        if dim in dims:
+            call.without(axis, "removes dimensions that are not named, or not of one element")
+        if dim not in dims or size > 1:
+            axes.append(None if dim in dims else axis)
+    return value.moved(axes)
 
 
-def _follow_difference(call: Call, number: fx.Node, labels: list[int]) -> None:
-    """Zeros that make up for the difference to another activation's channels, to which all are coupled then."""
-    more, less = number.args if number.target is operator.sub else (None, None)
-    own = sizes(less)
-    if own is None or own.source is not call.node.args[0] or own.dims != (call.first[1].dim,):
-        raise NotUnderstood(f"{call.name} pads by a number that would not fit a cut network")
-    couple_to(call, more, labels)
+def unsqueeze(call: Call) -> Value:
+    """One more dimension of one element."""
+    tensor, value = call.first
+    at = call.argument(1, "dim") % (tensor.dim() + 1)
+    return value.moved([*value.axes[:at], None, *value.axes[at:]])
+
+
+# --- the same again ------------------------------------------------------------------------------------------------
+
+
+def expand(call: Call) -> Value:
+    """The same elements for every place of a longer dimension."""
+    tensor, value = call.first
+    written = call.numbers(1, "size", "shape")
+    more = len(written) - tensor.dim()
+    axes: list[Axis] = []
+    for place, number in enumerate(written):
+        old = value.axes[place - more] if place >= more else None
+        if old is not None:
+            if plain(number) != -1 and not call.says(number, old):
+                raise NotUnderstood("has sizes that would not fit a cut network")
+            axes.append(old)
+        else:
+            grown = place < more or tensor.shape[place - more] == 1
+            axes.append(call.counted(number) if grown else None)
+    covered = all(
+        axis is None or (place >= more and axis is value.axes[place - more]) for place, axis in enumerate(axes)
+    )
+    return value.moved(axes)._replace(zero=value.zero and covered, source="")
+
+
+def repeat(call: Call) -> Value:
+    """The whole several times over."""
+    tensor, value = call.first
+    times = [fixed(number) for number in call.numbers(1, "repeats", "sizes", "dims")]
+    rank = call.output.dim()
+    times = [1] * (rank - len(times)) + times
+    axes: list[Axis] = []
+    for place, number in enumerate(times):
+        dim = place - (rank - tensor.dim())
+        old = value.axes[dim] if dim >= 0 else None
+        size = tensor.shape[dim] if dim >= 0 else 1
+        if old is not None:
+            if isinstance(number, Count):
+                raise NotUnderstood("repeats channels as often as there are others")
+            axes.append(old * number if number != 1 else old)
+        else:
+            axes.append(call.counted(number) if size == 1 else None)
+    grown = any(
+        axis is not None and (p < rank - tensor.dim() or value.axes[p - rank + tensor.dim()] is None)
+        for p, axis in enumerate(axes)
+    )
+    return value._replace(axes=tuple(axes), source="", scale="", zero=value.zero and not grown)
+
+
+def repeat_interleave(call: Call) -> Value:
+    """Each index of a dimension several times in a row."""
+    value, times = call.first[1], call.argument(1, "repeats")
+    dim = call.argument(2, "dim")
+    if type(times) is not int or dim is None:
+        raise NotUnderstood("repeats as often as is computed elsewhere")
+    axes = [*value.axes]
+    axes[dim] = None if (old := axes[dim]) is None else [label for label in old for _ in range(times)]
+    return value._replace(axes=tuple(axes), source="", scale="")
+
+
+# --- between channels and space ------------------------------------------------------------------------------------
+
+
+def pixel_shuffle(call: Call) -> Value:
+    """Blocks of channels become space, and are cut as blocks (Shi et al. 2016)."""
+    value, factor = call.first[1], call.argument(1, "upscale_factor")
+    labels = value.axes[-3]
+    if labels is not None:
+        own = labels[:: factor**2]
+        call.labels.merge(labels, [label for label in own for _ in range(factor**2)])
+        labels = own
+    return value._replace(axes=(*value.axes[:-3], labels, None, None), source="", scale="")
+
+
+def pixel_unshuffle(call: Call) -> Value:
+    """Space becomes channels: so many of each."""
+    value, factor = call.first[1], call.argument(1, "downscale_factor")
+    labels = value.axes[-3]
+    if labels is not None:
+        labels = [label for label in labels for _ in range(factor**2)]
+    return value._replace(axes=(*value.axes[:-3], labels, None, None), source="", scale="")
+
+
+def channel_shuffle(call: Call) -> Value:
+    """Channels of several equal parts, in turns: the parts are cut alike (Zhang et al. 2018)."""
+    value, groups = call.first[1], call.argument(1, "groups")
+    labels = value.axes[1]
+    if labels is not None:
+        part = call.labels.blocks(labels, groups)
+        labels = [label for label in part for _ in range(groups)]
+    return value._replace(axes=(value.axes[0], labels, *value.axes[2:]), source="", scale="")
+
+
+def unfold(call: Call) -> Value:
+    """Windows: of images, beside each other in the channels; or along one dimension, in a new one."""
+    tensor, value = call.first
+    if call.output.dim() == tensor.dim() + 1:
+        dim = call.argument(1, "dimension")
+        if value.axes[dim] is not None:
+            raise NotUnderstood("works along the channels")
+        return value._replace(axes=(*value.axes, None), source="", scale="")
+    labels = value.axes[1]
+    if any(axis is not None for axis in value.axes[2:]):
+        raise NotUnderstood("works along the channels")
+    window = call.output.shape[1] // tensor.shape[1]
+    if labels is not None:
+        labels = [label for label in labels for _ in range(window)]
+    return value._replace(axes=(None, labels, None), source="", scale="")

@@ -6,42 +6,152 @@ looked at here; the others go to torch. Channels that do not fit are refused as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+
+from espalier.models.channels.counts import Count, plain
+
+_SMALL = 1 << 16
+"""Elements up to which a constant of the code has values, so that the code may read them."""
 
 
 class OnlyShapes(TorchFunctionMode):
-    """While this is active, functions of meta tensors say shapes, and nothing more is to be expected of them. Tensors
-    that are made meanwhile are meta tensors."""
+    """While this is active, functions of meta tensors say shapes, and nothing more is to be expected of them. What is
+    made of numbers alone has values, if it is small: code may read its constants."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.weighted = 0
-        """Convolutions and products with matrices of weights so far."""
+        self._constants: dict[int, tuple[Tensor, Tensor]] = {}
 
     def __torch_function__(
         self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        options = kwargs or {}
-        self.weighted += func in _WEIGHTED
-        if not args or not isinstance(args[0], Tensor):
-            with torch.device("meta"):
-                return func(*args, **options)
-        known = _SHAPES.get(func)
-        if known is None or not (args[0].is_meta and args[0].is_floating_point()):
-            return func(*args, **options)
-        return known(*args, **options)
+        return self.given(args, kwargs or {}).call(func)
+
+    def given(self, args: tuple[Any, ...], options: Mapping[str, Any]) -> Given:
+        """The arguments of a function as torch gets them."""
+        tensors: list[Tensor] = []
+        counts: list[Count] = []
+        simple = _are_simple(args, tensors) and _are_simple(options.values(), tensors)
+        if simple and all(tensor.is_meta for tensor in tensors):  # as nearly always
+            return Given(args, options, tensors, counts, not tensors, args, options)
+        tensors.clear()
+        plain_args = _plain(args, tensors, counts)
+        plain_options = {name: _plain(part, tensors, counts) for name, part in options.items()}
+        seen = plain_args, plain_options
+        has_values = not any(tensor.is_meta for tensor in tensors)
+        if not has_values and not all(tensor.is_meta for tensor in tensors):
+            plain_args = self._meta(plain_args)
+            plain_options = {name: self._meta(part) for name, part in plain_options.items()}
+        return Given(plain_args, plain_options, tensors, counts, has_values, *seen)
+
+    def _meta(self, part: Any) -> Any:
+        if isinstance(part, Tensor):
+            return part if part.is_meta else self._without_values(part)
+        if type(part) in (tuple, list):
+            return type(part)(map(self._meta, part))
+        return part
+
+    def _without_values(self, tensor: Tensor) -> Tensor:
+        if id(tensor) not in self._constants:
+            self._constants[id(tensor)] = (tensor, tensor.detach().to("meta"))
+        return self._constants[id(tensor)][1]
+
+
+class Given(NamedTuple):
+    """What a function is given."""
+
+    args: tuple[Any, ...]
+    options: Mapping[str, Any]
+    tensors: list[Tensor]
+    """Those among it, as they were."""
+    counts: list[Count]
+    """The counts among it, which torch gets as plain numbers."""
+    has_values: bool
+    """Whether all its tensors have values; there may be none."""
+    plain_args: tuple[Any, ...]
+    """The same as it was given, but for counts; likewise the next."""
+    plain_options: Mapping[str, Any]
+
+    def call(self, func: Any) -> Any:
+        """What the function gives."""
+        if self.has_values:
+            return func(*self.args, **self.options) if self.tensors else made(func, self.args, self.options)
+        return look(func, self.args, self.options)
+
+
+def _are_simple(parts: Iterable[Any], tensors: list[Tensor]) -> bool:
+    """Whether arguments are tensors and plain values alone; the tensors are noted."""
+    for part in parts:
+        kind = type(part)
+        if kind is Tensor or kind is nn.Parameter:
+            tensors.append(part)
+        elif kind not in _PLAIN and not (kind is tuple and _PLAIN.issuperset(map(type, part))):
+            return False
+    return True
+
+
+_PLAIN = {int, float, bool, str, type(None), torch.dtype, torch.device, torch.memory_format}
+
+
+def _plain(part: Any, tensors: list[Tensor], counts: list[Count]) -> Any:
+    """An argument without counts; what is among it is noted."""
+    if isinstance(part, Tensor):
+        tensors.append(part)
+        return part
+    if type(part) is Count:
+        counts.append(part)
+        return plain(part)
+    if type(part) in (tuple, list, torch.Size):
+        parts = [_plain(one, tensors, counts) for one in part]
+        return parts if type(part) is list else tuple(parts)
+    if isinstance(part, slice):
+        return slice(*(_plain(one, tensors, counts) for one in (part.start, part.stop, part.step)))
+    return part
+
+
+def tensors_of(output: Any) -> Iterator[Tensor]:
+    """The tensors in what a function gives."""
+    if isinstance(output, Tensor):
+        yield output
+    elif isinstance(output, (tuple, list)):
+        for one in output:
+            yield from tensors_of(one)
+
+
+def made(func: Any, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
+    """What a function makes of numbers alone."""
+    with torch.device("meta"):
+        output = func(*args, **options)
+    if isinstance(output, Tensor) and output.numel() <= _SMALL and options.get("device") is None:
+        return func(*args, **options)
+    return output
+
+
+def look(func: Any, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
+    """What a function of torch gives for tensors without memory."""
+    known = _SHAPES.get(func)
+    if known is None or not (args and isinstance(args[0], Tensor) and args[0].is_meta and args[0].is_floating_point()):
+        return func(*args, **options)
+    return known(*args, **options)
 
 
 def _unchanged(x: Tensor, *_args: Any, **_options: Any) -> Tensor:
-    """A tensor of the same shape: the same, unless it is a view with gaps, of which torch makes one without, or a
-    parameter, of which torch makes a tensor."""
-    return x if x.is_contiguous() and type(x) is Tensor else torch.empty_like(x)
+    """Another tensor of the same shape; of a view with gaps torch makes one without."""
+    return x.detach() if x.is_contiguous() else torch.empty_like(x)
+
+
+def _elsewhere(x: Tensor, *args: Any, **options: Any) -> Tensor:
+    """The same on another device, which is this one here."""
+    if not any(isinstance(part, Tensor) for part in args):
+        args = tuple(part for part in args if not isinstance(part, (str, torch.device)))
+    options.pop("device", None)
+    return x.to(*args, **options) if args or options else x
 
 
 def _broadcast(x: Tensor, other: Any, **_options: Any) -> Tensor:
@@ -99,6 +209,17 @@ def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return x.new_empty((*x.shape[:-1], len(weight)))
 
 
+def _layer_norm(
+    x: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 0
+) -> Tensor:
+    del eps
+    wanted = tuple(normalized_shape)
+    for shape in (x.shape[-len(wanted) :], *(tensor.shape for tensor in (weight, bias) if tensor is not None)):
+        if tuple(shape) != wanted:
+            raise ValueError(f"a layer norm over {wanted} gets {tuple(x.shape)}, and weights of {tuple(shape)}")
+    return _unchanged(x)
+
+
 def _pair(value: Any) -> tuple[int, int]:
     return (value, value) if isinstance(value, int) else tuple(value) * (2 if len(value) == 1 else 1)
 
@@ -113,9 +234,11 @@ _SHAPES: dict[Any, Callable[..., Tensor]] = {
          Tensor.__sub__, Tensor.__rsub__, Tensor.__mul__, Tensor.__truediv__), _broadcast,
     ),
     **dict.fromkeys((Tensor.__iadd__, Tensor.__imul__, Tensor.add_, Tensor.mul_), _in_place),
+    **dict.fromkeys((Tensor.cpu, Tensor.cuda), lambda x, *_args, **_options: x.detach()),
+    Tensor.to: _elsewhere,
     F.batch_norm: _batch_norm,
+    F.layer_norm: _layer_norm,
     F.conv2d: _conv2d,
     F.linear: _linear,
     F.adaptive_avg_pool2d: _adaptive_pool,
 }  # fmt: skip
-_WEIGHTED = (F.conv2d, F.linear)

@@ -1,29 +1,28 @@
 """Tracing: which channels of a plain network are coupled.
 
-The network is traced symbolically and run once on the meta device. Along the way every channel of every activation
-carries a label; each operation says how the labels of its inputs become those of its output, and each layer says which
-indices of which of its tensors belong to which label (`operations.py`). Labels that must live or die together are
-merged, and what is left are the channel groups. An operation that is not on the list freezes the channels that reach
-it: they stay dense, and the report says why. Nothing is guessed.
+The network's own code is run once, in shapes alone. Along the way every channel of every tensor carries a label; each
+function says how the labels of its inputs become those of its output, and which indices of which weights belong to
+which label (`operations.py`). Labels that must live or die together are merged, and what is left are the channel
+groups. A function that is not on the list freezes the channels that reach it: they stay dense, and the report says why.
+Nothing is guessed.
 """
 
 from __future__ import annotations
-
-import linecache
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from espalier.models.channels.graph import BATCH
 from espalier.models.config import Shape
 from espalier.models.copies import on_meta
 from espalier.models.errors import ArchitectureError, TraceError, first_line
 from espalier.models.tensors import named_tensors
 from espalier.models.tracing.coupling import Coupling
+from espalier.models.tracing.forward import check_forward
 from espalier.models.tracing.groups import assemble
-from espalier.models.tracing.interpreter import Interpreter, LayerTracer, keep_outputs
-from espalier.models.tracing.probe import images, probe, switch
-from espalier.models.tracing.tracer import check_forward
+from espalier.models.tracing.probe import Snapshot, images, probe, switch
+from espalier.models.tracing.run import Run
 
 
 def trace(net: nn.Module, shape: Shape) -> Coupling:
@@ -37,38 +36,46 @@ def trace(net: nn.Module, shape: Shape) -> Coupling:
         raise ArchitectureError(f"the shape of {lazy} is not known before it has run once")
     skeleton = on_meta(net)
     switch(skeleton, False)
-    try:
-        graph = LayerTracer().trace(skeleton)
-    except Exception as error:  # a traced network may raise anything from its own forward
-        raise TraceError(f"{type(net).__name__} cannot be traced symbolically{_where(error)}: {error}") from error
-    for module in skeleton.modules():
-        for name, value in [*vars(module).items()]:
-            if isinstance(value, Tensor):  # no buffer, or a constant of the code, which the tracer left there
-                setattr(module, name, value.to("meta"))
-    run = Interpreter(skeleton, graph)
-    try:
-        with torch.no_grad():
-            output = run.run(images(skeleton, shape))
-    except Exception as error:  # whatever a network's own operations may raise
-        where = f" at {run.where}" if run.where else ""
-        raise ArchitectureError(
-            f"{type(net).__name__} cannot take an input of shape {shape}{where}: {first_line(error)}"
-        ) from error
-    keep_outputs(run, output)
+    before = Snapshot(skeleton)
+    with torch.random.fork_rng(devices=[]):
+        run, output = _run(skeleton, shape)
+    before.restore()
     coupling = assemble(run, skeleton, shape, output)
+    before.restore()
     if coupling.activation_macs < 0:
         raise TraceError(f"multiply-adds of {type(net).__name__} cannot be told apart by layer")
-    probe(skeleton, coupling, run.only_shapes.weighted)
+    probe(skeleton, before, coupling, run)
     return coupling
 
 
-def _where(error: Exception) -> str:
-    """The last line of a network's own code on the way to an error."""
-    place, trail = "", error.__traceback__
-    while trail is not None:
-        code = trail.tb_frame.f_code
-        if code.co_name not in ("trace", "call_module", "module_call_wrapper") and "/torch/" not in code.co_filename:
-            line = linecache.getline(code.co_filename, trail.tb_lineno).strip()
-            place = f" in {code.co_qualname}, line {trail.tb_lineno} ({line})"
-        trail = trail.tb_next
-    return place
+def _run(net: nn.Module, shape: Shape) -> tuple[Run, Tensor]:
+    run, x = Run(net), images(net, shape)
+    run.start(x)
+    try:
+        with torch.no_grad(), run:
+            run.watch_numbers(net)
+            output = net(x)
+    except Exception as error:  # whatever a network's own operations may raise
+        raise _refusal(net, shape, run, error) from error
+    run.finish()
+    if not isinstance(output, Tensor):
+        raise TraceError(
+            f"the network must return one tensor, got {type(output).__name__}; its entry may say which one is trained "
+            "on: Architecture(…, output=name or place)"
+        )
+    run.labels.keep(run.value(output).labels, "network output")
+    if output.dim() == 0 or output.shape[0] != BATCH:
+        given = f"{tuple(output.shape)} for {BATCH} of them"
+        raise TraceError(f"the network must return a row for each image, but its output has shape {given}")
+    return run, output
+
+
+def _refusal(net: nn.Module, shape: Shape, run: Run, error: Exception) -> Exception:
+    """What to say of an error in a network's own code."""
+    where, words = run.where_of(error), first_line(error)
+    if any(part in words for part in ("meta tensor", "Meta tensor", "data-dependent", "aten::_local_scalar_dense")):
+        return TraceError(
+            f"{type(net).__name__} decides by the numbers in its activations{where}, so which channels are coupled "
+            "depends on the image; let it decide by sizes, options, or whether it trains"
+        )
+    return ArchitectureError(f"{type(net).__name__} cannot take an input of shape {shape}{where}: {words}")

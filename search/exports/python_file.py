@@ -6,7 +6,7 @@ import inspect
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from espalier.models.architectures import architecture
 from espalier.models.config import ChannelConfig
@@ -116,7 +116,7 @@ def python_file(config: ChannelConfig, seen: Preprocessing | None = None) -> str
     """
     source = Source(config, None)
     found = symbolic(source.network.module.eval())
-    needed = list(imports(found.forward))
+    needed = [*dict.fromkeys(line for code in (found.forward, found.training) if code for line in imports(code))]
     cost = source.network.cost
     text = _FILE.format(
         arch=config.arch,
@@ -139,7 +139,6 @@ def python_file(config: ChannelConfig, seen: Preprocessing | None = None) -> str
 def _code(found: Symbolic, source: Source, scheme: InitScheme) -> dict[str, Any]:
     """The parts of the file that are code."""
     draws = _draws(found)
-    lines = found.forward.src[found.forward.src.index("def forward") :].strip("\n").splitlines()
     return {
         "helpers": "\n\n".join(inspect.getsource(one) for one in (*_HELPERS, *dict.fromkeys(draws.values()))),
         "scheme": repr(scheme),
@@ -148,8 +147,22 @@ def _code(found: Symbolic, source: Source, scheme: InitScheme) -> dict[str, Any]
         "tensors": "\n".join(f'    "{path}": lambda: {written(one)},' for path, one in found.tensors.items()),
         "constants": sorted(set(found.tensors) - set(source.network.module.state_dict())),
         "ties": found.ties,
-        "forward": "\n".join("    " + line if line else "" for line in lines),
+        "forward": _forward(found),
     }
+
+
+def _forward(found: Symbolic) -> str:
+    """The forward pass; where training takes another way, both."""
+    if found.training is None:
+        return _method(found.forward, "forward")
+    chosen = "    def forward(self, images):\n        return (self.trains if self.training else self.evaluates)(images)"
+    return f"{chosen}\n\n{_method(found.training, 'trains')}\n\n{_method(found.forward, 'evaluates')}"
+
+
+def _method(code: Any, name: str) -> str:
+    """The code that fx writes as a method of that name."""
+    text = code.src[code.src.index("def forward") :].strip("\n").replace("def forward", f"def {name}", 1)
+    return "\n".join("    " + line if line else "" for line in text.splitlines())
 
 
 def _draws(found: Symbolic) -> dict[type[nn.Module], Any]:
@@ -179,11 +192,11 @@ def _try_out(text: str, config: ChannelConfig) -> None:
         fresh, drawn = state_of(rebuilt), state_of(net)
         unlike = [name for name, tensor in drawn.items() if not torch.equal(fresh[name], tensor)]
         given = build(config, seed=1)
+        _move_buffers(given)
         namespace["fill"](rebuilt, state_of(given), namespace["TIES"])
         net.load_state_dict(given.state_dict())
-        with torch.no_grad():
-            expected = net(x)
-            difference = float((rebuilt(x) - expected).abs().max() / expected.abs().max().clamp(min=1e-6))
+        difference = _difference(net, rebuilt, x)
+        in_training = _difference(net.train(), rebuilt.train(), x)
     except Exception as error:  # whatever a layer's constructor makes of what it prints
         words = " ".join(str(error).split())[:300]
         raise SpecError(
@@ -191,5 +204,26 @@ def _try_out(text: str, config: ChannelConfig) -> None:
         ) from error
     if unlike:
         raise SpecError(f"as a Python file this network would draw other weights: {', '.join(unlike[:3])}")
-    if not difference <= CLOSE:
-        raise SpecError(f"as a Python file this network would differ by {difference:.2g} of its largest output")
+    for what, by in (("differ", difference), ("train otherwise, and differ", in_training)):
+        if not by <= CLOSE:
+            raise SpecError(f"as a Python file this network would {what} by {by:.2g} of its largest output")
+
+
+@torch.no_grad()
+def _move_buffers(net: nn.Module) -> None:
+    """Move what a network learns besides its parameters, as training does."""
+    generator = torch.Generator().manual_seed(0)
+    for name, tensor in state_of(net).items():
+        if tensor.is_floating_point() and name not in dict(net.named_parameters()):
+            tensor.add_(torch.rand(tensor.shape, generator=generator, dtype=tensor.dtype), alpha=0.1)
+
+
+@torch.no_grad()
+def _difference(net: nn.Module, other: nn.Module, x: Tensor) -> float:
+    """The largest difference between what two networks give, as a share of the largest output. Chance is the same."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        expected = net(x)
+        torch.manual_seed(0)
+        given = other(x)
+    return float((given - expected).abs().max() / expected.abs().max().clamp(min=1e-6))

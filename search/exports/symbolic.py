@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import inspect
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import BuiltinFunctionType, FunctionType
 from typing import Any, NamedTuple
 
@@ -15,8 +15,21 @@ from torch import Tensor, fx, nn
 from espalier.models.layers import layer_of
 from espalier.models.layers.base import printed
 from espalier.models.tensors import named_tensors
-from espalier.models.tracing.tracer import Tracer
 from espalier.search.errors import SpecError
+
+
+class Tracer(fx.Tracer):
+    """Follows the images alone; other arguments of the network's forward stay at their defaults. What is computed from
+    buffers is written down, and not what they are now."""
+
+    proxy_buffer_attributes = True
+
+    def create_args_for_root(
+        self, root_fn: Callable[..., Any], *_options: Any, **_more: Any
+    ) -> tuple[Callable[..., Any], list[Any]]:
+        """The network itself and its images."""
+        images = [*inspect.signature(root_fn).parameters][1]
+        return root_fn, [self.root, self.create_proxy("placeholder", images, (), {})]
 
 
 class Symbolic(NamedTuple):
@@ -24,6 +37,8 @@ class Symbolic(NamedTuple):
 
     forward: Any
     """The code that fx writes, with the names it uses."""
+    training: Any
+    """The same in training, where that is another; else None."""
     layers: dict[str, nn.Module]
     """Path -> layer, in the order of the network's modules, so that weights are drawn in that order."""
     tensors: dict[str, Tensor]
@@ -33,29 +48,32 @@ class Symbolic(NamedTuple):
 
 
 def symbolic(net: nn.Module) -> Symbolic:
-    """Trace a network for writing. Raises SpecError if its code cannot be followed."""
+    """Trace a network for writing, in both modes; it is left in evaluation. Raises SpecError if its code cannot be
+    followed."""
     try:
-        graph = Tracer().trace(net)
+        trained, graph = Tracer().trace(net.train()), Tracer().trace(net.eval())
     except Exception as error:  # whatever a layer of somebody's own may raise
+        net.eval()
         raise SpecError(f"this network cannot be written as one Python file: {error}") from error
-    for node in [*graph.nodes]:
-        node.type = None  # annotations would need names of their own
-        _follow_mode(graph, node)
+    alike = _follow_mode(graph, trained)
+    for one in (graph, trained):
+        for node in one.nodes:
+            node.type = None  # annotations would need names of their own
     # Constants of the code are left with the network by the tracer.
     named = named_tensors(net) | {name: value for name, value in vars(net).items() if isinstance(value, Tensor)}
-    layers = _layers(net, graph, named)
+    layers = _layers(net, [graph, trained], named)
     of_layers = {f"{path}.{name}" for path, layer in layers.items() for name in named_tensors(layer)}
     own = {path: tensor for path, tensor in named.items() if path not in of_layers and not tensor.is_meta}
     try:
-        code = graph.python_code(root_module="self")
+        codes = [one.python_code(root_module="self") for one in (graph, trained)]
     except NotImplementedError as error:
         raise SpecError(f"this network cannot be written as one Python file: {error}") from error
-    return Symbolic(code, layers, own, _ties(net, layers))
+    return Symbolic(codes[0], None if alike else codes[1], layers, own, _ties(net, layers))
 
 
-def _layers(net: nn.Module, graph: fx.Graph, named: dict[str, Tensor]) -> dict[str, nn.Module]:
+def _layers(net: nn.Module, graphs: list[fx.Graph], named: dict[str, Tensor]) -> dict[str, nn.Module]:
     """Layers that are called, and others whose tensors are drawn: used by the code, or not at all."""
-    called = {str(node.target) for node in graph.nodes if node.op == "call_module"}
+    called = {str(node.target) for graph in graphs for node in graph.nodes if node.op == "call_module"}
     drawn = {path.rpartition(".")[0] for path, tensor in named.items() if tensor.is_meta}
     inside = {path for path in drawn if any(path.startswith(f"{outer}.") for outer in called)}
     place = {id(module): index for index, module in enumerate(net.modules())}
@@ -70,23 +88,48 @@ def _ties(net: nn.Module, layers: dict[str, nn.Module]) -> dict[str, str]:
     return {place: first[tensor] for place, tensor in places.items() if first[tensor] != place}
 
 
-def _follow_mode(graph: fx.Graph, node: fx.Node) -> None:
-    """Functions that act in training alone (dropout, stochastic depth) were traced in evaluation; let them ask."""
+def _follow_mode(graph: fx.Graph, trained: fx.Graph) -> bool:
+    """Whether a network does the same in both modes, but for functions that are told the mode (dropout, stochastic
+    depth): let these ask."""
+    nodes, others = [*graph.nodes], [*trained.nodes]
+    if [(str(node.target), node.op) for node in nodes] != [(str(node.target), node.op) for node in others]:
+        return False
+    told = []
+    for node, other in zip(nodes, others, strict=True):
+        if str((node.args, node.kwargs)) == str((other.args, other.kwargs)):
+            continue
+        at = _mode_of(node)
+        if at is None or not _differ_in(node, other, at):
+            return False
+        told.append((node, at))
+    for node, at in told:
+        with graph.inserting_before(node):
+            mode = graph.create_node("get_attr", "training")
+        node.update_arg(at, mode) if isinstance(at, int) else node.update_kwarg(at, mode)
+    return True
+
+
+def _mode_of(node: fx.Node) -> int | str | None:
+    """Where a function is told whether it trains: the place or the name of the argument."""
     if node.op != "call_function" or not isinstance(node.target, FunctionType):
-        return
+        return None
     parameters = [*inspect.signature(node.target).parameters]
-    if "training" not in parameters or "running_mean" in parameters:
-        return
+    if "training" not in parameters:
+        return None
     at = parameters.index("training")
-    positional = len(node.args) > at
-    if (node.args[at] if positional else node.kwargs.get("training")) is not False:  # it acts in evaluation, too
-        return
-    with graph.inserting_before(node):
-        mode = graph.create_node("get_attr", "training")
-    if positional:
-        node.update_arg(at, mode)
-    else:
-        node.update_kwarg("training", mode)
+    return at if len(node.args) > at else "training"
+
+
+def _differ_in(node: fx.Node, other: fx.Node, at: int | str) -> bool:
+    """Whether nothing else differs than that the one evaluates and the other trains."""
+
+    def told(one: fx.Node) -> tuple[dict[int | str, Any], Any]:
+        rest: dict[int | str, Any] = dict(enumerate(one.args))
+        rest.update(one.kwargs.items())
+        return rest, rest.pop(at, None)
+
+    (rest, mode), (others, theirs) = told(node), told(other)
+    return (mode, theirs) == (False, True) and str(rest) == str(others)
 
 
 def imports(forward: Any) -> Iterator[str]:

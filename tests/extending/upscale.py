@@ -13,8 +13,8 @@ class Upscale(nn.Module):
         super().__init__()
         self.down = nn.Sequential(nn.Conv2d(channels, 8, 3, 2, 1, bias=False), nn.BatchNorm2d(8), nn.ReLU())
         self.up = nn.Sequential(nn.ConvTranspose2d(8, 12, 2, 2), nn.BatchNorm2d(12), nn.ReLU())
-        self.classifier = nn.Linear(12, classes)
+        self.classifier, self.norm = nn.Linear(12, classes), nn.RMSNorm(classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.classifier(self.up(self.down(x)).mean((2, 3)))
+        logits: torch.Tensor = self.norm(self.classifier(self.up(self.down(x)).mean((2, 3))))
         return logits

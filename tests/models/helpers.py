@@ -9,10 +9,11 @@ import torch
 from pydantic import JsonValue
 from torch import Tensor, nn
 
-from espalier.models.architectures import ARCHITECTURES, AS_PAPERS
+from espalier.models.architectures import ARCHITECTURES
 from espalier.models.config import ChannelConfig
+from espalier.models.entry import AS_PAPERS
 from espalier.models.initialise import initialise
-from espalier.models.layers import layer_of
+from espalier.models.layers import Layer, layer_of
 from espalier.models.layers.draw import InitScheme
 from espalier.models.network import Network, build, dense
 from espalier.models.self_check import randomise
@@ -63,9 +64,7 @@ def close(one: Tensor, other: Tensor) -> bool:
 
 def rebuilt(layer: nn.Module) -> nn.Module:
     """The layer that its source makes."""
-    known = layer_of(layer)
-    assert known is not None
-    made: nn.Module = eval(f"nn.{known.source(layer)}", {"nn": nn})
+    made: nn.Module = eval(f"nn.{(layer_of(layer) or Layer(type(layer))).source(layer)}", {"nn": nn})
     return made
 
 

@@ -74,7 +74,32 @@ class Flipping(nn.Conv2d):
 
 
 class OwnNorm(nn.BatchNorm2d):
-    """A batch norm of somebody's own. Tracing enters it as little as torch's."""
+    """A batch norm of somebody's own, with its activation in it, as in timm."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(super().forward(x))
+
+
+class Taking(nn.Module):
+    """One of several things that a layer gives."""
+
+    def __init__(self, place: int) -> None:
+        super().__init__()
+        self.place = place
+
+    def forward(self, several: tuple[Tensor, ...]) -> Tensor:
+        return several[self.place]
+
+
+class Paired(nn.Module):
+    """What a layer of two inputs makes of one."""
+
+    def __init__(self, pair: nn.Module) -> None:
+        super().__init__()
+        self.pair = pair
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pair(x, x)  # type: ignore[no-any-return]
 
 
 class Refusing(nn.Conv2d):
@@ -139,7 +164,8 @@ class Wide(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.a(x)
-        torch._assert(y.shape[1] > 2, "too few")
+        if y.shape.numel() <= 2 * 2 * 16:
+            raise ValueError("too few")
         return self.b(y)  # type: ignore[no-any-return]
 
 

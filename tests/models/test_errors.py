@@ -25,7 +25,9 @@ def test_the_first_page_names_every_error() -> None:
 
 
 def test_an_unknown_architecture_lists_those_there_are() -> None:
-    assert str(UnknownArchitecture("vgg99", ["vgg11", "vgg13"])) == "no architecture 'vgg99'; there are: vgg11, vgg13"
+    words = str(UnknownArchitecture("vgg99", ["vgg11", "vgg13", "timm/a", "timm/b"]))
+    assert words == "no architecture 'vgg99'; there are: vgg11, vgg13, timm/… (2); did you mean vgg13 or vgg11?"
+    assert str(UnknownArchitecture("x", ["vgg11"])) == "no architecture 'x'; there are: vgg11"
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,6 @@ def test_a_factory_that_raises_is_refused_with_its_words() -> None:
     [
         (changed(widths=SMALL["vgg11"].widths | {"features.0": 9}), "'features.0' has 1 to 8 channels, got 9"),
         (changed(widths=SMALL["vgg11"].widths | {"extra": 1}), "no group 'extra'; there are: features.0"),
-        (changed(widths={}), "the width of group 'features.0' is missing"),
         (changed(picks={"features.0": (1,)}), "'features.0' does not select channels"),
         (changed(picks={"extra": (1,)}), "no group 'extra'"),
     ],
@@ -99,6 +98,16 @@ def test_a_factory_that_raises_is_refused_with_its_words() -> None:
 def test_a_config_no_network_answers_to_is_refused(config: ChannelConfig, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         build(config)
+
+
+def test_a_group_that_an_older_release_did_not_know_is_whole() -> None:
+    config = SMALL["vgg11"]
+    older = config.model_copy(update={"widths": {n: w for n, w in config.widths.items() if n != "features.0"}})
+    network = Network.of(older)
+    assert network.widths == config.widths
+    assert network.is_dense
+    assert network.cost == Network.of(config).cost
+    assert same(network.fresh(1).module.state_dict(), build(config, 1).state_dict())
 
 
 @pytest.mark.parametrize("width", [0, -1, 1.5, True, "3"])

@@ -165,8 +165,8 @@ def test_multiply_adds_are_for_one_image_wherever_the_batch_lies(register: Regis
 @pytest.mark.parametrize(
     ("forward", "reason"),
     [
-        (lambda m, x: logits(m, m.a(x)) * m.a.weight.mean(), "a.weight is used by more than its layer"),
-        (lambda m, x: logits(m, m.b(m.a(x))), "Conv2d b is not understood"),
+        (lambda m, x: logits(m, m.a(x)) * m.a.weight.mean(), "mean reduces over channels in <lambda>"),
+        (lambda m, x: logits(m, m.b(m.a(x))), "Conv2d b works along the channels"),
     ],
 )
 def test_what_is_done_besides_freezes(register: Register, forward: Forward, reason: str) -> None:
@@ -188,8 +188,9 @@ def test_a_single_number_of_the_networks_own_freezes_nothing(register: Register)
 
 
 def test_a_group_that_begins_with_a_parameter_has_its_name(register: Register) -> None:
-    config = register(own(lambda m, x: logits(m, m.s * m.a(x)), s=lambda: nn.Parameter(torch.ones(8, 1, 1)), **HEAD))
-    assert config.widths == {"s": 8}
+    parameter = {"s": lambda: nn.Parameter(torch.ones(8, 1, 1))}
+    assert register(own(lambda m, x: logits(m, m.s.exp() * m.a(x)), **parameter, **HEAD)).widths == {"s": 8}
+    assert register(own(lambda m, x: logits(m, m.s * m.a(x)), **parameter, **HEAD)).widths == {"a": 8}
 
 
 def test_constants_of_the_code_are_followed(register: Register) -> None:
@@ -237,7 +238,7 @@ def test_every_tensor_that_is_drawn_depends_on_the_seed_whatever_its_layer(regis
 
 def test_so_do_those_of_a_cut_network(register: Register) -> None:
     config = register(own(lambda m, x: logits(m, m.s * m.a(x)), s=lambda: nn.Parameter(torch.randn(8, 1, 1)), **HEAD))
-    small = config.model_copy(update={"widths": {"s": 3}})
+    small = config.model_copy(update={"widths": {"a": 3}})
     whole, one, two = build(config, 1), build(small, 1), build(small, 2)
     assert torch.equal(one.s, whole.s[:3])  # type: ignore[arg-type, index]
     assert not torch.equal(one.s, two.s)  # type: ignore[arg-type]

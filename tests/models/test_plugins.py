@@ -79,7 +79,7 @@ print(json.dumps([words, *(error(f"example-nets/{name}") for name in
     assert broken == (
         "'example-nets/broken' (example_nets.missing:NET) cannot be loaded: No module named 'example_nets.missing'"
     )
-    assert wrong.endswith("is a type; it must be an espalier.models.architectures.Architecture")
+    assert wrong.endswith("is a type; it must be an espalier.models.Architecture")
     assert leaving.endswith("cannot be loaded: no licence")
     assert "cannot have its own input or classes: shape: " in shapeless
     assert optionless.endswith(

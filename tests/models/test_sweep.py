@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 import torchvision
 
-from espalier.models.architectures import TORCHVISION, architecture, names
+from espalier.models import from_torchvision
+from espalier.models.architectures import architecture, names
 from espalier.models.config import ChannelConfig
 from espalier.models.errors import ArchitectureError
 from espalier.models.network import Network, dense, forget_traced, thinned
@@ -39,7 +40,7 @@ def _nothing_is_remembered() -> Iterator[None]:
 def test_an_architecture_is_cut_exactly_and_rebuilds(name: str) -> None:
     whole = Network.of(dense(name))
     assert whole.groups
-    plain = name.removeprefix(TORCHVISION)
+    plain = name.removeprefix(from_torchvision.PREFIX)
     if name != plain:
         published = next(iter(torchvision.models.get_model_weights(plain))).meta
         assert whole.cost.macs / 1e9 == pytest.approx(published["_ops"], abs=1e-3)
@@ -57,7 +58,7 @@ def test_an_architecture_is_cut_exactly_and_rebuilds(name: str) -> None:
 
 def smaller(name: str) -> ChannelConfig:
     """The architecture for the smallest images it takes, or for its own."""
-    for shape in SMALL_IMAGES if name.startswith(TORCHVISION) else ():
+    for shape in SMALL_IMAGES if name.startswith(from_torchvision.PREFIX) else ():
         try:
             return dense(name, 10, shape)
         except ArchitectureError:

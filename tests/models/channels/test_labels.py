@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from espalier.models.channels.labels import Channels, Labels, NotUnderstood
+from espalier.models.channels.labels import Labels
 
 
 def test_new_labels_have_nothing_in_common() -> None:
@@ -77,15 +76,9 @@ def test_no_labels_have_no_roots() -> None:
     assert len(roots) == len(kept) == 0
 
 
-def test_labels_lie_along_one_dimension_from_either_end() -> None:
-    value, channels = torch.empty(2, 3, 4, 4), Channels(1, [5, 6, 7])
-    assert channels.along(1, value, "here") == channels.along(-3, value, "here") == [5, 6, 7]
-    with pytest.raises(NotUnderstood, match="here works along a dimension that is not the channels"):
-        channels.along(2, value, "here")
-
-
-def test_one_label_stands_for_every_place_of_an_opaque_activation() -> None:
-    value, channels = torch.empty(2, 3, 4), Channels(None, [9])
-    assert channels.opaque
-    assert channels.along(1, value, "") == [9, 9, 9]
-    assert channels.along(2, value, "") == [9, 9, 9, 9]
+def test_blocks_are_coupled_place_by_place() -> None:
+    labels = Labels()
+    all_of_them = labels.new(6)
+    assert labels.blocks(all_of_them, 3) == [0, 1]
+    assert [labels.find(label) for label in all_of_them] == [0, 1, 0, 1, 0, 1]
+    assert labels.blocks(all_of_them, 1) is all_of_them

@@ -48,4 +48,4 @@ def test_a_linear_layer_on_every_pixel_counts_each_of_them() -> None:
 def test_channels_in_another_dimension_than_the_last_stay() -> None:
     net = Net(lambda m, x: m.b(m.mix(m.a(x))), a=conv(3, 8), mix=nn.Linear(8, 8), b=conv(8, 2))
     coupling = trace(net, (3, 8, 8))
-    assert ("a", "mix works along a dimension that is not the channels") in coupling.kept
+    assert ("a", "Linear mix works along a dimension that is not the channels") in coupling.kept

@@ -45,5 +45,5 @@ def test_a_layer_norm_can_be_randomised() -> None:
 def test_a_group_norm_keeps_what_it_reads_and_no_more() -> None:
     net = nn.Sequential(conv(3, 8), nn.GroupNorm(2, 8), conv(8, 6), conv(6, 2))
     coupling = trace(net, (3, 8, 8))
-    assert coupling.kept[0] == ("0", "1 normalises over channels")
+    assert coupling.kept[0] == ("0", "GroupNorm 1 normalises over channels")
     assert coupling.widths == {"2": 6}

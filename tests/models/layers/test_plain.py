@@ -87,11 +87,11 @@ def test_a_layer_without_tensors_is_written_as_what_it_computes(layer: nn.Module
     assert torch.equal(again(x.clone()), copy.deepcopy(layer).eval()(x.clone()))
 
 
-def test_every_kind_without_tensors_is_tried() -> None:
+def test_every_kind_whose_source_is_not_what_it_prints_is_tried() -> None:
     known = {kind for kind, layer in LAYERS.items() if not layer.drawn}
-    assert {type(layer) for layer in LAYERS_WITHOUT_TENSORS} == known
+    assert known <= {type(layer) for layer in LAYERS_WITHOUT_TENSORS}
 
 
-def test_pooling_one_image_without_batch_keeps_what_reaches_it() -> None:
+def test_pooling_across_channels_keeps_them() -> None:
     net = Net(lambda m, x: m.b(m.pool(m.a(x).flatten(2))), a=conv(3, 8), b=nn.Linear(32, 2), pool=nn.MaxPool2d((1, 2)))
-    assert any("pools an input without batch" in reason for _, reason in trace(net, (3, 8, 8)).kept)
+    assert ("a", "MaxPool2d pool works along the channels") in trace(net, (3, 8, 8)).kept

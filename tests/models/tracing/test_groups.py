@@ -10,9 +10,11 @@ from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from espalier.models.config import Slice
+from espalier.models.self_check import randomise
 from espalier.models.tracing.trace import trace
 from tests.models.helpers import case
-from tests.models.networks import Net, conv
+from tests.models.networks import Net, Paired, Taking, conv
+from tests.models.tracing.examples import check
 
 
 def test_channels_that_live_or_die_together_are_named_as_such() -> None:
@@ -60,12 +62,9 @@ def test_a_group_knows_how_many_channels_always_stay() -> None:
 @pytest.mark.parametrize(
     ("net", "shape", "layer", "words"),
     [
-        (nn.Sequential(nn.ConvTranspose2d(8, 16, 4), nn.ReLU(), nn.ConvTranspose2d(16, 3, 4)), (8, 4, 4), "0",
-         "ConvTranspose2d 0 is not understood"),
-        (nn.Sequential(nn.Conv3d(1, 8, 3), nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(8, 2)), (1, 8, 8, 8), "0",
-         "Conv3d 0 is not understood"),
-        (nn.Sequential(weight_norm(nn.Conv2d(3, 8, 3)), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2)),
-         (3, 8, 8), "0", "ParametrizedConv2d 0 is not understood"),
+        (nn.Sequential(nn.Flatten(2), nn.LSTM(64, 8), Taking(0)), (3, 8, 8), "1", "LSTM 1 is not understood"),
+        (nn.Sequential(nn.Flatten(), Paired(nn.Bilinear(192, 192, 8)), nn.Linear(8, 2)), (3, 8, 8), "1.pair",
+         "Bilinear 1.pair is not understood"),
     ],
 )  # fmt: skip
 def test_a_layer_that_is_not_understood_is_among_those_that_stay(
@@ -74,3 +73,22 @@ def test_a_layer_that_is_not_understood_is_among_those_that_stay(
     coupling = trace(net, shape)
     assert coupling.groups == ()
     assert (layer, words) in coupling.kept
+
+
+@pytest.mark.parametrize(
+    ("net", "shape"),
+    [
+        (nn.Sequential(nn.ConvTranspose2d(8, 16, 4), nn.ReLU(), nn.ConvTranspose2d(16, 3, 4)), (8, 4, 4)),
+        (nn.Sequential(nn.Conv1d(1, 16, 5), nn.ReLU(), nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(16, 5)),
+         (1, 64)),
+        (nn.Sequential(nn.Conv3d(1, 16, 3), nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(16, 2)), (1, 8, 8, 8)),
+        (nn.Sequential(weight_norm(nn.Conv2d(3, 16, 3)), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 2)),
+         (3, 8, 8)),
+    ],
+)  # fmt: skip
+def test_what_was_once_silently_left_out_is_cut_exactly(net: nn.Module, shape: Any) -> None:
+    """Generators, sequences, volumes and weights that are computed."""
+    randomise(net.double(), torch.Generator().manual_seed(0))
+    coupling = trace(net, shape)
+    assert [group.width for group in coupling.groups] == [16]
+    check(net.eval(), coupling)

@@ -14,6 +14,7 @@ from espalier.models.config import ChannelMask, Selection, Slice
 from espalier.models.surgery import prune
 from espalier.models.tracing.trace import trace
 from tests.models.networks import Forward, Net, conv
+from tests.models.tracing.examples import found, kept
 
 
 def test_a_sum_couples_its_terms() -> None:
@@ -95,14 +96,32 @@ def test_a_concatenation_of_all_that_is_unknown_is_unknown() -> None:
     net = Net(lambda m, x: m.c(torch.cat([torch.cumsum(m.a(x), 1)] * 2, 1)), a=conv(3, 8), c=conv(16, 2))
     coupling = trace(net, (3, 4, 4))
     assert not coupling.groups
-    assert coupling.kept[0] == ("a", "cumsum is not understood")
+    assert coupling.kept[0].reason.startswith("cumsum works along the channels in ")
 
 
-def test_a_concatenation_along_another_dimension_couples_nothing_it_does_not_know() -> None:
-    net = Net(lambda m, x: m.c(torch.cat([m.a(x), m.b(x)], 2)), a=conv(3, 8), b=conv(3, 8), c=conv(8, 2))
-    coupling = trace(net, (3, 4, 4))
-    assert not coupling.groups
-    assert "cat works along a dimension that is not the channels" in dict(coupling.kept)["a"]
+def test_a_concatenation_along_another_dimension_couples_what_lies_beside_each_other() -> None:
+    coupling = found(lambda m, x: m.c(torch.cat([m.a(x), m.d(x)], 2)), d=conv(3, 8), c=conv(8, 2))
+    (group,) = coupling.groups
+    assert {part.layer for part in group.slices} == {"a", "d", "c"}
+
+
+def test_sums_over_channels_count_nothing_that_is_cut_only_where_that_is_zero() -> None:
+    total = lambda y: y.sum(1, keepdim=True)  # noqa: E731
+    assert found(lambda m, x: m.b(m.a(x)) + total(m.a(x))).widths == {"a": 8}
+    assert found(lambda m, x: m.b(m.a(x)) + total(m.a(x) * torch.sigmoid(m.a(x)))).widths == {"a": 8}
+    assert found(lambda m, x: m.b(m.a(x)) + total(m.a(x) + m.a(x))).widths == {"a": 8}
+    for changed in (torch.sigmoid, torch.exp, lambda y: y + 1, lambda y: 2 - y, lambda y: torch.where(y > 0, y, 1.0)):
+        assert "sum reduces over channels" in kept(lambda m, x, f=changed: m.b(m.a(x)) + total(f(m.a(x))))
+
+
+def test_a_sum_with_what_has_no_channels_is_not_zero_where_they_are_cut() -> None:
+    coupling = found(lambda m, x: m.b(m.a(x)) + (m.a(x) + m.one(x)).sum(1, keepdim=True), one=conv(3, 1))
+    assert "sum reduces over channels" in dict(coupling.kept)["a"]
+
+
+def test_below_the_line_there_is_nothing_that_a_cut_makes_zero() -> None:
+    assert "divides by a tensor that is zero where a channel is cut" in kept(lambda m, x: m.b(m.a(x) / m.a(x)))
+    assert found(lambda m, x: m.b(m.a(x) / (1 + m.a(x).abs()))).widths == {"a": 8}
 
 
 def test_a_single_number_meets_no_channel() -> None:
@@ -112,4 +131,4 @@ def test_a_single_number_meets_no_channel() -> None:
 
 def test_a_sum_with_what_is_unknown_keeps_what_meets_it() -> None:
     net = Net(lambda m, x: m.c(m.a(x) + torch.cumsum(m.b(x), 1)), a=conv(3, 8), b=conv(3, 8), c=conv(8, 2))
-    assert dict(trace(net, (3, 4, 4)).kept)["a"] == "cumsum is not understood"
+    assert dict(trace(net, (3, 4, 4)).kept)["a"].startswith("cumsum works along the channels in ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ from espalier.models.surgery import prune
 from espalier.models.tracing.trace import trace
 from tests.models.helpers import case
 from tests.models.networks import Forward, Net, conv
+from tests.models.tracing.examples import found, kept
 
 
 def test_channels_are_followed_where_they_lie_last() -> None:
@@ -30,7 +32,7 @@ def test_channels_are_followed_where_they_lie_last() -> None:
     )
     coupling = trace(net, (3, 4, 4))
     assert [group.layers for group in coupling.groups] == [("up", "down"), ("down", "out")]
-    assert ("stem", "norm normalises over channels") in coupling.kept
+    assert ("stem", "LayerNorm norm normalises over channels") in coupling.kept
     prune(net, coupling, ChannelMask({"up": torch.arange(32) < 9, "down": torch.arange(6) > 1}))
 
 
@@ -108,17 +110,13 @@ def test_an_index_that_leaves_the_channels_whole(index: tuple[object, ...]) -> N
     prune(net, coupling, ChannelMask({"a": torch.arange(8) % 3 > 0}))
 
 
-@pytest.mark.parametrize(
-    "forward",
-    [
-        lambda m, x: m.b(m.a(x).squeeze(2)),
-        lambda m, x: m.b(m.a(x).squeeze()),
-    ],
-)
-def test_dimensions_that_are_not_of_one_element_are_not_squeezed(forward: Forward) -> None:
-    """As the network is written it runs, but with other sizes it would mean something else."""
-    coupling = trace(Net(forward, a=conv(3, 8), b=conv(8, 2)), (3, 4, 4))
-    assert ("a", "squeeze removes dimensions that are not named, or not of one element") in coupling.kept
+@pytest.mark.parametrize("squeeze", [lambda y: y.squeeze(1), lambda y: y.squeeze(), lambda y: y.squeeze((1, 2))])
+def test_channels_that_would_be_squeezed_if_one_was_left_stay(squeeze: Callable[[Tensor], Tensor]) -> None:
+    assert "squeeze removes dimensions that are not named" in kept(lambda m, x: m.b(squeeze(m.a(x))))
+
+
+def test_squeezing_what_is_no_matter_of_channels_is_no_matter() -> None:
+    assert found(lambda m, x: m.b(m.a(x).squeeze(2))).widths == {"a": 8}
 
 
 @pytest.mark.parametrize(
@@ -142,16 +140,46 @@ def test_channels_are_found_where_they_were_moved(forward: Forward) -> None:
 @pytest.mark.parametrize(
     ("forward", "reason"),
     [
+        (lambda m, x: m.b(m.a(x).view(x.size(0), 8, 8, 8)), "view has sizes that would not fit"),
+        (lambda m, x: m.b((lambda y: y.view(-1, y.size(2), 8, 8))(m.a(x))), "view has sizes that would not fit"),
+        (lambda m, x: m.b(m.a(x).expand(-1, 8, -1, -1)), "expand has sizes that would not fit"),
+        (lambda m, x: m.b(m.a(x).transpose(1, 2).flatten(1, 2).unflatten(1, (8, 8))), "unflatten has sizes that would"),
         (lambda m, x: m.b(F.pad(m.a(x), (0, 0, 0, 0, 0, -2))), "pad crops channels"),
         (
             lambda m, x: m.b(F.pad(m.a(x), (0, 0, 0, 0, 1, 1), value=1.0)),
             "pad pads channels with something else than zeros",
         ),
         (lambda m, x: m.b(m.a(x)[:, 2:]), "getitem takes some of the channels"),
-        (lambda m, x: m.b(m.a(x).sum(0, keepdim=True).expand(x.size(0), 8, 4, 4)), "sum reduces over channels"),
     ],
 )
 def test_what_takes_or_mixes_channels_keeps_them(forward: Forward, reason: str) -> None:
-    width = forward(nn.ModuleDict({"a": conv(3, 8), "b": nn.Identity()}), torch.zeros(2, 3, 4, 4)).shape[1]
-    coupling = trace(Net(forward, a=conv(3, 8), b=conv(width, 2)), (3, 4, 4))
-    assert ("a", reason) in coupling.kept
+    width = forward(nn.ModuleDict({"a": conv(3, 8), "b": nn.Identity()}), torch.zeros(2, 3, 8, 8)).shape[1]
+    assert kept(forward, b=conv(width, 2)).startswith(f"{reason}")
+
+
+def test_the_same_places_of_equal_parts_are_coupled() -> None:
+    """As in a channel shuffle that is written out (Zhang et al. 2018)."""
+
+    def shuffle(m: Any, x: Tensor) -> Tensor:
+        b, c, h, w = (y := m.a(x)).shape
+        return m.b(y.view(b, 2, c // 2, h, w).transpose(1, 2).reshape(b, c, h, w))  # type: ignore[no-any-return]
+
+    (group,) = found(shuffle).groups
+    assert group.width == 4
+    assert [(s.start, s.repeat) for s in group.slices if s.tensor == "a.weight"] == [(0, 1), (4, 1)]
+    assert [(s.start, s.repeat) for s in group.slices if s.tensor == "b.weight"] == [(0, 2)]
+
+
+def test_channels_are_cut_in_blocks_where_code_makes_blocks_of_them() -> None:
+    blocks = found(lambda m, x: m.b((y := m.a(x)).view(y.size(0), -1, 4, 8, 8).sum(2)), b=conv(2, 2))
+    assert blocks.widths == {"a": 2}
+
+
+def test_numbers_that_python_made_of_sizes_are_followed() -> None:
+    """PyTorch's own lesson on pruning flattens like this."""
+    flat = found(lambda m, x: m.b((y := m.a(x)).view(-1, int(y.nelement() / y.shape[0]))), b=nn.Linear(512, 2))
+    assert flat.widths == {"a": 8}
+    assert found(lambda m, x: m.b((y := m.a(x)).view(-1, math.prod(y.size()[1:]))), b=nn.Linear(512, 2)).widths
+    assert "the number of these channels is computed with" in kept(
+        lambda m, x: m.b((y := m.a(x)) * int(y.nelement() / y.shape[0])), b=conv(8, 2)
+    )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from espalier.models.channels.rules import elementwise
+from espalier.models.channels.value import Value
 from espalier.models.copies import on_meta
 from espalier.models.errors import TraceError
 from espalier.models.tracing import operations
@@ -17,10 +19,38 @@ from tests.models.networks import Net, Silent, conv
 
 
 def test_a_rule_that_is_wrong_is_caught_by_the_probe(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(operations.METHODS, "expand", elementwise)
+    monkeypatch.setitem(operations.FUNCTIONS, "expand", lambda call: call.first[1])
     net = Net(lambda m, x: m.b(m.a(x).expand(-1, 8, -1, -1)), a=conv(3, 8), b=conv(8, 2))
     with pytest.raises(TraceError, match="with other widths than its own"):
         trace(net, (3, 8, 8))
+
+
+def test_a_rule_that_is_wrong_about_sizes_is_caught_though_the_network_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(call: Any) -> Value:
+        return Value((None, call.run.labels.new(8), None, None), zero=True)
+
+    monkeypatch.setitem(operations.FUNCTIONS, "roll", wrong)
+    net = Net(lambda m, x: torch.roll(m.a(x), 1, 1).sum(1, keepdim=True), a=conv(3, 8))
+    with pytest.raises(TraceError, match=r"roll gives \(127, \d, 8, 8\), and not \[127, 8, 8, 8\]"):
+        trace(net, (3, 8, 8))
+
+
+def test_code_that_takes_another_way_with_other_widths_is_caught() -> None:
+    """What it decides by cannot be seen: the numbers of a shape, multiplied in C."""
+
+    def halfway(m: Any, x: Tensor) -> Tensor:
+        y = m.a(x)
+        return m.b(y * 2 if y.shape.numel() > 127 * 7 * 64 else y)  # type: ignore[no-any-return]
+
+    with pytest.raises(TraceError, match="it runs conv2d where it ran mul with its own widths"):
+        trace(Net(halfway, a=conv(3, 8), b=conv(8, 2)), (3, 8, 8))
+
+    def shorter(m: Any, x: Tensor) -> Tensor:
+        y = m.b(m.a(x))
+        return y if m.a(x).shape.numel() < 127 * 8 * 64 else y.sum(1)  # type: ignore[no-any-return]
+
+    with pytest.raises(TraceError, match="it does not run sum as with its own widths"):
+        trace(Net(shorter, a=conv(3, 8), b=conv(8, 2)), (3, 8, 8))
 
 
 def test_a_width_that_only_training_fixes_is_caught_by_the_probe() -> None:
@@ -29,16 +59,21 @@ def test_a_width_that_only_training_fixes_is_caught_by_the_probe() -> None:
         trace(net, (3, 8, 8))
 
 
-def test_training_that_takes_more_than_shapes_is_left_to_the_self_check() -> None:
-    """As in the usual code of stochastic depth."""
+def test_a_way_that_training_may_take_is_tried() -> None:
+    """As in the usual code of stochastic depth, but that the shortcut has channels which nothing cuts."""
     net = Net(lambda m, x: m.b(x if m.training and torch.rand(1).item() < 0.5 else m.a(x)), a=conv(3, 3), b=conv(3, 2))
+    with pytest.raises(TraceError, match="does not train with other widths than its own: a convolution of 2 to 2"):
+        trace(net, (3, 8, 8))
+
+
+def test_training_that_takes_more_than_shapes_is_left_to_the_self_check() -> None:
+    net = Net(lambda m, x: m.b(m.a(x) * (2 if m.training and x.sum() > 0 else 1)), a=conv(3, 3), b=conv(3, 2))
     assert trace(net, (3, 8, 8)).widths == {"a": 3}
 
 
 def test_code_that_asks_what_its_input_is_does_not_mislead_tracing() -> None:
     net = Net(lambda m, x: m.b(m.a(x) if isinstance(x, Tensor) else x), a=conv(3, 3), b=conv(3, 2))
-    with pytest.raises(TraceError, match="runs 2 convolutions and linear layers, but 1 when it is traced"):
-        trace(net, (3, 8, 8))
+    assert trace(net, (3, 8, 8)).widths == {"a": 3}
 
 
 def test_what_switching_returns_does_not_matter() -> None:

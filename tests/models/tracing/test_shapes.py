@@ -87,9 +87,22 @@ def test_tensors_with_values_are_computed() -> None:
         assert F.relu(x).tolist() == [0.0, 2.0]
 
 
-def test_what_is_made_meanwhile_has_no_memory() -> None:
+def test_constants_that_are_small_have_values_which_code_may_read() -> None:
     with OnlyShapes():
-        assert torch.ones(2, 3).is_meta
-        assert torch.tensor([1.0, 2.0]).is_meta
-        assert not torch.ones(2, 3, device="cpu").is_meta
+        assert torch.linspace(0, 1, 3).tolist() == [0, 0.5, 1]
+        assert (torch.empty(2, 3, device="meta") * torch.ones(3)).is_meta
+
+
+def test_devices_are_no_matter() -> None:
+    x = torch.empty(2, 3, device="meta")
+    with OnlyShapes():
+        assert x.cpu().shape == x.to("cpu").shape == (2, 3)
+        assert x.to("cpu", torch.float64).dtype == x.to(torch.float64).dtype == torch.float64
+        assert x.to(torch.ones(1, dtype=torch.float64)).dtype == torch.float64
+
+
+def test_large_things_that_are_made_meanwhile_have_no_memory() -> None:
+    with OnlyShapes():
+        assert torch.ones(999, 999).is_meta
+        assert not torch.ones(999, 999, device="cpu").is_meta
     assert not torch.ones(2, 3).is_meta

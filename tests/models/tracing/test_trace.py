@@ -42,7 +42,7 @@ def test_networks_of_other_precisions_are_traced() -> None:
 def test_control_flow_that_depends_on_data_is_refused() -> None:
     net = Net(lambda m, x: m.a(x) if x.sum() > 0 else m.a(-x), a=conv(3, 8))
     with pytest.raises(
-        TraceError, match=r"cannot be traced symbolically in .*<lambda>, line \d+ \(net = Net\(lambda m, x"
+        TraceError, match=r"decides by the numbers in its activations in .*<lambda>, line \d+ \(net = Net\(lambda m, x"
     ):
         trace(net, (3, 8, 8))
 

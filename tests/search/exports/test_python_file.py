@@ -200,3 +200,67 @@ class Scaled(nn.Module):
 
 def test_own_tensors_of_half_precision_are_drawn_and_loaded_alike(register: Register, tmp_path: Path) -> None:
     check(register(Scaled), tmp_path)
+
+
+class Centred(nn.Module):
+    """A norm by hand, which learns what it takes away, and drops a branch in training alone (as timm does)."""
+
+    mean: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.head = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1), nn.Linear(8, 2)
+        self.register_buffer("mean", torch.zeros(8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.a(x)
+        if self.training:
+            self.mean.lerp_(x.detach().mean((0, 2, 3)), 0.1)
+        x = x - self.mean.view(1, -1, 1, 1)
+        branch = torch.relu(self.b(x))
+        if self.training:
+            branch = branch * torch.bernoulli(x.new_full((x.shape[0], 1, 1, 1), 0.5)) / 0.5
+        logits: Tensor = self.head((x + branch).mean((2, 3)))
+        return logits
+
+
+def test_what_is_computed_from_buffers_and_what_training_alone_does_are_in_the_file(
+    register: Register, tmp_path: Path
+) -> None:
+    config = register(Centred)
+    net, x = build(config).train(), torch.rand(16, 3, 8, 8)
+    with torch.no_grad():
+        for _ in range(20):
+            net(x)
+    assert net.mean.abs().max() > 0.05  # type: ignore[union-attr, operator]
+    safetensors.torch.save_file(state_of(net), tmp_path / "trained.safetensors")
+    namespace: dict[str, Any] = {}
+    exec(export("python", config, None).content, namespace)
+    rebuilt = namespace["build"](str(tmp_path / "trained.safetensors"))
+    with torch.no_grad():
+        assert torch.allclose(rebuilt.eval()(x), net.eval()(x), atol=1e-6)
+        torch.manual_seed(0)
+        expected = net.train()(x)
+        torch.manual_seed(0)
+        assert torch.allclose(rebuilt.train()(x), expected, atol=1e-6)
+        assert not torch.equal(rebuilt(x), rebuilt(x)), "a branch is dropped by chance"
+    assert torch.allclose(rebuilt.mean, rebuilt.mean)
+
+
+class Counting(nn.Module):
+    """Asks, in training alone, what cannot be written down."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.head = nn.Conv2d(3, 8, 3), nn.Linear(8, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training and len(x) > 1:
+            x = x + 0.1 * torch.randn_like(x)
+        logits: Tensor = self.head(self.a(x).mean((2, 3)))
+        return logits
+
+
+def test_a_way_that_training_takes_and_cannot_be_written_is_refused(register: Register) -> None:
+    with pytest.raises(SpecError, match="this network cannot be written as one Python file: 'len' is not supported"):
+        export("python", register(Counting), None)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from espalier.models.network import Network
 from espalier.search.errors import SpecError
 from espalier.search.exports import standalone
-from espalier.search.exports.symbolic import constructor, imports, symbolic, written
+from espalier.search.exports.symbolic import Tracer, constructor, imports, symbolic, written
 from tests.search.exports.helpers import pruned
 
 
@@ -20,6 +20,26 @@ def test_layers_stand_in_the_order_of_the_modules() -> None:
     order = [path for path, _ in net.named_modules()]
     assert [*found.layers] == sorted(found.layers, key=order.index)
     assert found.ties == {}
+
+
+class Features(nn.Module):
+    """Gives its features where that is asked for, as many networks do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.head = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 2, 3)
+
+    def forward(self, images: Tensor, features: bool = False) -> Tensor:
+        x = torch.relu(self.body(images))
+        return x if features else self.head(x)  # type: ignore[no-any-return]
+
+
+def test_the_graph_takes_images_alone_and_computes_the_same() -> None:
+    net = Features()
+    graph = Tracer().trace(net)
+    assert [node.target for node in graph.nodes if node.op == "placeholder"] == ["images"]
+    x = torch.randn(2, 3, 8, 8)
+    assert torch.equal(torch.fx.GraphModule(net, graph)(x), net(x))
 
 
 class Branching(nn.Module):
@@ -45,6 +65,34 @@ def test_functions_that_act_in_training_alone_ask_for_the_mode() -> None:
     code = symbolic(Dropping().eval()).forward.src
     assert code.count("self.training") == 2
     assert "training = False" not in code
+
+
+class Centred(nn.Module):
+    """Takes away a mean that it follows while it trains, as norms by hand do."""
+
+    mean: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            self.mean.lerp_(x.detach().mean((0, 2, 3)), 0.1)
+        return x - self.mean.view(1, -1, 1, 1)
+
+
+def test_what_is_computed_from_a_buffer_is_written_and_not_what_it_is_now() -> None:
+    found = symbolic(Centred())
+    assert "self.mean" in found.forward.src
+    assert [*found.tensors] == ["mean"]
+
+
+def test_a_way_that_training_alone_takes_is_written_too() -> None:
+    found = symbolic(Centred())
+    assert "lerp_" not in found.forward.src
+    assert "lerp_" in found.training.src
+    assert symbolic(Dropping()).training is None
 
 
 class Foreign(nn.Module):

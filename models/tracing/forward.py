@@ -1,28 +1,15 @@
-"""The symbolic tracer: what a network does with its images, whatever else its forward could take."""
+"""What a network's forward takes, and what was put around it."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import Any
 
 import torch
-from torch import fx, nn
+from torch import nn
 
 from espalier.models.errors import TraceError
 
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-
-
-class Tracer(fx.Tracer):
-    """Follows the images alone; other arguments of the network's forward stay at their defaults."""
-
-    def create_args_for_root(
-        self, root_fn: Callable[..., Any], *_options: Any, **_more: Any
-    ) -> tuple[Callable[..., Any], list[Any]]:
-        """The network itself and its images."""
-        images = [*inspect.signature(root_fn).parameters][1]
-        return root_fn, [self.root, self.create_proxy("placeholder", images, (), {})]
 
 
 def unwrapped(net: nn.Module) -> nn.Module:

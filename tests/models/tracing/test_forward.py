@@ -1,4 +1,4 @@
-"""Other arguments of forward than the images."""
+"""Other arguments of forward than the images, and what is put around a network."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from espalier.models.errors import TraceError
+from espalier.models.tracing.forward import check_forward, unwrapped
 from espalier.models.tracing.trace import trace
-from espalier.models.tracing.tracer import Tracer, check_forward, unwrapped
 from tests.models.networks import WithSkip, conv
 
 
@@ -47,14 +47,6 @@ class Anything(nn.Module):
 def test_arguments_with_defaults_stay_there(net: nn.Module) -> None:
     (group,) = trace(net, (3, 8, 8)).groups
     assert [layer.rpartition(".")[2] for layer in group.layers] == ["body", "head"]
-
-
-def test_the_graph_takes_images_alone_and_computes_the_same() -> None:
-    net = Features()
-    graph = Tracer().trace(net)
-    assert [node.target for node in graph.nodes if node.op == "placeholder"] == ["images"]
-    x = torch.randn(2, 3, 8, 8)
-    assert torch.equal(torch.fx.GraphModule(net, graph)(x), net(x))
 
 
 class Nothing(nn.Module):

@@ -1,0 +1,44 @@
+"""One entry of the registry of architectures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import Field
+from torch import nn
+
+from espalier.models.config import Shape
+from espalier.models.document import Frozen
+from espalier.models.layers.draw import InitScheme
+
+
+class Scaled(Frozen):
+    """Options of networks whose every layer can be made wider or narrower at once."""
+
+    width: float = Field(default=1.0, strict=True, gt=0, le=8, description="factor on every layer's channels")
+
+
+AS_PAPERS = InitScheme()
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One entry of the registry."""
+
+    name: str
+    description: str
+    make: Callable[[Any, int, Shape], nn.Module]
+    """(options, classes, input shape) -> the dense network."""
+    options: type[Frozen] = Scaled
+    classes: int = 10
+    shape: Shape = (3, 32, 32)
+    init: InitScheme = AS_PAPERS
+    """How fresh weights are drawn."""
+    output: str | int | None = None
+    """Which of several outputs is trained on: its key, or its place. None: the network gives one tensor."""
+    mean: tuple[float, ...] = ()
+    """What is taken from each channel of the pixels, in [0, 1]. Empty: what the data set says, as nearly always."""
+    std: tuple[float, ...] = ()
+    """What each is divided by then."""
