@@ -1,30 +1,39 @@
 """What of every architecture can be pruned, and that no cut changes what a network computes.
 
-`python -m benchmarks.coverage docs/coverage.md` looks at all of them and writes the page; names may be given instead.
+`python -m benchmarks.coverage docs/coverage.md` looks at the zoo and at torchvision, and writes the page; names may be
+given instead. With `--package timm` it looks at networks of every family of timm's, drawn by seed, and with
+`--package segmentation` at the decoders of segmentation_models_pytorch, where they are installed.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 import multiprocessing
+import random
 import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from statistics import median
+from typing import Annotated, Literal, NamedTuple
 
 import torch
 import typer
 
 from espalier.app.client.tables import Table, table
-from espalier.models.architectures import TORCHVISION, architecture, names
+from espalier.models import from_timm
+from espalier.models.architectures import architecture, names
 from espalier.models.config import ChannelConfig, Cost
 from espalier.models.errors import ArchitectureError, ModelError, SurgeryError
+from espalier.models.from_torchvision import PREFIX as TORCHVISION
 from espalier.models.network import Network, dense, thinned
-from espalier.models.self_check import random_mask, self_check
+from espalier.models.self_check import random_mask, randomise, self_check
+from espalier.models.surgery import prune
 from espalier.models.tracing.coupling import Coupling
+from espalier.models.tracing.trace import trace
 from espalier.search.errors import SearchError
 from espalier.search.exports import export
 
@@ -32,6 +41,10 @@ MASKS = 3
 SMALL_IMAGES = ((3, 32, 32), (3, 64, 64), (3, 96, 96), (3, 112, 112))
 """Sizes at which cuts are tried before the architecture's own: what is coupled is the same, and there is less to do."""
 CLASSES = 10
+LARGE = 40_000_000
+"""Parameters from which on networks of a package are traced, but not cut: in double precision they take too long."""
+SEGMENTATION = "segmentation/"
+Package = Literal["torchvision", "timm", "segmentation"]
 
 
 class Covered(NamedTuple):
@@ -51,6 +64,8 @@ class Covered(NamedTuple):
     """Formats in which a cut network was exported and tried out."""
     refusal: str = ""
     seconds: float = 0.0
+    traced: float = 0.0
+    """Seconds that tracing took, at the network's own size."""
 
 
 def cover(name: str, formats: tuple[str, ...] = ("python",)) -> Covered:
@@ -64,18 +79,52 @@ def cover(name: str, formats: tuple[str, ...] = ("python",)) -> Covered:
     coupling = Network.of(whole).coupling
     params, macs = coupling.prunable()
     cost = coupling.cost(whole.widths)
+    seconds = _tracing(whole)
+    if name.startswith(from_timm.PREFIX) and cost.params > LARGE:
+        return Covered(
+            name, cost, "", len(coupling.groups), params, macs, _convolutions(coupling), _reasons(coupling),
+            "too large", "", time.perf_counter() - started, seconds,
+        )  # fmt: skip
     small = _smaller(name)
     self_check(small, MASKS, double=True)
     cut = thinned(Network.of(small), random_mask(Network.of(small).coupling.groups, seed=0))
     return Covered(
         name, cost, _published(name, cost), len(coupling.groups), params, macs, _convolutions(coupling),
-        _reasons(coupling), ", ".join(_rebuilds(cut, formats)), "", time.perf_counter() - started,
+        _reasons(coupling), ", ".join(_rebuilds(cut, formats)), "", time.perf_counter() - started, seconds,
+    )  # fmt: skip
+
+
+def _tracing(config: ChannelConfig) -> float:
+    """Seconds that tracing takes."""
+    skeleton = Network.of(config).on_meta()
+    started = time.perf_counter()
+    trace(skeleton, config.shape)
+    return time.perf_counter() - started
+
+
+def cover_decoder(name: str) -> Covered:
+    """Trace a decoder of segmentation_models_pytorch, and cut it. Raises SurgeryError if a cut is wrong."""
+    import segmentation_models_pytorch
+
+    torch.set_num_threads(1)
+    started = time.perf_counter()
+    encoder = "tu-vit_tiny_patch16_224" if name == "dpt" else "resnet18"
+    net = segmentation_models_pytorch.create_model(name, encoder, encoder_weights=None, classes=CLASSES).eval()
+    began = time.perf_counter()
+    coupling = trace(net, (3, 224, 224))
+    seconds = time.perf_counter() - began
+    randomise(net.double(), torch.Generator().manual_seed(2))
+    for seed in range(MASKS):
+        prune(net, coupling, random_mask(coupling.groups, seed), check=True)
+    return Covered(
+        SEGMENTATION + name, coupling.cost(coupling.widths), "", len(coupling.groups), *coupling.prunable(),
+        _convolutions(coupling), _reasons(coupling), "-", "", time.perf_counter() - started, seconds,
     )  # fmt: skip
 
 
 def _smaller(name: str) -> ChannelConfig:
     own = architecture(name).shape
-    for shape in (*(SMALL_IMAGES if name.startswith(TORCHVISION) else ()), own):
+    for shape in (*(SMALL_IMAGES if name.startswith((TORCHVISION, from_timm.PREFIX)) else ()), own):
         try:
             return dense(name, CLASSES, shape)
         except ArchitectureError:
@@ -106,7 +155,9 @@ def _convolutions(coupling: Coupling) -> float | None:
 def _reasons(coupling: Coupling) -> str:
     """Why layers stay dense, and how many; the classifier's, which always does, is left out."""
     reasons = Counter(
-        re.sub(r"\S+\.\S+|(?<=through )\w+", "…", reason) for _, reason in coupling.kept if reason != "network output"
+        re.sub(r" in \S+, line \d+ \(.*?\)(?=$|, )|\S+\.\S+|(?<=through )\w+", "…", reason).replace("……", "…")
+        for _, reason in coupling.kept
+        if reason != "network output"
     )
     return "; ".join(f"{reason} ({count})" for reason, count in reasons.most_common())
 
@@ -122,6 +173,8 @@ def _rebuilds(config: ChannelConfig, formats: tuple[str, ...]) -> Iterator[str]:
 
 def _covered(name: str, formats: tuple[str, ...]) -> Covered:
     try:
+        if name.startswith(SEGMENTATION):
+            return cover_decoder(name.removeprefix(SEGMENTATION))
         return cover(name, formats)
     except SurgeryError as error:
         return Covered(name, refusal=f"WRONG: {error}")
@@ -129,24 +182,48 @@ def _covered(name: str, formats: tuple[str, ...]) -> Covered:
         return Covered(name, refusal=str(error))
 
 
+def _of(package: Package, sample: int, seed: int) -> Iterator[str]:
+    """The networks of a package that are looked at."""
+    if package == "torchvision":
+        yield from (name for name in names() if not name.startswith(from_timm.PREFIX))
+    elif package == "timm":
+        import timm
+
+        draws = random.Random(seed)
+        for family in timm.list_modules():
+            found = timm.list_models(module=family)
+            usual = [name for name in found if not re.search("large|huge|giant|gigantic|enormous|_xl", name)] or found
+            yield from (from_timm.PREFIX + name for name in draws.sample(usual, min(sample, len(usual))))
+    else:
+        import segmentation_models_pytorch
+
+        yield from (SEGMENTATION + name for name in segmentation_models_pytorch.MODEL_ARCHITECTURES_MAPPING)
+
+
 def sweep(chosen: Iterable[str], formats: tuple[str, ...] = ("python",), workers: int = 1) -> Iterator[Covered]:
     """Every architecture in a process of its own, so that one's memory is never another's."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, max_tasks_per_child=1) as pool:
-        yield from pool.map(_covered, chosen, [formats] * len([*chosen]))
+    with ThreadPoolExecutor(workers) as pool:
+        yield from pool.map(functools.partial(_apart, formats=formats), chosen)
 
 
-def page(rows: list[Covered]) -> str:
+def _apart(name: str, formats: tuple[str, ...]) -> Covered:
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        return process.submit(_covered, name, formats).result()
+
+
+def page(rows: list[Covered], package: Package = "torchvision") -> str:
     """The page of documentation."""
-    vision = [row for row in rows if row.name.startswith(TORCHVISION)]
-    prunable = [row for row in vision if row.groups]
-    refused = [row for row in rows if row.refusal]
+    traced = [row for row in rows if not row.refusal]
+    prunable, most = [row for row in traced if row.groups], [row for row in traced if row.params >= 0.9]
+    seconds = [row.traced for row in traced] or [0.0]
+    wrong = sum(row.refusal.startswith("WRONG") for row in rows)
     words = (
-        f"{len(rows)} architectures, {len(vision)} of them torchvision's, of which {len(prunable)} have channels that "
-        f"can be pruned ({100 * len(prunable) / max(1, len(vision)):.0f} %); {len(refused)} are refused, and "
-        f"{sum(row.refusal.startswith('WRONG') for row in rows)} are cut wrongly."
+        f"{len(rows)} networks: {len(traced)} are traced, {len(prunable)} of them have channels that can be pruned, "
+        f"{len(most)} ({100 * len(most) / max(1, len(traced)):.0f} % of those that are traced) at least 90 % of their "
+        f"parameters; {len(rows) - len(traced)} are refused, of which {wrong} would be cut wrongly. Tracing took "
+        f"{median(seconds):.2f} s in the median, and {max(seconds):.1f} s at worst, on one thread."
     )
-    return f"{HEAD}\n{words}\n\n{_table(rows).markdown()}\n"
+    return f"{HEADS[package]}\n{words}\n\n{_table(rows).markdown()}\n"
 
 
 HEAD = """# What of every architecture can be pruned
@@ -162,7 +239,29 @@ dense, and how many, without the last. *Python*: a cut network was written as on
 
 The exceptions: no convolution of ConvNeXt, ViT and Swin is in a group, because a layer norm reads its channels and
 normalises over them, so that one cut would change all the others. Their linear layers can be cut.
+
+[timm's families](coverage-timm.md) and [decoders for segmentation](coverage-segmentation.md) have pages of their own.
 """
+OTHERS = """
+Each is traced at its own size; *prunable* is the share of parameters, or multiply-adds, that lies on at least one
+channel of a group, *convolutions* that share of the convolutions' parameters. Each of up to {large:,} parameters was
+cut by three random masks in double precision: it must compute what the silenced one does, to 1e-9 of its largest
+output. *Frozen*: layers whose outputs stay dense, and how many, without the last.
+"""
+HEADS: dict[Package, str] = {
+    "torchvision": HEAD,
+    "timm": """# What of timm's networks can be pruned
+
+`python -m benchmarks.coverage docs/coverage-timm.md --package timm` writes this page: one network of every family,
+drawn by seed, but for the largest of each.
+""" + OTHERS.format(large=LARGE),
+    "segmentation": """# What of decoders for segmentation can be pruned
+
+`python -m benchmarks.coverage docs/coverage-segmentation.md --package segmentation` writes this page: every decoder of
+segmentation_models_pytorch, on a ResNet-18 (DPT: on a ViT).
+""" + OTHERS.format(large=LARGE),
+}  # fmt: skip
+"""How the page of each package begins."""
 
 
 def _table(rows: list[Covered]) -> Table:
@@ -173,6 +272,13 @@ def _table(rows: list[Covered]) -> Table:
     return table("", columns, map(_cells, rows))
 
 
+def _rebuilt(row: Covered) -> str:
+    """Whether it is written as one file; torchvision's and the zoo's say why not."""
+    if row.name.startswith(from_timm.PREFIX) and row.rebuilds.startswith("python:"):
+        return "no"
+    return "yes" if row.rebuilds == "python" else row.rebuilds
+
+
 def _cells(row: Covered) -> tuple[str, ...]:
     if row.refusal:
         return (row.name, *[""] * 8, row.refusal)
@@ -180,7 +286,7 @@ def _cells(row: Covered) -> tuple[str, ...]:
     return (
         row.name, f"{row.cost.params:,}", f"{row.cost.macs:,}", row.published or "-", str(row.groups),
         f"{100 * row.params:.1f} %", f"{100 * row.macs:.1f} %", share,
-        "yes" if row.rebuilds == "python" else row.rebuilds, row.frozen or "-",
+        _rebuilt(row), row.frozen or "-",
     )  # fmt: skip
 
 
@@ -188,12 +294,15 @@ def main(
     path: Annotated[Path, typer.Argument(help="the page to write")],
     chosen: Annotated[list[str] | None, typer.Argument(metavar="NAME…", help="all, if none is given")] = None,
     workers: Annotated[int, typer.Option(min=1, help="at once; the largest takes 15 GB")] = 1,
+    package: Annotated[Package, typer.Option(help="whose networks")] = "torchvision",
+    sample: Annotated[int, typer.Option(min=1, help="how many of each family of timm's")] = 1,
+    seed: Annotated[int, typer.Option(help="by which they are drawn")] = 0,
 ) -> None:
     """Look at every architecture, and write what was found as a page."""
     rows = []
-    for row in sweep(chosen or names(), workers=workers):
+    for row in sweep(chosen or [*_of(package, sample, seed)], workers=workers):
         rows.append(row)
-        path.write_text(page(rows))  # so that a sweep that is stopped leaves what it found
+        path.write_text(page(rows, package))  # so that a sweep that is stopped leaves what it found
         print(f"{row.name}: {row.refusal or f'{row.groups} groups, {row.seconds:.0f} s'}", flush=True)
 
 
