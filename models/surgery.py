@@ -16,17 +16,19 @@ from espalier.models.copies import tell, with_tensors
 from espalier.models.errors import SurgeryError
 from espalier.models.tensors import named_tensors, precision_of, selected
 from espalier.models.tracing.coupling import Coupling
+from espalier.models.tracing.forward import uncompiled
 
 
 def prune(net: nn.Module, coupling: Coupling, mask: ChannelMask, check: bool = True) -> nn.Module:
-    """A smaller network with the kept channels only, weights inherited; `net` itself is left as it is.
+    """A smaller network with the kept channels only, weights inherited; `net` itself is left as it is. Of a compiled
+    network, one that is not.
 
     With `check`, the cut network is compared on random inputs with the same network silenced, in evaluation mode,
     before it is handed out.
     Raises SurgeryError when the mask does not fit, or when the cut changes what the network computes. A network that
     keeps something of what it was last given keeps that of the random inputs.
     """
-    groups = coupling.groups
+    net, groups = uncompiled(net), coupling.groups
     _validate(groups, mask)
     kept = {name: (keep.nonzero().flatten(), len(keep)) for name, keep in mask.kept.items()}
     cut = with_tensors(net, _rewritten(net, groups, lambda t, part, name: selected(t, part, *kept[name])))
@@ -38,14 +40,14 @@ def prune(net: nn.Module, coupling: Coupling, mask: ChannelMask, check: bool = T
 
 def silence(net: nn.Module, coupling: Coupling, mask: ChannelMask) -> nn.Module:
     """A copy of the network, of the same size, in which the cut channels are zero wherever they occur."""
-    groups = coupling.groups
+    net, groups = uncompiled(net), coupling.groups
     _validate(groups, mask)
     return with_tensors(net, _rewritten(net, groups, lambda t, part, name: _zeroed(t, part, mask.kept[name])))
 
 
 def permute(net: nn.Module, coupling: Coupling, order: Mapping[str, Tensor]) -> nn.Module:
     """A copy in which channel i of a group is the original's channel order[i]; it computes the same function."""
-    groups, widths = coupling.groups, coupling.widths
+    net, groups, widths = uncompiled(net), coupling.groups, coupling.widths
     return with_tensors(
         net, _rewritten(net, groups, lambda t, part, name: selected(t, part, order[name], widths[name]))
     )

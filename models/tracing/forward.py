@@ -12,6 +12,11 @@ from espalier.models.errors import TraceError
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
+def uncompiled(net: nn.Module) -> nn.Module:
+    """The network as it was before it was compiled: what is found of it, and what is cut."""
+    return net.get_submodule("_orig_mod") if _is_compiled(net) else net
+
+
 def unwrapped(net: nn.Module) -> nn.Module:
     """The network in what was put around it to compile it, or to spread it over devices."""
     while (inside := _inside(net)) is not None:

@@ -19,7 +19,7 @@ from espalier.models.copies import on_meta
 from espalier.models.errors import ArchitectureError, TraceError, first_line
 from espalier.models.tensors import named_tensors
 from espalier.models.tracing.coupling import Coupling
-from espalier.models.tracing.forward import check_forward
+from espalier.models.tracing.forward import check_forward, uncompiled
 from espalier.models.tracing.groups import assemble
 from espalier.models.tracing.probe import Snapshot, images, probe, switch
 from espalier.models.tracing.run import Run
@@ -31,6 +31,7 @@ def trace(net: nn.Module, shape: Shape) -> Coupling:
     The network itself is not run, changed or copied.
     Raises TraceError when its control flow depends on data, ArchitectureError when it cannot take the input.
     """
+    net = uncompiled(net)
     check_forward(net)
     if lazy := next((name for name, tensor in named_tensors(net).items() if is_lazy(tensor)), None):
         raise ArchitectureError(f"the shape of {lazy} is not known before it has run once")

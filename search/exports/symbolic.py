@@ -54,7 +54,9 @@ def symbolic(net: nn.Module) -> Symbolic:
         trained, graph = Tracer().trace(net.train()), Tracer().trace(net.eval())
     except Exception as error:  # whatever a layer of somebody's own may raise
         net.eval()
-        raise SpecError(f"this network cannot be written as one Python file: {error}") from error
+        asked = "its code asks for len(x) of what it computes, where x.shape[0] can be written"
+        words = asked if "'len' is not supported" in str(error) else error
+        raise SpecError(f"this network cannot be written as one Python file: {words}") from error
     alike = _follow_mode(graph, trained)
     for one in (graph, trained):
         for node in one.nodes:

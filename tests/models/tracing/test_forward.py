@@ -10,7 +10,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from espalier.models.config import ChannelMask
 from espalier.models.errors import TraceError
+from espalier.models.surgery import prune, silence
 from espalier.models.tracing.forward import check_forward, unwrapped
 from espalier.models.tracing.trace import trace
 from tests.models.networks import WithSkip, conv
@@ -88,6 +90,16 @@ def test_what_stands_for_a_compiled_network_here_is_as_torch_makes_it() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.split() == ["OptimizedModule", "True"]
+
+
+def test_a_compiled_network_is_traced_and_cut_as_what_it_was() -> None:
+    net = Compiled(Features())
+    coupling = trace(net, (3, 8, 8))
+    assert coupling.widths == {"body": 8}
+    cut = prune(net, coupling, ChannelMask({"body": torch.arange(8) < 3}))
+    assert isinstance(cut, Features)
+    assert cut.body.out_channels == 3
+    assert isinstance(silence(net, coupling, ChannelMask({"body": torch.arange(8) < 3})), Features)
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script.*")

@@ -262,5 +262,5 @@ class Counting(nn.Module):
 
 
 def test_a_way_that_training_takes_and_cannot_be_written_is_refused(register: Register) -> None:
-    with pytest.raises(SpecError, match="this network cannot be written as one Python file: 'len' is not supported"):
+    with pytest.raises(SpecError, match="this network cannot be written as one Python file: its code asks for len"):
         export("python", register(Counting), None)
