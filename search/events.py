@@ -33,6 +33,15 @@ class _CandidateEvent(Frozen):
     label: str
 
 
+class SilentEvent(Frozen):
+    """Nothing was heard for long of something that runs: it may hang."""
+
+    kind: Literal["silent"] = "silent"
+    candidate: str | None = Field(default=None, description="its key; null while the job is prepared")
+    label: str
+    seconds: float = Field(description="since it was last heard of")
+
+
 class CandidateStarted(_CandidateEvent):
     """A candidate runs."""
 
@@ -45,6 +54,7 @@ class CandidateFinished(_CandidateEvent):
     what: Literal["finished"] = "finished"
     accuracy: float = Field(description="the task's first metric on the test data")
     seconds: float
+    taken_over: bool = Field(default=False, description="whether an earlier job had trained it")
 
 
 class CandidateFailed(_CandidateEvent):
@@ -77,6 +87,7 @@ def _tag(event: Any) -> str:
 Event = Annotated[
     Annotated[StateEvent, Tag("state")]
     | Annotated[PreparingEvent, Tag("preparing")]
+    | Annotated[SilentEvent, Tag("silent")]
     | Annotated[CandidateStarted, Tag("candidate started")]
     | Annotated[CandidateFinished, Tag("candidate finished")]
     | Annotated[CandidateFailed, Tag("candidate failed")]

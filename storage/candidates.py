@@ -94,8 +94,9 @@ def interrupt(session: Session, job_id: str, candidate: Candidate) -> None:
     _move(session, job_id, candidate.key, "interrupt")
 
 
-def write(session: Session, job_id: str, outcome: Outcome) -> None:
-    """Enter what came of a candidate, with its event. Writing it again changes nothing."""
+def write(session: Session, job_id: str, outcome: Outcome, taken_over: bool = False) -> None:
+    """Enter what came of a candidate, with its event, which says whether another job had trained it. Writing it again
+    changes nothing."""
     row = session.get(CandidateRow, (job_id, outcome.key))
     if row is None or row.state in ENDED:
         return
@@ -104,7 +105,8 @@ def write(session: Session, job_id: str, outcome: Outcome) -> None:
         architectures.remember(session, outcome)
         _move(session, job_id, row.key, "succeed", **_measured(outcome))
         _keep(session, job_id, outcome)
-        record(session, job_id, CandidateFinished(**told, accuracy=outcome.reported, seconds=outcome.seconds))
+        measured = {"accuracy": outcome.reported, "seconds": outcome.seconds, "taken_over": taken_over}
+        record(session, job_id, CandidateFinished.model_validate(told | measured))
     else:
         _move(session, job_id, row.key, "fail", error=outcome.error)
         record(session, job_id, CandidateFailed(**told, error=outcome.error))

@@ -17,6 +17,7 @@ from espalier.search.events import (
     EpochEvent,
     Event,
     PreparingEvent,
+    SilentEvent,
 )
 
 
@@ -54,6 +55,9 @@ def _show(event: Event, running: dict[str, str], ended: set[str], bar: Progress)
         bar.console.print(plain(f"  {event.label}: {_words(event)}"), highlight=False, markup=False, emoji=False)
     elif isinstance(event, PreparingEvent):
         bar.console.print("  preparing: how are these networks computed fastest here?", highlight=False)
+    elif isinstance(event, SilentEvent):
+        words = f"  nothing was heard of {event.label} for {event.seconds / 60:.0f} minutes; it may hang"
+        bar.console.print(plain(words), highlight=False, markup=False, emoji=False)
     else:
         running.clear()
 
@@ -61,4 +65,4 @@ def _show(event: Event, running: dict[str, str], ended: set[str], bar: Progress)
 def _words(event: CandidateFinished | CandidateFailed) -> str:
     if isinstance(event, CandidateFailed):
         return f"failed: {event.error}"
-    return f"{100 * event.accuracy:.2f} %"
+    return f"{100 * event.accuracy:.2f} %" + (", taken over from an earlier job" if event.taken_over else "")

@@ -13,7 +13,9 @@ from espalier.app.client.client import Client
 from espalier.app.client.words import markdown
 from espalier.app.schemas import CandidateView, JobView
 from espalier.search.answers.values import Answer, CostName, Pareto
+from espalier.search.events import CandidateFinished
 from espalier.search.results import MadeBy
+from espalier.search.states import FINISHED
 
 COSTS: tuple[CostName, ...] = ("params", "macs")
 
@@ -23,12 +25,13 @@ def write(client: Client, job_id: str, page: Path) -> None:
     job = client.job(job_id)
     fronts = [client.pareto(job_id, cost) for cost in COSTS]
     answer, trainings = client.verdict(job_id), client.candidates(job_id)
+    taken_over = _taken_over(client, job) if job.state in FINISHED else 0
     spec = json.dumps(_set(job.spec.model_dump(mode="json")), indent=2)
     beside = page.with_suffix("")
     beside.mkdir(parents=True, exist_ok=True)
     (beside / "front.svg").write_bytes(picture(fronts))
     (beside / "spec.json").write_text(spec + "\n")
-    page.write_text("\n\n".join(_sections(job, beside.name, spec, fronts, answer, trainings)) + "\n")
+    page.write_text("\n\n".join(_sections(job, beside.name, spec, fronts, answer, trainings, taken_over)) + "\n")
 
 
 def _set(value: Any) -> Any:
@@ -49,8 +52,9 @@ def _made_by(made: MadeBy) -> str:
 
 
 def _sections(
-    job: JobView, beside: str, spec: str, fronts: Sequence[Pareto], answer: Answer, trainings: Sequence[CandidateView]
-) -> Iterator[str]:
+    job: JobView, beside: str, spec: str, fronts: Sequence[Pareto], answer: Answer,
+    trainings: Sequence[CandidateView], taken_over: int,
+) -> Iterator[str]:  # fmt: skip
     yield f"# {markdown(job.name or job.id)}"
     yield answer.summary
     yield f"![Accuracy against cost]({beside}/front.svg)"
@@ -60,7 +64,7 @@ def _sections(
             yield f"## {found.title}"
             yield found.markdown()
     yield "## How it was made"
-    yield _duration(job, trainings)
+    yield _duration(job, trainings, taken_over)
     yield "\n".join(sorted({f"- {_made_by(one.made_by)}" for one in trainings if one.made_by}))
     notes = sorted({f"- {markdown(note)}" for one in trainings if one.ran for note in one.ran.notes})
     if notes:
@@ -70,9 +74,17 @@ def _sections(
     yield f"```json\n{spec}\n```"
 
 
-def _duration(job: JobView, trainings: Sequence[CandidateView]) -> str:
+def _taken_over(client: Client, job: JobView) -> int:
+    """How many networks an earlier job had trained."""
+    told = (event.data for event in client.events(job.id))
+    return len({one.candidate for one in told if isinstance(one, CandidateFinished) and one.taken_over})
+
+
+def _duration(job: JobView, trainings: Sequence[CandidateView], taken_over: int) -> str:
     ended = [one.seconds for one in trainings if one.seconds]
     words = f"{len(ended)} of {len(trainings)} networks were trained, {_minutes(sum(ended))} of training in all"
+    if taken_over:
+        words += f", but for {taken_over} of them, and their time, in earlier jobs"
     if not (job.started_at and job.finished_at):
         return f"{words}; the job has not ended."
     clock = (job.finished_at - job.started_at).total_seconds()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +21,7 @@ from espalier.app.work.tasks import evaluate_candidate, prepare_job
 from espalier.search import planners
 from espalier.search.candidates import Candidate, blocked, is_undecidable, ready
 from espalier.search.datasets import DataPaths
-from espalier.search.events import EpochEvent, PreparingEvent
+from espalier.search.events import EpochEvent, PreparingEvent, SilentEvent
 from espalier.search.planners import Planner, Question
 from espalier.search.results import WEIGHTS, Evaluated, Execution, Failure, Outcome, Reported, Result
 from espalier.search.spec import JobSpec
@@ -38,6 +40,8 @@ log = logging.getLogger("espalier.runner")
 WAIT_SECONDS = 0.5
 TRIES = 3
 """Processes that one candidate may lose."""
+PATIENCE = 600.0
+"""Seconds after which it is said that nothing was heard of what runs; ten of its epochs, if these are longer."""
 NEED_FAILED = "its parent failed: "
 
 
@@ -64,6 +68,14 @@ class Parts(NamedTuple):
     """Says that the runner lives."""
 
 
+@dataclass
+class Heard:
+    """When something that runs was last heard of, and when it was last said that it is silent."""
+
+    at: float
+    said: float = 0.0
+
+
 class JobRun:
     """One job on its way: what runs, what is done. Leaving the context stops whatever still runs."""
 
@@ -76,6 +88,9 @@ class JobRun:
         self.reports: queue.SimpleQueue[tuple[Candidate, Reported]] = queue.SimpleQueue()
         self.done: dict[str, Result] = {}
         self.failed: dict[str, str] = {}
+        self.heard: dict[Future[Any], Heard] = {}
+        self.longest = 0.0
+        """Seconds between two signs of anything that ran."""
         self.lost: Counter[str] = Counter()
         """How often the process of a candidate ended under it."""
         self.unwanted = False
@@ -178,7 +193,7 @@ class JobRun:
             made_by = result.made_by
             alike = (made_by.espalier, made_by.execution) == (VERSION, execution)
             if alike and result.key not in self.done and self._is_complete(result):
-                self._enter(study, result)
+                self._enter(study, result, taken_over=True)
 
     def _is_complete(self, result: Result) -> bool:
         """Whether the weights that are wanted of it are there."""
@@ -232,6 +247,7 @@ class JobRun:
     def _submit(self, candidate: Candidate | None, task: Task) -> Future[Any]:
         future = self.parts.executor.submit(task)
         self.running[future] = candidate
+        self.heard[future] = Heard(time.monotonic())
         return future
 
     def _next(self) -> Iterator[Future[Any]]:
@@ -241,10 +257,33 @@ class JobRun:
             raise Stopped("release")
         with self._writing() as session:
             while not self.reports.empty():
-                record(session, self.lease.job_id, _told(*self.reports.get()))
+                candidate, reported = self.reports.get()
+                self._hear(candidate)
+                record(session, self.lease.job_id, _told(candidate, reported))
+            for silence in self._silences():
+                record(session, self.lease.job_id, silence)
         if self.unwanted:
             raise Stopped("cancel")
         yield from done
+
+    def _hear(self, candidate: Candidate) -> None:
+        """Note that a candidate gave a sign."""
+        for future, one in self.running.items():
+            if one is candidate:
+                now = time.monotonic()
+                self.longest = max(self.longest, now - self.heard[future].at)
+                self.heard[future] = Heard(now)
+
+    def _silences(self) -> Iterator[SilentEvent]:
+        """What nothing was heard of for long; each is said once, and again whenever it has lasted twice as long."""
+        for future, candidate in self.running.items():
+            heard = self.heard[future]
+            seconds = time.monotonic() - heard.at
+            if seconds > max(PATIENCE, 10 * self.longest, 2 * heard.said):
+                heard.said = seconds
+                key, label = (candidate.key, candidate.label) if candidate else (None, "the preparation")
+                log.warning("job %s: nothing was heard of %s for %.0f s", self.lease.job_id, label, seconds)
+                yield SilentEvent(candidate=key, label=label, seconds=seconds)
 
     @contextmanager
     def _writing(self) -> Iterator[Session]:
@@ -283,7 +322,7 @@ class JobRun:
                 reason = next(self.failed[key] for key in one.needs.values() if key in self.failed)
                 self._enter(study, Failure(key=one.key, error=f"{NEED_FAILED}{reason.removeprefix(NEED_FAILED)}"))
 
-    def _enter(self, study: Study, outcome: Outcome) -> None:
+    def _enter(self, study: Study, outcome: Outcome, taken_over: bool = False) -> None:
         """Write an outcome down: first in the study, which counts, then in the table."""
         if isinstance(outcome, Result):
             self.done[outcome.key] = outcome
@@ -293,7 +332,7 @@ class JobRun:
             pass  # the job is still ours
         study.record(outcome)
         with self._writing() as session:
-            candidates.write(session, self.lease.job_id, outcome)
+            candidates.write(session, self.lease.job_id, outcome, taken_over)
 
     def _reasons(self) -> str:
         reasons = list(dict.fromkeys(reason.removeprefix(NEED_FAILED) for reason in self.failed.values()))

@@ -11,8 +11,10 @@ from rich.console import Console
 
 from espalier.app.client.client import Client, ClientError
 from espalier.app.client.progress import follow
+from espalier.search.events import SilentEvent
 from espalier.search.planners import PLANNERS
 from espalier.search.states import JobState
+from espalier.storage.events import record
 from tests.app.work.planners import Halving
 from tests.app.world import World
 
@@ -56,6 +58,17 @@ def test_what_failed_once_and_then_succeeded_counts_once(world: World, client: C
     assert follow(client, job_id, console).state is JobState.SUCCEEDED
     assert "12/11" not in words(console)
     assert "11/11" in words(console)
+
+
+def test_what_is_taken_over_and_what_is_silent_is_told(world: World, client: Client, console: Console) -> None:
+    world.finish()
+    again = world.submit(name="again")
+    assert world.runner.run_one()
+    with world.service.database.session() as session:
+        record(session, again, SilentEvent(label="the preparation", seconds=900))
+    follow(client, again, console)
+    assert words(console).count("taken over from an earlier job") == 11
+    assert "nothing was heard of the preparation for 15 minutes; it may hang" in words(console)
 
 
 def test_a_job_that_is_not_there_is_an_error(client: Client, console: Console) -> None:

@@ -43,6 +43,14 @@ def test_a_report_of_a_job_that_has_not_begun(world: World, client: Client, tmp_
     assert "the job has not ended" in page.read_text()
 
 
+def test_what_earlier_jobs_trained_is_said(world: World, client: Client, tmp_path: Path) -> None:
+    world.finish()
+    again, page = world.submit(name="again"), tmp_path / "report.md"
+    assert world.runner.run_one()
+    write(client, again, page)
+    assert "of training in all, but for 11 of them, and their time, in earlier jobs, in" in page.read_text()
+
+
 def test_what_failed_is_not_counted_as_trained(world: World, client: Client, tmp_path: Path) -> None:
     world.executor.broken = lambda one: "the loss became nan" if one.origin.kind == "uniform" else None
     page = tmp_path / "report.md"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import threading
 import time
@@ -18,6 +19,7 @@ from espalier.app.work.executors.base import Task, WorkerLost
 from espalier.app.work.job import TRIES
 from espalier.app.work.tasks import evaluate_candidate, prepare_job
 from espalier.search.candidates import Candidate
+from espalier.search.events import EVENT, CandidateFinished, Event, SilentEvent
 from espalier.search.planners import PLANNERS
 from espalier.search.results import Failure, Outcome, Result
 from espalier.search.spec import Budget, JobSpec, PlannerSpec
@@ -27,7 +29,7 @@ from espalier.storage.errors import WrongState
 from espalier.storage.store import Store
 from espalier.storage.tables import ArtifactRow, CandidateRow, JobRow
 from tests.app.fakes import FakeExecutor
-from tests.app.work.helpers import SPEC, front_of, job, make_runner, states, submit
+from tests.app.work.helpers import SPEC, front_of, held_run, job, make_runner, states, submit, wait_for
 from tests.app.work.planners import Halving, Stuck, Twice
 from tests.search.helpers import planned
 from tests.storage.releases import first
@@ -171,6 +173,44 @@ def test_the_same_candidate_is_trained_once_over_all_jobs(database: Database, tm
     make_runner(database, tmp_path, executor).run_one()
     assert {c.origin.kind for c in executor.evaluated} == {"random"}
     assert job(database, second).state == job(database, first).state == "succeeded"
+
+
+def told(database: Database, job_id: str) -> list[Event]:
+    """What a job told."""
+    with database.session() as session:
+        return [EVENT.validate_python({"kind": e.kind, **e.data}) for e in events.after(session, job_id, 0, 1000)]
+
+
+def test_results_that_are_taken_over_are_said_to_be(database: Database, tmp_path: Path) -> None:
+    first = submit(database)
+    make_runner(database, tmp_path).run_one()
+    second = submit(database, SPEC.model_copy(update={"baselines": ("uniform", "random")}))
+    make_runner(database, tmp_path).run_one()
+    finished = {job: [e for e in told(database, job) if isinstance(e, CandidateFinished)] for job in (first, second)}
+    assert [e.taken_over for e in finished[first]] == [False] * 7
+    assert {e.taken_over for e in finished[second] if "random" in e.label} == {False}
+    assert {e.taken_over for e in finished[second] if "random" not in e.label} == {True}
+
+
+def test_it_is_said_when_nothing_is_heard_of_what_runs(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("espalier.app.work.job.PATIENCE", 0.2)
+    job_id = submit(database)
+    *_, thread = held_run(database, tmp_path)
+    wait_for(database, job_id, "uniform", "running")
+    for _ in range(400):
+        silences = [e for e in told(database, job_id) if isinstance(e, SilentEvent)]
+        if len({e.candidate for e in silences}) == 2 and len(silences) > 2:
+            break
+        threading.Event().wait(0.05)
+    with database.session() as session:
+        jobs.cancel(session, job_id)
+    thread.join()
+    assert all("uniform" in e.label and e.candidate for e in silences)
+    of_one = [e.seconds for e in silences if e.candidate == silences[0].candidate]
+    assert all(later > 2 * earlier for earlier, later in itertools.pairwise(of_one)), "said again when twice as long"
+    assert job(database, job_id).state == "cancelled", "and nothing else is done about it"
 
 
 def kept(database: Database, job_id: str) -> set[tuple[str, str | None]]:
@@ -497,10 +537,10 @@ def test_a_runner_killed_before_it_noted_what_can_never_run_leaves_that_to_the_n
 
     write = candidates.write
 
-    def killed(session: Session, job_id: str, outcome: Outcome) -> None:
+    def killed(session: Session, job_id: str, outcome: Outcome, taken_over: bool = False) -> None:
         if isinstance(outcome, Failure) and outcome.error.startswith("its parent failed"):
             raise Killed
-        write(session, job_id, outcome)
+        write(session, job_id, outcome, taken_over)
 
     executor = FakeExecutor()
     executor.held = lambda c: c.label == "slimming parent seed 0"
