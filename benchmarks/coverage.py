@@ -59,6 +59,8 @@ class Covered(NamedTuple):
     """Share of parameters on at least one prunable channel, in [0, 1]; likewise the next two."""
     macs: float = 0.0
     convolutions: float | None = None
+    is_convolutional: bool = False
+    """Whether most of its parameters are those of convolutions."""
     frozen: str = ""
     rebuilds: str = ""
     """Formats in which a cut network was exported and tried out."""
@@ -82,14 +84,14 @@ def cover(name: str, formats: tuple[str, ...] = ("python",)) -> Covered:
     seconds = _tracing(whole)
     if name.startswith(from_timm.PREFIX) and cost.params > LARGE:
         return Covered(
-            name, cost, "", len(coupling.groups), params, macs, _convolutions(coupling), _reasons(coupling),
+            name, cost, "", len(coupling.groups), params, macs, *_convolutions(coupling), _reasons(coupling),
             "too large", "", time.perf_counter() - started, seconds,
         )  # fmt: skip
     small = _smaller(name)
     self_check(small, MASKS, double=True)
     cut = thinned(Network.of(small), random_mask(Network.of(small).coupling.groups, seed=0))
     return Covered(
-        name, cost, _published(name, cost), len(coupling.groups), params, macs, _convolutions(coupling),
+        name, cost, _published(name, cost), len(coupling.groups), params, macs, *_convolutions(coupling),
         _reasons(coupling), ", ".join(_rebuilds(cut, formats)), "", time.perf_counter() - started, seconds,
     )  # fmt: skip
 
@@ -118,7 +120,7 @@ def cover_decoder(name: str) -> Covered:
         prune(net, coupling, random_mask(coupling.groups, seed), check=True)
     return Covered(
         SEGMENTATION + name, coupling.cost(coupling.widths), "", len(coupling.groups), *coupling.prunable(),
-        _convolutions(coupling), _reasons(coupling), "-", "", time.perf_counter() - started, seconds,
+        *_convolutions(coupling), _reasons(coupling), "-", "", time.perf_counter() - started, seconds,
     )  # fmt: skip
 
 
@@ -144,12 +146,12 @@ def _published(name: str, cost: Cost) -> str:
     return {(True, True): "both", (True, False): "params", (False, True): "MACs"}.get((same[0], same[1]), "neither")
 
 
-def _convolutions(coupling: Coupling) -> float | None:
-    weights = [
-        tensor for tensor, shape in coupling.shapes.items() if len(shape) == 4 and tensor in coupling.macs_per_weight
-    ]
+def _convolutions(coupling: Coupling) -> tuple[float | None, bool]:
+    """The share of convolutions' parameters that can be pruned, and whether they are most of all."""
+    weights = [tensor for tensor, shape in coupling.shapes.items() if len(shape) == 4 and tensor not in coupling.fixed]
     total = sum(math.prod(coupling.shapes[tensor]) for tensor in weights)
-    return 1 - sum(map(coupling.kept_part, weights)) / total if total else None
+    is_most = 2 * total > coupling.cost(coupling.widths).params
+    return (1 - sum(map(coupling.kept_part, weights)) / total if total else None), is_most
 
 
 def _reasons(coupling: Coupling) -> str:
@@ -214,14 +216,21 @@ def _apart(name: str, formats: tuple[str, ...]) -> Covered:
 def page(rows: list[Covered], package: Package = "torchvision") -> str:
     """The page of documentation."""
     traced = [row for row in rows if not row.refusal]
-    prunable, most = [row for row in traced if row.groups], [row for row in traced if row.params >= 0.9]
+    convolutional = [row for row in traced if row.is_convolutional]
     seconds = [row.traced for row in traced] or [0.0]
     wrong = sum(row.refusal.startswith("WRONG") for row in rows)
+
+    def share(rows: list[Covered]) -> str:
+        many = sum(row.params >= 0.9 for row in rows)
+        return f"{many} of {len(rows)} ({100 * many / max(1, len(rows)):.0f} %)"
+
+    refused = len(rows) - len(traced)
     words = (
-        f"{len(rows)} networks: {len(traced)} are traced, {len(prunable)} of them have channels that can be pruned, "
-        f"{len(most)} ({100 * len(most) / max(1, len(traced)):.0f} % of those that are traced) at least 90 % of their "
-        f"parameters; {len(rows) - len(traced)} are refused, of which {wrong} would be cut wrongly. Tracing took "
-        f"{median(seconds):.2f} s in the median, and {max(seconds):.1f} s at worst, on one thread."
+        f"{len(rows)} networks: {len(traced)} are traced, and {sum(row.groups > 0 for row in traced)} of these have "
+        f"channels that can be pruned; {refused} are refused, of which {wrong} would be cut wrongly. At least 90 % of "
+        f"the parameters can be pruned in {share(traced)}, and in {share(convolutional)} of those whose parameters "
+        f"are mostly those of convolutions. Tracing took {median(seconds):.2f} s in the median, and "
+        f"{max(seconds):.1f} s at worst, on one thread."
     )
     return f"{HEADS[package]}\n{words}\n\n{_table(rows).markdown()}\n"
 

@@ -29,6 +29,9 @@ SAMPLES = 4
 _PARTS = ("train", "holdout", "test")
 
 
+PNG_END = b"IEND\xaeB`\x82"
+
+
 def stored(name: str, cache: Path, read: Callable[[], Raw]) -> Data:
     """The data set of that name, from `cache`; read and stored there first, if it is not there or damaged."""
     store = cache / "datasets" / f"{name}-{CACHE_VERSION}"
@@ -126,6 +129,10 @@ def _opened(store: Path) -> Data | None:
 
 def _open(store: Path) -> Data:
     about = json.loads((store / "about.json").read_text())
+    Files.model_validate_json((store / "files.json").read_text())
+    samples = (store / "samples.png").read_bytes()  # none of images that no viewer shows
+    if samples and not samples.endswith(PNG_END):
+        raise ValueError("the samples are cut short")
 
     def part(name: str) -> Images:
         return Images(np.load(store / f"{name}_x.npy", mmap_mode="r"), np.array(np.load(store / f"{name}_y.npy")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -104,8 +105,16 @@ def test_what_an_older_release_read_is_read_anew(tmp_path: Path) -> None:
     assert (tmp_path / "datasets" / "some-12").exists()
 
 
-@pytest.mark.parametrize("file", ["train_x.npy", "holdout_y.npy", "about.json"])
-@pytest.mark.parametrize("damage", ["gone", "empty", "cut short"])
+@pytest.mark.parametrize(
+    ("file", "damage"),
+    [
+        *itertools.product(
+            ["train_x.npy", "holdout_y.npy", "about.json", "files.json"], ["gone", "empty", "cut short"]
+        ),
+        ("samples.png", "gone"),
+        ("samples.png", "cut short"),
+    ],
+)
 def test_what_is_damaged_is_made_again(file: str, damage: str, tmp_path: Path) -> None:
     whole = stored("some", tmp_path, lambda: raw(20))
     path = tmp_path / "datasets" / whole.fingerprint / file
