@@ -62,6 +62,9 @@ class Attribute:
 class Watch(Protocol):
     """Where counts say what became of them."""
 
+    ended: bool
+    """Whether the trace is over: a count that somebody kept is a plain number then."""
+
     @property
     def labels(self) -> Labels:
         """All labels of the network."""
@@ -110,13 +113,15 @@ class Count(int):
 
     def fixed(self) -> int:
         """The plain number, if it is an attribute of which nothing is known: it is fixed now. Itself, if not."""
-        if len(self.open) < len(self.terms):
+        if not all(isinstance(source, Attribute) and source.labels is None for source, _ in self.terms):
             return self
         self.hold()
         return int.__int__(self)
 
     def spill(self, use: str) -> int:
         """The plain number, for a use that keeps the channels."""
+        if self.watch.ended:
+            return int.__int__(self)
         self.hold()
         self.watch.spilled(self, use)
         return int.__int__(self)
@@ -133,6 +138,8 @@ class Count(int):
         """A sum."""
         if not isinstance(other, int):
             return self.spill("is computed with") + other if isinstance(other, float) else NotImplemented
+        if isinstance(other, Count) and other.watch is not self.watch:  # what another trace left in a cache
+            return self + plain(other) if other.watch.ended else plain(self) + other
         number = int.__int__(self) + int.__int__(other)
         terms = dict(self.terms)
         for source, factor in other.terms if isinstance(other, Count) else ():
@@ -231,6 +238,9 @@ class Count(int):
     def _decides(self, other: Any, compare: Callable[[int, Any], bool]) -> bool:
         """A comparison. Two counts that are equal are made equal in every cut; there is always one channel at least."""
         number = int.__int__(self)
+        if self.watch.ended or (isinstance(other, Count) and other.watch is not self.watch):
+            self.spill("is compared")
+            return compare(number, plain(other))
         if isinstance(other, Count):
             if not _alike(self, other) and not (number == int.__int__(other) and fits(self.watch.labels, self, other)):
                 self.spill("is compared")
@@ -270,14 +280,23 @@ class Count(int):
         """Whether it is any."""
         return self._decides(0, lambda a, b: a != b)
 
-    __hash__ = int.__hash__
+    def __hash__(self) -> int:
+        """That of the number, for tables, in which the channels stay: what is found there is nobody knows what."""
+        return int.__hash__(self.spill("is looked up"))
+
+    @property
+    def real(self) -> int:
+        """The number, for which the channels stay; likewise the next."""
+        return self.spill("is computed with")
+
+    numerator = real
 
 
 def _spilling(name: str) -> Callable[..., Any]:
-    plain = getattr(int, name)
+    numbers_own = getattr(int, name)
 
     def spilling(self: Count, *others: Any) -> Any:
-        return plain(self.spill("is computed with"), *others)
+        return numbers_own(self.spill("is computed with"), *others)
 
     spilling.__name__ = name
     spilling.__doc__ = "Something else, for which the channels stay."
@@ -287,7 +306,7 @@ def _spilling(name: str) -> Callable[..., Any]:
 for _name in (
     "__float__", "__pow__", "__rpow__", "__rfloordiv__", "__rtruediv__", "__rmod__", "__divmod__", "__rdivmod__",
     "__abs__", "__pos__", "__invert__", "__and__", "__rand__", "__or__", "__ror__", "__xor__", "__rxor__",
-    "__lshift__", "__rlshift__", "__rshift__", "__rrshift__",
+    "__lshift__", "__rlshift__", "__rshift__", "__rrshift__", "__str__", "__repr__", "__format__", "bit_length",
 ):  # fmt: skip
     setattr(Count, _name, _spilling(_name))
 
@@ -351,7 +370,9 @@ def _bind(labels: Labels, count: Count, wanted: list[int]) -> bool:
 def _couple(labels: Labels, source: list[int], factor: Fraction, wanted: list[int]) -> None:
     """Couple channels to the source that they are counted by, where they are a multiple or a part of it."""
     if factor > 0 and factor.denominator == 1 and len(source) * factor == len(wanted):
-        labels.merge(wanted, [label for label in source for _ in range(int(factor))])
+        in_blocks = wanted[: len(source)] == source
+        times = int(factor)
+        labels.merge(wanted, source * times if in_blocks else [label for label in source for _ in range(times)])
     elif factor > 0 and factor.numerator == 1 and len(wanted) * factor.denominator == len(source):
         for start in range(0, len(source), len(wanted)):
             labels.merge(wanted, source[start : start + len(wanted)])

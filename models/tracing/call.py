@@ -117,6 +117,13 @@ class Call(NamedTuple):
         else:
             self.meet(labels, self.run.value(weight), dim)
 
+    def is_zero(self, weight: Tensor | None, dim: int) -> bool:
+        """Whether a weight is zero where a channel along a dimension is cut; there may be none."""
+        if weight is None or self.run.graph.name(weight):
+            return True
+        value = self.run.value(weight)
+        return value.zero and value.axes[dim] is not None
+
     def meet(self, labels: list[int], value: Value, dim: int) -> None:
         """Couple labels to those along a dimension; where it has none, what meets it stays."""
         axis = value.axes[dim]

@@ -110,7 +110,7 @@ def _parted(call: Call, labels: list[int], sizes: Sequence[int], written: Sequen
     long = [place for place, size in enumerate(sizes) if size > 1]
     varying = long if len(long) == 1 else [place for place in long if _varies(call, written[place])]
     if len(varying) != 1:  # what is known to vary, before what only may
-        varying = [place for place in varying if not (isinstance(written[place], Count) and written[place].open)]
+        varying = [place for place in varying if _varies(call, fixed(written[place]))]
     if len(varying) != 1:
         raise NotUnderstood("has sizes that would not fit a cut network")
     at = varying[0]

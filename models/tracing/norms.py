@@ -32,7 +32,8 @@ def _by_channel(
     call.tie(variance, 0, labels, "statistic")
     axes = (None, labels, *[None] * (tensor.dim() - 2))
     name = "" if weight is None else call.run.graph.name(weight)
-    zero = value.zero if weight is None else True
+    scaled = call.is_zero(weight, 0) if weight is not None else value.zero and call.is_zero(mean, 0)
+    zero = scaled and call.is_zero(bias, 0)
     return Value(axes, value.reason, zero, value.source, name)
 
 

@@ -51,21 +51,24 @@ FUNCTIONS: dict[str, Rule] = {
         "relu leaky_relu elu selu celu gelu silu mish tanh hardswish softsign tanhshrink softshrink hardshrink relu6 "
         "rrelu abs neg negative sqrt square sin tan asin atan sinh erf expm1 log1p round floor ceil trunc sign "
         "nan_to_num dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout "
-        "contiguous clone detach data float double half bfloat16 to type cpu cuda requires_grad alias "
+        "contiguous clone detach data float double half bfloat16 type cpu cuda requires_grad alias "
         "real positive masked", plain.keeping_zero,
     ),
     **_all(
-        "sigmoid hardsigmoid hardtanh softplus log_sigmoid exp log cos rsqrt reciprocal threshold clamp clip clamp_min "
-        "clamp_max exp2 log2 log10 logical_not isnan isfinite bool int long normal uniform exponential "
+        "sigmoid hardsigmoid hardtanh softplus log_sigmoid exp cos threshold clamp clip clamp_min "
+        "clamp_max exp2 logical_not isnan isfinite bool int long normal uniform exponential "
         "rand_like randn_like ones_like full_like empty_like bernoulli fill", plain.elementwise,
     ),
+    **_all("log log2 log10 rsqrt reciprocal", plain.of_positive),
+    **_all("to type_as", plain.as_the_first),
+    "new_tensor": plain.constant,
     **_all("zeros_like zero", plain.zeros_like),
     **_all("add iadd radd sub isub rsub subtract maximum minimum fmax fmin", joins.combine),
     **_all("mul imul rmul multiply", joins.multiply),
     **_all("div idiv truediv itruediv divide true_divide", joins.divide),
     **_all("rdiv rtruediv", joins.divided),
     "pow": joins.power,
-    **_all("eq ne lt le gt ge logical_and logical_or atan2 addcmul lerp type_as", joins.combine),
+    **_all("eq ne lt le gt ge logical_and logical_or atan2 addcmul lerp", joins.combine),
     "where": joins.where,
     "masked_fill": joins.masked_fill,
     "expand_as": joins.expand_as,

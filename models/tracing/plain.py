@@ -20,6 +20,24 @@ def elementwise(call: Call) -> Value:
     return _alone(call)._replace(zero=False, scale="")
 
 
+def of_positive(call: Call) -> Value:
+    """Each element by itself, where none may be zero: logarithms, reciprocals."""
+    value = _alone(call)
+    if value.zero and value.labels:
+        raise NotUnderstood("takes what is zero where a channel is cut")
+    return value._replace(zero=False, scale="")
+
+
+def as_the_first(call: Call) -> Value:
+    """The first tensor as another kind of number, which may be that of another tensor."""
+    return call.first[1]._replace(scale="")
+
+
+def constant(call: Call) -> Value:
+    """What the code says, whatever the tensor that it asks."""
+    return Value((None,) * call.output.dim())
+
+
 def zeros_like(call: Call) -> Value:
     """As many zeros."""
     return _alone(call)._replace(zero=True, scale="", source="")

@@ -17,7 +17,7 @@ from espalier.models.tensors import named_tensors, precision_of
 from espalier.models.tracing.coupling import Coupling
 from espalier.models.tracing.operations import operation_of
 from espalier.models.tracing.run import Run
-from espalier.models.tracing.shapes import OnlyShapes, tensors_of
+from espalier.models.tracing.shapes import OnlyShapes, numbers_of, tensors_of
 
 
 def resized(skeleton: nn.Module, coupling: Coupling, widths: Mapping[str, int]) -> nn.Module:
@@ -119,7 +119,7 @@ class _Expecting(OnlyShapes):
 
     def __init__(self, run: Run, coupling: Coupling, widths: Mapping[str, int]) -> None:
         super().__init__()
-        self._steps = iter(run.steps)
+        self._steps, self._may_change = iter(run.steps), run.may_change
         self._roots, _ = run.labels.roots()
         self._share = np.ones(len(self._roots))
         self._sizes: dict[int, float] = {}
@@ -135,14 +135,19 @@ class _Expecting(OnlyShapes):
         output = given.call(func)
         written = [args[0]] if operation.name == "setitem" else [*tensors_of(output)]
         if written and not given.has_values and operation.asking is None:
-            self._compare(func, operation.name, written)
+            numbers = [*numbers_of((args, [*(kwargs or {}).values()]))]
+            self._compare(func, operation.name, written, numbers)
         return output
 
-    def _compare(self, func: Any, name: str, outputs: Sequence[Tensor]) -> None:
+    def _compare(self, func: Any, name: str, outputs: Sequence[Tensor], numbers: list[float | None]) -> None:
         step = next(self._steps, None)
         if step is None or step.function != func or len(step.shapes) != len(outputs):
             before = "nothing" if step is None else operation_of(step.function).name
             raise ValueError(f"it runs {name} where it ran {before} with its own widths")
+        if len(numbers) == len(step.numbers):
+            for told, now in zip(step.numbers, numbers, strict=True):
+                if told is not None and told != now and not self._may_change(told):
+                    raise ValueError(f"{name} is told {now} where it was told {told} with its own widths")
         for output, shape, axes in zip(outputs, step.shapes, step.axes, strict=True):
             wanted = [size if axis is None else self._size(axis) for size, axis in zip(shape, axes, strict=True)]
             if len(wanted) != output.dim() or any(

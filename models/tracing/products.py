@@ -36,7 +36,7 @@ def convolution(call: Call) -> Value:
         if groups > 1:
             call.labels.blocks(out, groups)
     call.tie(bias, 0, out, "shift")
-    return Value(_at(call.output, dim, out), value.reason, _is_zero(call, weight, 0))
+    return Value(_at(call.output, dim, out), value.reason, _is_zero(call, weight, 0, bias))
 
 
 def transposed(call: Call) -> Value:
@@ -53,10 +53,10 @@ def transposed(call: Call) -> Value:
     if isinstance(groups, Count):
         of_group, out = _of_groups(call, labels, groups, weight.shape[1])
         _check_groups(call, groups, of_group)
-        zero = _is_zero(call, weight, 0)
+        zero = _is_zero(call, weight, 0, bias)
     else:
         call.labels.blocks(labels, groups)
-        out, zero = call.axis(weight, 1, "out"), _is_zero(call, weight, 1)
+        out, zero = call.axis(weight, 1, "out"), _is_zero(call, weight, 1, bias)
         out = out if groups == 1 else out * groups
     call.tie(bias, 0, out, "shift")
     return Value(_at(call.output, dim, out), value.reason, zero)
@@ -95,7 +95,7 @@ def linear(call: Call) -> Value:
     _count(call, weight, call.output.numel() // len(weight))
     out = call.axis(weight, 0, "out")
     call.tie(bias, 0, out, "shift")
-    return Value(_at(call.output, last, out), value.reason, _is_zero(call, weight, 0))
+    return Value(_at(call.output, last, out), value.reason, _is_zero(call, weight, 0, bias))
 
 
 def matmul(call: Call) -> Value:
@@ -124,6 +124,10 @@ def _of_weights(call: Call, one: Tensor, other: Tensor, left: Value, right: Valu
     """What depends on weights alone: where they meet, what is cut is zero in both."""
     if one.dim() > 2 or other.dim() > 2:
         raise NotUnderstood("multiplies weights with each other")
+    if one.dim() == other.dim() == 2:  # whose multiply-adds no width would change
+        call.without(left.axes[-1], "multiplies weights with each other")
+        call.without(right.axes[0], "multiplies weights with each other")
+        return Value((left.axes[0], right.axes[1]), left.reason or right.reason, left.zero and right.zero)
     axis, theirs = left.axes[-1], right.axes[0]
     if axis is not None and theirs is not None:
         call.labels.merge(axis, theirs)
@@ -187,12 +191,9 @@ def _count(call: Call, weight: Tensor, positions: int) -> None:
     call.run.graph.count(source, positions)
 
 
-def _is_zero(call: Call, weight: Tensor, dim: int) -> bool:
-    """Whether what a cut output of a weight gives is zero."""
-    if call.run.graph.name(weight):
-        return True
-    value = call.run.value(weight)
-    return value.zero and value.axes[dim] is not None
+def _is_zero(call: Call, weight: Tensor, dim: int, bias: Tensor | None = None) -> bool:
+    """Whether what a cut output of a weight gives is zero, with its bias."""
+    return call.is_zero(weight, dim) and call.is_zero(bias, 0)
 
 
 def _at(output: Tensor, dim: int, labels: list[int]) -> tuple[list[int] | None, ...]:

@@ -31,7 +31,7 @@ def reduce(call: Call) -> Value | list[Value]:
         first = call.output[0] if isinstance(call.output, tuple) else call.output
         keep = first.dim() == call.tensor.dim()
     found = _reduced(call, dims, keep, adds_nothing=False)
-    found = found._replace(zero=found.zero and call.name in ("mean", "amax", "amin", "max", "min"))
+    found = found._replace(zero=found.zero and call.name in ("mean", "amax", "amin", "max", "min", "var", "std"))
     return [found] * len(call.output) if isinstance(call.output, tuple) else found
 
 

@@ -24,9 +24,10 @@ from espalier.models.channels.graph import ChannelGraph, Owned
 from espalier.models.channels.labels import Labels, NotUnderstood
 from espalier.models.channels.value import Value
 from espalier.models.layers import follow_tensors
+from espalier.models.tracing import plain
 from espalier.models.tracing.call import Call
 from espalier.models.tracing.operations import Asking, Operation, operation_of
-from espalier.models.tracing.shapes import Given, OnlyShapes, tensors_of
+from espalier.models.tracing.shapes import Given, OnlyShapes, numbers_of, tensors_of
 
 
 class Step(NamedTuple):
@@ -35,6 +36,8 @@ class Step(NamedTuple):
     function: Any
     shapes: tuple[tuple[int, ...], ...]
     axes: tuple[tuple[list[int] | None, ...], ...]
+    numbers: list[float | None]
+    """Those that it was told; None for a count, which other widths change."""
 
 
 class Run(OnlyShapes):
@@ -44,6 +47,7 @@ class Run(OnlyShapes):
         super().__init__()
         self.graph = ChannelGraph(net)
         self.steps: list[Step] = []
+        self.ended = False
         self.attributes: list[Attribute] = []
         """Numbers that modules keep."""
         self.understood = True
@@ -105,11 +109,11 @@ class Run(OnlyShapes):
         axes = tuple(self.graph.axis(name, dim) if size > 1 else None for dim, size in enumerate(tensor.shape))
         return Value(axes, zero=any(axis is not None for axis in axes), source=name)
 
-    def watch_numbers(self, net: nn.Module) -> None:
-        """From now on, numbers that modules keep are followed: what layers say of their tensors, and what modules of
-        somebody's own say of nobody knows what."""
+    def watch_numbers(self, net: nn.Module, all_of_them: bool = True) -> None:
+        """From now on, numbers that modules keep are followed: what layers say of their tensors and, if all of them
+        are, what modules of somebody's own say of nobody knows what."""
         for path, module in net.named_modules():
-            if not _is_torchs(module) or _says_more_than_its_tensors(module):
+            if (all_of_them and not _is_torchs(module)) or _says_more_than_its_tensors(module):
                 own = {name: number for name, number in vars(module).items() if type(number) is int and number > 1}
                 for name, number in own.items():
                     self.attributes.append(attribute := Attribute(path, name, number))
@@ -151,18 +155,21 @@ class Run(OnlyShapes):
                 self.keep(count.labels, "computes with the number of these channels")
         self._claims.clear()
         if outputs and not given.has_values:
-            self.steps.append(Step(func, tuple(tuple(one.shape) for one in outputs), tuple(v.axes for v in values)))
+            shapes, axes = tuple(tuple(one.shape) for one in outputs), tuple(v.axes for v in values)
+            self.steps.append(Step(func, shapes, axes, [*numbers_of((args, [*options.values()]))]))
         if operation.in_place or writes:
             self._overwrite(outputs, values)
             return output
         for one, value in zip(outputs, values, strict=True):
             self._note(one, value)
+        if operation.rule is plain.elementwise and (options.get("inplace") or any(part is True for part in args)):
+            self._fill(given.tensors[0])  # an activation that may work in place
         return output
 
     def _call(
         self, operation: Operation, args: tuple[Any, ...], options: Mapping[str, Any], output: Any, given: Given
     ) -> Call:
-        if operation.counting or not given.counts:
+        if (operation.counting and not given.has_stale) or not given.counts:
             return Call(self, operation.name, args, options, output)
         return Call(self, operation.name, given.plain_args, given.plain_options, output)
 
@@ -206,8 +213,18 @@ class Run(OnlyShapes):
         for one, value in zip(outputs, values, strict=True):
             if name := self.graph.name(one):
                 self.graph.exclude([name], self.described(f"changes {name}"))
-            else:
-                self._note(one, value._replace(zero=value.zero and self.value(one).zero))
+                continue
+            zero = value.zero and self.value(one).zero
+            self._note(one, value._replace(zero=zero))
+            if not zero:
+                self._fill(one)
+
+    def _fill(self, changed: Tensor) -> None:
+        """What was changed is zero no more, by whatever name it goes."""
+        memory = changed.untyped_storage()._cdata
+        for tensor in self._tensors:
+            if tensor.untyped_storage()._cdata == memory:
+                self._values[id(tensor)] = self._values[id(tensor)]._replace(zero=False, source="", scale="")
 
     # --- numbers in the code ----------------------------------------------------------------------------------------
 
@@ -255,7 +272,7 @@ class Run(OnlyShapes):
         self.labels.keep(count.labels, f"the number of these channels {use}{self.where()}")
 
     def finish(self) -> None:
-        """Keep the channels whose number became a plain one of which nobody knows what became."""
+        """The run is over. Keep the channels whose number became a plain one of which nobody knows what became."""
         for counts in self._let_out.values():
             for count, reason in counts:
                 if id(count) not in self._followed_numbers:
@@ -264,10 +281,15 @@ class Run(OnlyShapes):
         for (tensor, dim), labels in self.graph.labels_of.items():
             if dim > 1 and tensor in self.graph.kernels:
                 self.labels.keep(labels, f"{tensor} is a kernel")
+        self.ended = True
 
     def followed(self, count: Count) -> None:
         """A rule has followed what depends on a number that was made from this count."""
         self._followed_numbers.add(id(count))
+
+    def may_change(self, number: float) -> bool:
+        """Whether a plain number that the code told a function was made of a count, and followed."""
+        return any(id(count) in self._followed_numbers for count, _ in self._let_out.get(number, []))
 
     def multiplies(self) -> None:
         """Note that there are multiply-adds which belong to no weight."""
@@ -299,7 +321,7 @@ class Run(OnlyShapes):
         layer = self._layer()
         if layer:
             return f" in {layer}"
-        return next((_line(frame) for frame in _frames() if "/torch/" not in frame.f_code.co_filename), "")
+        return next((_line(frame) for frame in _frames() if not _is_a_librarys(frame)), "")
 
     def where_of(self, error: Exception) -> str:
         """The layer, or the line of the network's own code, in which an error was raised."""
@@ -307,7 +329,7 @@ class Run(OnlyShapes):
             module = frame.f_locals.get("self")
             if isinstance(module, nn.Module) and self._paths.get(id(module)) and _is_torchs(module):
                 return f" at {self._paths[id(module)]}"
-            if "/torch/" not in frame.f_code.co_filename and not _is_ours(frame):
+            if not _is_a_librarys(frame) and not _is_ours(frame):
                 return _line(frame)
         return ""
 
@@ -320,6 +342,11 @@ def _frames() -> Iterator[FrameType]:
     while frame is not None and not _is_ours(frame):
         yield frame
         frame = frame.f_back
+
+
+def _is_a_librarys(frame: FrameType) -> bool:
+    """Whether it is the code of torch or NumPy that runs there, which nobody asked about."""
+    return any(f"/{library}/" in frame.f_code.co_filename for library in ("torch", "numpy"))
 
 
 def _is_ours(frame: FrameType) -> bool:

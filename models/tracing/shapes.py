@@ -39,7 +39,7 @@ class OnlyShapes(TorchFunctionMode):
         counts: list[Count] = []
         simple = _are_simple(args, tensors) and _are_simple(options.values(), tensors)
         if simple and all(tensor.is_meta for tensor in tensors):  # as nearly always
-            return Given(args, options, tensors, counts, not tensors, args, options)
+            return Given(args, options, tensors, counts, not tensors, args, options, False)
         tensors.clear()
         plain_args = _plain(args, tensors, counts)
         plain_options = {name: _plain(part, tensors, counts) for name, part in options.items()}
@@ -48,7 +48,8 @@ class OnlyShapes(TorchFunctionMode):
         if not has_values and not all(tensor.is_meta for tensor in tensors):
             plain_args = self._meta(plain_args)
             plain_options = {name: self._meta(part) for name, part in plain_options.items()}
-        return Given(plain_args, plain_options, tensors, counts, has_values, *seen)
+        live = [count for count in counts if not count.watch.ended]
+        return Given(plain_args, plain_options, tensors, live, has_values, *seen, len(live) < len(counts))
 
     def _meta(self, part: Any) -> Any:
         if isinstance(part, Tensor):
@@ -77,6 +78,8 @@ class Given(NamedTuple):
     plain_args: tuple[Any, ...]
     """The same as it was given, but for counts; likewise the next."""
     plain_options: Mapping[str, Any]
+    has_stale: bool
+    """Whether there was a count among it that another trace left in a cache."""
 
     def call(self, func: Any) -> Any:
         """What the function gives."""
@@ -113,6 +116,19 @@ def _plain(part: Any, tensors: list[Tensor], counts: list[Count]) -> Any:
     if isinstance(part, slice):
         return slice(*(_plain(one, tensors, counts) for one in (part.start, part.stop, part.step)))
     return part
+
+
+def numbers_of(part: Any) -> Iterator[float | None]:
+    """The numbers among arguments, in order; None for counts."""
+    if type(part) is Count:
+        yield None
+    elif isinstance(part, (int, float)):
+        yield part
+    elif isinstance(part, (tuple, list)):
+        for one in part:
+            yield from numbers_of(one)
+    elif isinstance(part, slice):
+        yield from numbers_of((part.start, part.stop, part.step))
 
 
 def tensors_of(output: Any) -> Iterator[Tensor]:

@@ -38,23 +38,31 @@ def trace(net: nn.Module, shape: Shape) -> Coupling:
     skeleton = on_meta(net)
     switch(skeleton, False)
     before = Snapshot(skeleton)
+    try:
+        return _traced(skeleton, before, shape, follow_numbers=True)
+    except TraceError:  # it may be that a module's number is used in two ways, of which only one was seen
+        before.restore()
+        return _traced(skeleton, before, shape, follow_numbers=False)
+
+
+def _traced(skeleton: nn.Module, before: Snapshot, shape: Shape, follow_numbers: bool) -> Coupling:
     with torch.random.fork_rng(devices=[]):
-        run, output = _run(skeleton, shape)
+        run, output = _run(skeleton, shape, follow_numbers)
     before.restore()
     coupling = assemble(run, skeleton, shape, output)
     before.restore()
     if coupling.activation_macs < 0:
-        raise TraceError(f"multiply-adds of {type(net).__name__} cannot be told apart by layer")
+        raise TraceError(f"multiply-adds of {type(skeleton).__name__} cannot be told apart by layer")
     probe(skeleton, before, coupling, run)
     return coupling
 
 
-def _run(net: nn.Module, shape: Shape) -> tuple[Run, Tensor]:
+def _run(net: nn.Module, shape: Shape, follow_numbers: bool) -> tuple[Run, Tensor]:
     run, x = Run(net), images(net, shape)
     run.start(x)
     try:
         with torch.no_grad(), run:
-            run.watch_numbers(net)
+            run.watch_numbers(net, follow_numbers)
             output = net(x)
     except Exception as error:  # whatever a network's own operations may raise
         raise _refusal(net, shape, run, error) from error

@@ -23,6 +23,7 @@ class Noted:
 
     def __init__(self) -> None:
         self.labels = Labels()
+        self.ended = False
         self.uses: list[str] = []
         self.numbers: list[float] = []
 
@@ -89,7 +90,8 @@ def test_parts_and_multiples_of_one_count_are_told_apart_by_plain_numbers(noted:
     "use",
     [
         lambda c: c % 3, lambda c: c // 3, lambda c: c**2, lambda c: c * c, lambda c: 1 / c, lambda c: c * 0.5,
-        math.sqrt, lambda c: c == 8, lambda c: c > 4, lambda c: c in (8, 9), lambda c: 100 // c, lambda c: c & 1,
+        math.sqrt, str, lambda c: f"{c:>3}", hash, lambda c: {8: 1}[c], lambda c: c in {3, 4}, lambda c: c.bit_length(),
+        lambda c: c.real, lambda c: c == 8, lambda c: c > 4, lambda c: c in (8, 9), lambda c: 100 // c, lambda c: c & 1,
         lambda c: c < 9, lambda c: max(c, 3), lambda c: divmod(c, 2), lambda c: abs(c), lambda c: c >> 1,
     ],
 )  # fmt: skip
@@ -141,12 +143,23 @@ def test_a_plain_number_that_is_made_of_one_is_noted(noted: Noted, make: Callabl
     assert not noted.uses
 
 
-def test_texts_and_keys_of_a_count_are_the_numbers(noted: Noted) -> None:
+def test_what_python_asks_nobody_about_gives_the_number(noted: Noted) -> None:
+    """The probe sees what becomes of it."""
     c = noted.count(8)
-    assert f"{c}" == "8"
-    assert hash(c) == hash(8)
     assert operator.index(c) == 8
     assert [*range(c)] == [*range(8)]
+    assert not noted.uses
+
+
+def test_a_count_that_another_trace_left_is_a_plain_number(noted: Noted) -> None:
+    other = Noted()
+    kept, count = other.count(8), noted.count(8)
+    other.ended = True
+    assert kept == 8
+    assert kept * 1.5 == 12
+    assert plain(kept + count) == plain(count + kept) == 16
+    assert (count + kept).terms == (kept + count).terms == count.terms
+    assert not other.uses
 
 
 def test_a_count_fits_channels_that_are_as_many_in_every_cut(noted: Noted) -> None:

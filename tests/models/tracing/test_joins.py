@@ -132,3 +132,41 @@ def test_a_single_number_meets_no_channel() -> None:
 def test_a_sum_with_what_is_unknown_keeps_what_meets_it() -> None:
     net = Net(lambda m, x: m.c(m.a(x) + torch.cumsum(m.b(x), 1)), a=conv(3, 8), b=conv(3, 8), c=conv(8, 2))
     assert dict(trace(net, (3, 4, 4)).kept)["a"].startswith("cumsum works along the channels in ")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda y: y.flatten(2).add_(1),
+        lambda y: y.chunk(2, 1)[0].sigmoid_(),
+        lambda y: y[:, :, 1:][..., 1:].fill_(1),
+        lambda y: y.permute(0, 2, 3, 1).exp_(),
+        lambda y: y.data.add_(1),
+        lambda y: y.detach().add_(1),
+        lambda y: F.hardsigmoid(y, inplace=True),
+        nn.Hardsigmoid(inplace=True),
+        lambda y: y.view(*y.shape).sigmoid_(),
+        lambda y: y[:, :, 1:].__iadd__(1),
+        lambda y: y[:, :, 1:].__setitem__((..., 0), 1.0),
+    ],
+)
+def test_what_is_changed_by_another_name_is_changed(change: Callable[[Tensor], Any]) -> None:
+    def forward(m: Any, x: Tensor) -> Tensor:
+        y = m.a(x)
+        change(y)
+        return m.b(y) + y.sum(1, keepdim=True)  # type: ignore[no-any-return]
+
+    assert "sum reduces over channels" in kept(forward)
+
+
+@pytest.mark.parametrize(
+    "normed",
+    [
+        lambda y: (y - y.mean((2, 3), keepdim=True)) / y.std((2, 3), keepdim=True),
+        lambda y: y * y.var((2, 3), keepdim=True).rsqrt(),
+        lambda y: y.abs().log(),
+        lambda y: y.reciprocal(),
+    ],
+)
+def test_what_would_be_nothing_over_nothing_where_a_channel_is_cut_stays(normed: Callable[[Tensor], Tensor]) -> None:
+    assert "zero where a channel is cut" in kept(lambda m, x: m.b(normed(m.a(x))))

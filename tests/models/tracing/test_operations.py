@@ -211,6 +211,7 @@ def _others() -> Iterator[tuple[str, Forward, dict[str, Any]]]:
     yield "full_like", lambda m, x: m.b(m.a(x) * torch.full_like(m.a(x), 2)), {}
     yield "empty_like", lambda m, x: m.b(m.a(x) * torch.empty_like(m.a(x)).fill_(2)), {}
     yield "to", lambda m, x: m.b(m.a(x).to(torch.float64)), {}
+    yield "new_tensor", lambda m, x: m.b(m.a(x) * m.a(x).new_tensor(0.5)), {}
     yield "type", lambda m, x: m.b(m.a(x).type(torch.float64)), {}
     yield "type_as", lambda m, x: m.b(m.a(x).type_as(x[:, :1])), {}
     yield "data", lambda m, x: m.b(m.a(x).data), {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -51,6 +52,33 @@ def test_code_that_takes_another_way_with_other_widths_is_caught() -> None:
 
     with pytest.raises(TraceError, match="it does not run sum as with its own widths"):
         trace(Net(shorter, a=conv(3, 8), b=conv(8, 2)), (3, 8, 8))
+
+
+@pytest.mark.parametrize(
+    "unseen",
+    [
+        lambda y: y * math.log(y.size(1)),
+        lambda y: y * [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9][y.size(1)],
+        lambda y: y / y.shape[1:].numel(),
+        lambda y: y * math.gcd(y.size(1), 4),
+    ],
+)
+def test_a_number_that_python_made_of_channels_unseen_is_seen_with_other_widths(unseen: Any) -> None:
+    net = Net(lambda m, x: m.b(unseen(m.a(x))), a=conv(3, 8), b=conv(8, 2))
+    with pytest.raises(TraceError, match=r"(mul|div) is told .* where it was told .* with its own widths"):
+        trace(net, (3, 8, 8))
+
+
+def test_a_number_of_a_module_that_is_used_in_two_ways_is_fixed_and_the_network_is_not_refused() -> None:
+    def forward(m: Any, x: Tensor) -> Tensor:
+        y = m.a(x).view(x.size(0), m.n, 8, 8)
+        return m.b(sum(y for _ in range(m.n)))  # type: ignore[no-any-return]
+
+    net = Net(forward, a=conv(3, 8), b=conv(8, 2))
+    net.n = 8  # type: ignore[assignment]
+    coupling = trace(net, (3, 8, 8))
+    assert not coupling.groups
+    assert "view has sizes that would not fit a cut network" in dict(coupling.kept)["a"]
 
 
 def test_a_width_that_only_training_fixes_is_caught_by_the_probe() -> None:

@@ -92,3 +92,27 @@ def test_sums_that_are_not_known_keep_what_they_read() -> None:
 def test_a_table_of_which_rows_are_taken_keeps_its_rows() -> None:
     coupling = found(lambda m, x: m.b(m.a(x) + m.table(torch.tensor([2])).view(1, -1, 1, 1)), table=nn.Embedding(4, 8))
     assert {(s.tensor, s.dim) for g in coupling.groups for s in g.slices if s.layer == "table"} == {("table.weight", 1)}
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda m, x: F.conv2d(x, m.a.weight, m.h + 1, padding=1),
+        lambda m, x: F.linear(m.a(x).movedim(1, 3), m.w, m.h.exp()).movedim(3, 1),
+        lambda m, x: F.batch_norm(torch.sigmoid(m.a(x)), m.rm, m.rv, 1 + m.g, m.h),
+        lambda m, x: F.batch_norm(m.a(x), m.rm, m.rv, m.g, m.h + 1),
+    ],
+)
+def test_a_shift_that_is_computed_may_be_more_than_zero_where_a_channel_is_cut(forward: Any) -> None:
+    vectors = {name: nn.Parameter(torch.rand(8)) for name in "gh"}
+    buffers = {"rm": torch.rand(8), "rv": torch.rand(8) + 0.5, "w": nn.Parameter(torch.rand(8, 8))}
+    coupling = found(lambda m, x: m.b(z := forward(m, x)) + z.sum(1, keepdim=True), **vectors, **buffers)
+    assert any("sum reduces over channels" in reason for _, reason in coupling.kept) or not coupling.groups
+
+
+def test_multiply_adds_of_weights_with_each_other_are_those_of_every_cut() -> None:
+    coupling = found(
+        lambda m, x: m.b(m.a(x)) + (x.mean((2, 3)) @ (m.u @ m.v)).view(-1, 2, 1, 1),
+        u=nn.Parameter(torch.rand(3, 4)), v=nn.Parameter(torch.rand(4, 2)),
+    )  # fmt: skip
+    assert coupling.widths == {"a": 8}

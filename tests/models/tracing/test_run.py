@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -256,3 +257,55 @@ def test_a_number_that_a_forward_looks_at_otherwise_is_fixed() -> None:
     coupling = trace(nn.Sequential(conv(3, 8), Looking(8, 3), conv(8, 2)), PX)
     assert coupling.widths == {"1.conv": 3}
     assert "split takes a fixed number of the channels" in dict(coupling.kept)["0"]
+
+
+class Shuffling(nn.Module):
+    """A channel shuffle as it is usually written, with a number of groups that the module keeps."""
+
+    def __init__(self, groups: int) -> None:
+        super().__init__()
+        self.groups = groups
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, c, h, w = x.shape
+        assert c % self.groups == 0
+        return x.view(b, self.groups, c // self.groups, h, w).transpose(1, 2).reshape(b, c, h, w)
+
+
+def test_a_number_that_divides_channels_is_fixed_and_they_are_cut_in_equal_parts() -> None:
+    assert found(lambda m, x: m.b(m.shuffle(m.a(x))), shuffle=Shuffling(2)).widths == {"a": 4}
+
+
+class Looping(nn.Module):
+    """Layers on parts of the channels, one after the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.width, self.layers = 4, nn.ModuleList([conv(4, 4), conv(4, 4)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        parts = [one(x[:, i * self.width : (i + 1) * self.width]) for i, one in enumerate(self.layers)]
+        return torch.cat(parts, 1)
+
+
+def test_parts_that_are_taken_in_a_loop_are_cut_alike() -> None:
+    coupling = found(lambda m, x: m.b(m.loop(m.a(x))), loop=Looping())
+    assert coupling.widths == {"a": 4, "loop.layers.0": 4, "loop.layers.1": 4}
+
+
+def test_counts_in_a_cache_of_the_code_are_no_obstacle_to_the_next_trace() -> None:
+    @functools.lru_cache(256)
+    def half(number: int) -> int:
+        return number // 2
+
+    def forward(m: Any, x: Tensor) -> Tensor:
+        y = m.a(x)
+        return m.b(y[:, : half(y.size(1))])  # type: ignore[no-any-return]
+
+    for _ in range(2):
+        found(forward, b=conv(4, 2))
+
+
+def test_another_kind_of_number_is_no_matter_of_channels() -> None:
+    coupling = found(lambda m, x: m.b(m.a(x).type_as(m.d(x)).to(x)) + m.d(x)[:, :2], d=conv(3, 16))
+    assert coupling.widths == {"a": 8}
