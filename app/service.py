@@ -19,9 +19,11 @@ from espalier.app.work.executors import EXECUTORS
 from espalier.app.work.executors.base import Executor, Limits
 from espalier.app.work.executors.local import LocalExecutor
 from espalier.app.work.runner import Runner
-from espalier.app.work.tasks import describe_catalog
+from espalier.app.work.tasks import describe_catalog, validate_spec
 from espalier.search.datasets import DataPaths
+from espalier.search.estimate import PlanEstimate
 from espalier.search.machine import cores
+from espalier.search.spec import JobSpec
 from espalier.storage import architectures, candidates, jobs, runners
 from espalier.storage.database import Database
 from espalier.storage.errors import NotFound
@@ -53,9 +55,14 @@ class Service:
         self._questions = Lane(clerk or inspector, VALIDATION)
         self._answers: dict[tuple[Any, ...], Any] = {}
 
-    def examine(self, function: Callable[..., T], *args: Any) -> T:
-        """Run a function that may take long in a child process. Raises TaskFailed, WorkerLost or Busy."""
-        return self._examinations.ask(function, *args)
+    def examine(self, function: Callable[..., T], *args: Any, gone: Callable[[], bool] = lambda: False) -> T:
+        """Run a function that may take long in a child process, unless who asked is gone. Raises TaskFailed, WorkerLost
+        or Busy."""
+        return self._examinations.ask(function, *args, gone=gone)
+
+    def examine_spec(self, spec: JobSpec, gone: Callable[[], bool]) -> PlanEstimate:
+        """What a spec would run, if it can work; of one that was looked at a moment ago, from memory."""
+        return self._examinations.remembered(validate_spec, spec, self.paths, VALIDATION.bytes, gone=gone)
 
     def ask(self, function: Callable[..., T], *args: Any) -> T:
         """The same for what is quick, beside whatever is examined."""

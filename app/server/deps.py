@@ -6,8 +6,10 @@ for that thread, and the threads wait for connections.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, cast
 
+from anyio import from_thread
 from fastapi import Depends, Query, Request
 from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
@@ -25,6 +27,14 @@ def get_service(request: Request) -> Service:
 
 
 ServiceDep = Annotated[Service, Depends(get_service)]
+
+
+def get_gone(request: Request) -> Callable[[], bool]:
+    """Tells a route, which runs in a thread, whether its client has gone."""
+    return lambda: from_thread.run(request.is_disconnected)
+
+
+Gone = Annotated[Callable[[], bool], Depends(get_gone)]
 
 
 def get_position(cursor: Annotated[str | None, Query(max_length=200)] = None) -> int | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import Future
 from typing import Any
 
 import pytest
 
-from espalier.app.lanes import LONGEST_LINE, Busy, Lane
+from espalier.app.lanes import LONGEST_LINE, Busy, Lane, Left
 from espalier.app.work.executors.base import Limits, OverLimit, Task, WorkerLost
 from tests.app.fakes import FakeExecutor
 
@@ -46,7 +47,7 @@ def test_a_question_is_asked_under_limits() -> None:
 def test_the_line_has_an_end() -> None:
     executor = Held()
     lane = Lane(executor, LIMITS)
-    threads = [threading.Thread(target=lambda: lane.ask(len, "")) for _ in range(LONGEST_LINE)]
+    threads = [threading.Thread(target=lane.ask, args=(len, " " * n)) for n in range(LONGEST_LINE)]
     for thread in threads:
         thread.start()
     while len(executor.futures) < LONGEST_LINE:
@@ -91,3 +92,74 @@ def test_a_question_whose_process_is_killed_is_asked_once_more() -> None:
         asked(WorkerLost("its process ended"), WorkerLost("its process ended"))
     with pytest.raises(OverLimit):
         asked(OverLimit("it took more than 300 seconds"))
+
+
+def in_thread(ask: Any, *args: Any, **options: Any) -> tuple[threading.Thread, list[Any]]:
+    """Somebody who asks, and what is answered."""
+    found: list[Any] = []
+
+    def run() -> None:
+        try:
+            found.append(ask(*args, **options))
+        except Exception as error:
+            found.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, found
+
+
+def until(happens: Any) -> None:
+    deadline = time.monotonic() + 10
+    while not happens():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_who_asks_the_same_at_the_same_time_gets_the_same_answer() -> None:
+    executor = Held()
+    lane = Lane(executor, LIMITS)
+    asking = [in_thread(lane.ask, len, "four") for _ in range(3)]
+    until(lambda: [*lane.waiting.values()] == [3])
+    (future,) = executor.futures
+    future.set_result(4)
+    for thread, found in asking:
+        thread.join(5)
+        assert found == [4]
+    in_thread(lane.ask, len, "four")
+    until(lambda: len(executor.futures) == 2)
+    executor.futures[1].set_result(4)
+
+
+def test_what_nobody_waits_for_any_more_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("espalier.app.lanes.LOOK_SECONDS", 0.01)
+    executor = Held()
+    lane, left = Lane(executor, LIMITS), threading.Event()
+    one, first = in_thread(lane.ask, len, "four", gone=left.is_set)
+    other, second = in_thread(lane.ask, len, "four")
+    until(lambda: [*lane.waiting.values()] == [2])
+    left.set()
+    one.join(5)
+    assert isinstance(first[0], Left)
+    assert not executor.cancelled, "somebody else still waits for it"
+    executor.futures[0].set_result(4)
+    other.join(5)
+    assert second == [4]
+    alone, found = in_thread(lane.ask, len, "five!", gone=left.is_set)
+    alone.join(5)
+    assert isinstance(found[0], Left)
+    assert executor.cancelled == [executor.futures[1]]
+
+
+def test_an_answer_is_remembered_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    executor = FakeExecutor()
+    lane, asked = Lane(executor, LIMITS), []
+    submit = executor.submit
+    monkeypatch.setattr(executor, "submit", lambda task: (asked.append(task), submit(task))[1])
+    assert [lane.remembered(len, "four") for _ in range(3)] == [4, 4, 4]
+    assert lane.remembered(len, "other") == 5
+    assert len(asked) == 2
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 61)
+    assert lane.remembered(len, "four") == 4
+    assert len(asked) == 3

@@ -90,7 +90,7 @@ def make(folder: Path, inspector: FakeExecutor) -> Service:
 def test_what_is_quick_does_not_wait_for_what_takes_long(tmp_path: Path) -> None:
     inspector = Held()
     service = Service(Settings(data_dir=tmp_path), inspector, None, FakeExecutor())
-    waiting = [threading.Thread(target=lambda: service.examine(len, "")) for _ in range(LONGEST_LINE)]
+    waiting = [threading.Thread(target=service.examine, args=(len, " " * n)) for n in range(LONGEST_LINE)]
     for thread in waiting:
         thread.start()
     while len(inspector.futures) < LONGEST_LINE:

@@ -11,7 +11,7 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 from starlette.exceptions import HTTPException
 
 from espalier.app.schemas import CatalogArchitecture, CatalogEntry
-from espalier.app.server.deps import ServiceDep
+from espalier.app.server.deps import Gone, ServiceDep
 from espalier.app.server.errors import problems
 from espalier.app.work.tasks import describe_architecture, describe_catalog, describe_dataset
 from espalier.models.config import Shape
@@ -114,16 +114,18 @@ def _folder(name: str, options: dict[str, Any]) -> Folder:
 
 
 @router.get("/datasets/{name:path}", operation_id="describe_dataset", responses=problems(404, 422))
-def dataset(name: str, service: ServiceDep, options: Annotated[dict[str, Any], Depends(_folder_options)]) -> Summary:
+def dataset(
+    name: str, service: ServiceDep, gone: Gone, options: Annotated[dict[str, Any], Depends(_folder_options)]
+) -> Summary:
     """One data set, or `folder:NAME`: images by part and class, what their files were, and how four of them look.
 
     `size`, `fit` and `channels` say how a folder is to be read, as in a job's target.
     """
     if name.startswith(FOLDER):
-        return service.examine(describe_dataset, _folder(name.removeprefix(FOLDER), options), service.paths)
+        return service.examine(describe_dataset, _folder(name.removeprefix(FOLDER), options), service.paths, gone=gone)
     known = [entry.name for entry in service.ask_once(describe_catalog)["datasets"]]
     if name not in known:
         raise HTTPException(404, f"no data set {name[:200]!r}; there are: {', '.join(known)}, and {FOLDER}NAME")
     if options:
         raise HTTPException(422, f"{', '.join(options)} is for folders; {name} is read as it is")
-    return service.examine(describe_dataset, name, service.paths)
+    return service.examine(describe_dataset, name, service.paths, gone=gone)

@@ -14,11 +14,10 @@ from starlette.concurrency import run_in_threadpool
 
 from espalier.app.schemas import CandidateView, EventView, JobView, Page, PlanView
 from espalier.app.server.body import DOCUMENTED, SpecDep
-from espalier.app.server.deps import Limit, Position, ServiceDep
+from espalier.app.server.deps import Gone, Limit, Position, ServiceDep
 from espalier.app.server.errors import problems
 from espalier.app.server.responses import candidate_view, event_data, event_view, job_view, page, plan_view
-from espalier.app.service import VALIDATION, Service
-from espalier.app.work.tasks import validate_spec
+from espalier.app.service import Service
 from espalier.search.spec import JobSpec
 from espalier.search.states import FINISHED, JobState
 from espalier.storage import candidates as trainings
@@ -48,12 +47,13 @@ def submit(
     spec: SpecDep,
     service: ServiceDep,
     response: Response,
+    gone: Gone,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
 ) -> JobView:
     """Queue a search. A spec that cannot work is refused here, not after an hour."""
     repeated = _repeated(service, idempotency_key, spec)
     if repeated is None:
-        estimate = service.examine(validate_spec, spec, service.paths, VALIDATION.bytes)
+        estimate = service.examine_spec(spec, gone)
         try:
             with service.database.session() as session:
                 most = service.settings.max_queued_jobs
@@ -85,9 +85,9 @@ def _repeated(service: Service, idempotency_key: str | None, spec: JobSpec) -> J
     responses=problems(400, 413, 422),
     openapi_extra=DOCUMENTED,
 )
-def plan(spec: SpecDep, service: ServiceDep) -> Response:
+def plan(spec: SpecDep, service: ServiceDep, gone: Gone) -> Response:
     """What a spec would run, without running it."""
-    estimate = service.examine(validate_spec, spec, service.paths, VALIDATION.bytes)
+    estimate = service.examine_spec(spec, gone)
     view = plan_view(estimate)
     return Response(view.model_dump_json(), media_type="application/json")  # thousands of lines: not on the event loop
 

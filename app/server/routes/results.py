@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Header, Query, Response
 
 from espalier.app.schemas import ArchitectureView, FoundView, Page
-from espalier.app.server.deps import Limit, Position, ServiceDep
+from espalier.app.server.deps import Gone, Limit, Position, ServiceDep
 from espalier.app.server.errors import problems
 from espalier.app.server.responses import architecture_view, found_view, page
 from espalier.app.service import Service
@@ -85,6 +85,7 @@ def architecture(architecture_id: str, service: ServiceDep) -> ArchitectureView:
 def export(
     architecture_id: str,
     service: ServiceDep,
+    gone: Gone,
     format: Annotated[str, Query(max_length=50)] = "json",
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
@@ -94,7 +95,7 @@ def export(
         kept = found_architectures.weights_of(session, found)
     config = found_architectures.config_of(row)
     weights = next(service.intact(kept), None)
-    file = service.examine(export_config, format, config, weights, bool(kept) and weights is None)
+    file = service.examine(export_config, format, config, weights, bool(kept) and weights is None, gone=gone)
     version = {"id": row.id, "format": format, "weights": weights and weights.name}
     etag = f'"{content_hash(version)}"'
     name = f"{row.arch.replace('/', '-')}-{row.id[:8]}.{file.suffix}"
