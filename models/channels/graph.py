@@ -8,7 +8,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from espalier.models.channels.labels import Labels
-from espalier.models.config import Role
+from espalier.models.config import ChannelGroup, Role
 from espalier.models.tensors import named_tensors
 
 BATCH = 127
@@ -48,6 +48,11 @@ class ChannelGraph:
         if (tensor, dim) not in self.labels_of:
             self.assign(tensor, dim, self.labels.new(self._tensors[tensor].shape[dim]), "other")
         return self.labels_of[tensor, dim]
+
+    def labels_in(self, group: ChannelGroup) -> list[int]:
+        """The labels of a group's channels, as they lie in the first tensor that it has a part of."""
+        first = group.slices[0]
+        return self.labels_of[first.tensor, first.dim][first.start :][: group.width * first.repeat]
 
     def assign(self, tensor: str, dim: int, labels: list[int], role: Role) -> None:
         """Say that index i of this dimension of a tensor belongs to labels[i], and what it is to its layer."""

@@ -31,3 +31,7 @@ class Value(NamedTuple):
     def moved(self, axes: Sequence[Axis]) -> Value:
         """The same elements in other dimensions."""
         return self._replace(axes=tuple(axes), scale="")
+
+    def remade(self, axes: Sequence[Axis]) -> Value:
+        """Other elements, which are zero where these are: no weight's, and no batch norm's."""
+        return self._replace(axes=tuple(axes), source="", scale="")

@@ -1,4 +1,4 @@
-"""Layers without tensors: activations, dropout, pooling, padding, flattening."""
+"""Layers without tensors whose source is not what they print."""
 
 from __future__ import annotations
 

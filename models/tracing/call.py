@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor
@@ -25,7 +25,7 @@ class Known(Watch, Protocol):
     def claim(self, count: Count) -> None:
         """Say that the rule has followed what depends on a count."""
 
-    def claimed(self, number: float) -> Iterator[Count]:
+    def claimed(self, number: float) -> list[Count]:
         """The counts that a plain number in the network's code may have been made from."""
 
     def followed(self, count: Count) -> None:
@@ -178,8 +178,3 @@ class Call(NamedTuple):
 Rule = Callable[[Call], Value | Sequence[Value]]
 """How the channels of a function's inputs become those of its output, or of each of its outputs. Raises NotUnderstood
 where it cannot say, with what the function does there."""
-
-
-def only(axes: Sequence[Axis], dim: int) -> tuple[Axis, ...]:
-    """These axes without all but one."""
-    return tuple(axis if place == dim else None for place, axis in enumerate(axes))

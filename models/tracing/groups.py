@@ -104,15 +104,16 @@ def _counted(run: Run) -> list[Attribute]:
 
 def _numbers(run: Run, groups: list[ChannelGroup]) -> Iterator[Number]:
     """What modules keep, as sums of widths; none of a number that no cut changes."""
+    counted = _counted(run)
+    if not counted:  # as in most networks
+        return
     roots, _ = run.labels.roots()
     owner: dict[int, ChannelGroup] = {}
     for group in groups:
-        first = group.slices[0]
-        labels = run.graph.labels_of[first.tensor, first.dim][first.start :][: group.width * first.repeat]
-        owner |= dict.fromkeys(roots[labels].tolist(), group)
-    for attribute in _counted(run):
+        owner |= dict.fromkeys(roots[run.graph.labels_in(group)].tolist(), group)
+    widths = {group.name: group.width for group in groups}
+    for attribute in counted:
         found = Counter(owner[root].name for root in roots[attribute.labels].tolist() if root in owner)
-        widths = {group.name: group.width for group in groups}
         if found:
             constant = len(attribute.labels or ()) - found.total()
             times = tuple((name, count // widths[name]) for name, count in found.items())

@@ -62,10 +62,8 @@ def _reshaped(call: Call, written: Sequence[Any]) -> Value:
     for before, after in _blocks(tuple(tensor.shape), shape):
         found = _joined(call, value.axes, tensor.shape, before)
         if found is not None:
-            for dim, axis in zip(
-                after, _parted(call, found, [shape[dim] for dim in after], [written[dim] for dim in after]), strict=True
-            ):
-                axes[dim] = axis
+            span = slice(after[0], after[-1] + 1)
+            axes[span] = _parted(call, found, shape[span], written[span])
     return value.moved(axes)
 
 
@@ -124,7 +122,7 @@ def _parted(call: Call, labels: list[int], sizes: Sequence[int], written: Sequen
 
 
 def _varies(call: Call, number: Any) -> bool:
-    return isinstance(number, Count) or number == -1 or any(True for _ in call.run.claimed(number))
+    return isinstance(number, Count) or number == -1 or bool(call.run.claimed(number))
 
 
 # --- one dimension for another -------------------------------------------------------------------------------------
@@ -231,7 +229,7 @@ def repeat(call: Call) -> Value:
         axis is not None and (p < rank - tensor.dim() or value.axes[p - rank + tensor.dim()] is None)
         for p, axis in enumerate(axes)
     )
-    return value._replace(axes=tuple(axes), source="", scale="", zero=value.zero and not grown)
+    return value.remade(axes)._replace(zero=value.zero and not grown)
 
 
 def repeat_interleave(call: Call) -> Value:
@@ -242,7 +240,7 @@ def repeat_interleave(call: Call) -> Value:
         raise NotUnderstood("repeats as often as is computed elsewhere")
     axes = [*value.axes]
     axes[dim] = None if (old := axes[dim]) is None else [label for label in old for _ in range(times)]
-    return value._replace(axes=tuple(axes), source="", scale="")
+    return value.remade(axes)
 
 
 # --- between channels and space ------------------------------------------------------------------------------------
@@ -256,7 +254,7 @@ def pixel_shuffle(call: Call) -> Value:
         own = labels[:: factor**2]
         call.labels.merge(labels, [label for label in own for _ in range(factor**2)])
         labels = own
-    return value._replace(axes=(*value.axes[:-3], labels, None, None), source="", scale="")
+    return value.remade((*value.axes[:-3], labels, None, None))
 
 
 def pixel_unshuffle(call: Call) -> Value:
@@ -265,7 +263,7 @@ def pixel_unshuffle(call: Call) -> Value:
     labels = value.axes[-3]
     if labels is not None:
         labels = [label for label in labels for _ in range(factor**2)]
-    return value._replace(axes=(*value.axes[:-3], labels, None, None), source="", scale="")
+    return value.remade((*value.axes[:-3], labels, None, None))
 
 
 def channel_shuffle(call: Call) -> Value:
@@ -275,7 +273,7 @@ def channel_shuffle(call: Call) -> Value:
     if labels is not None:
         part = call.labels.blocks(labels, groups)
         labels = [label for label in part for _ in range(groups)]
-    return value._replace(axes=(value.axes[0], labels, *value.axes[2:]), source="", scale="")
+    return value.remade((value.axes[0], labels, *value.axes[2:]))
 
 
 def unfold(call: Call) -> Value:
@@ -285,11 +283,11 @@ def unfold(call: Call) -> Value:
         dim = call.argument(1, "dimension")
         if value.axes[dim] is not None:
             raise NotUnderstood("works along the channels")
-        return value._replace(axes=(*value.axes, None), source="", scale="")
+        return value.remade((*value.axes, None))
     labels = value.axes[1]
     if any(axis is not None for axis in value.axes[2:]):
         raise NotUnderstood("works along the channels")
     window = call.output.shape[1] // tensor.shape[1]
     if labels is not None:
         labels = [label for label in labels for _ in range(window)]
-    return value._replace(axes=(None, labels, None), source="", scale="")
+    return value.remade((None, labels, None))

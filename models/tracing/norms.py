@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from torch import Tensor
-
 from espalier.models.channels.counts import plain
 from espalier.models.channels.value import Value
 from espalier.models.tracing.call import Call
 
 
-def batch_norm(call: Call) -> Value:
-    """Scale, shift and statistics of each channel (Ioffe & Szegedy 2015)."""
+def by_channel(call: Call) -> Value:
+    """Scale, shift and statistics of each channel, over all images (Ioffe & Szegedy 2015) or of each by itself (Ulyanov
+    et al. 2016)."""
     mean, variance = call.argument(1, "running_mean"), call.argument(2, "running_var")
     weight, bias = call.argument(3, "weight"), call.argument(4, "bias")
-    return _by_channel(call, mean, variance, weight, bias)
-
-
-def instance_norm(call: Call) -> Value:
-    """The same for each image by itself (Ulyanov et al. 2016)."""
-    return batch_norm(call)
-
-
-def _by_channel(
-    call: Call, mean: Tensor | None, variance: Tensor | None, weight: Tensor | None, bias: Tensor | None
-) -> Value:
     tensor, value = call.first
     labels = call.along(tensor, 1)
     call.tie(weight, 0, labels, "scale")

@@ -97,7 +97,7 @@ def select(call: Call) -> Value:
     """One index of a dimension."""
     value, dim = call.first[1], plain(call.argument(1, "dim"))
     call.without(value.axes[dim], "takes some of the channels")
-    return value._replace(axes=_without(value.axes, dim), source="", scale="")
+    return value.remade(_without(value.axes, dim))
 
 
 def narrow(call: Call) -> Value:
@@ -108,7 +108,7 @@ def narrow(call: Call) -> Value:
         axes[dim] = _piece(call, labels, plain(start), length)
         if plain(start) and not call.says(start, labels[: plain(start)]):
             raise NotUnderstood("takes some of the channels")
-    return value._replace(axes=tuple(axes), source="", scale="")
+    return value.remade(axes)
 
 
 def chunk(call: Call) -> list[Value]:
@@ -117,7 +117,7 @@ def chunk(call: Call) -> list[Value]:
     count = call.argument(1, "chunks", call.kwargs.get("indices_or_sections"))
     labels = value.axes[dim]
     if labels is None:
-        return [value._replace(source="", scale="")] * len(call.output)
+        return [value.remade(value.axes)] * len(call.output)
     if type(count) is not int or len(call.output) != count or len(labels) % count:
         raise NotUnderstood("takes parts of the channels that are not equal")
     part = call.labels.blocks(labels, count)
@@ -130,7 +130,7 @@ def split(call: Call) -> list[Value]:
     sizes = call.argument(1, "split_size_or_sections", call.kwargs.get("split_size"))
     labels = value.axes[dim]
     if labels is None:
-        return [value._replace(source="", scale="")] * len(call.output)
+        return [value.remade(value.axes)] * len(call.output)
     listed = [*sizes] if isinstance(sizes, (tuple, list)) else [sizes] * len(call.output)
     found, start = [], 0
     for number in listed:
@@ -152,7 +152,7 @@ def unbind(call: Call) -> list[Value]:
     """Every index of a dimension by itself."""
     value, dim = call.first[1], plain(call.argument(1, "dim", 0))
     call.without(value.axes[dim], "takes the channels one by one")
-    return [value._replace(axes=_without(value.axes, dim), source="", scale="")] * len(call.output)
+    return [value.remade(_without(value.axes, dim))] * len(call.output)
 
 
 def glu(call: Call) -> Value:
@@ -229,7 +229,7 @@ def _follow_difference(call: Call, number: Count, labels: list[int], joined: lis
 def _with(value: Value, dim: int, labels: Axis) -> Value:
     axes = [*value.axes]
     axes[dim] = labels
-    return value._replace(axes=tuple(axes), source="", scale="")
+    return value.remade(axes)
 
 
 def _without(axes: Sequence[Axis], dim: int) -> tuple[Axis, ...]:

@@ -57,7 +57,7 @@ def over_last(count: int) -> Rule:
         value = call.first[1]
         for axis in value.axes[-count:]:
             call.without(axis, "works along the channels")
-        found = value._replace(axes=(*value.axes[:-count], *[None] * count), source="", scale="")
+        found = value.remade((*value.axes[:-count], *[None] * count))
         return [found] * len(call.output) if isinstance(call.output, tuple) else found
 
     pool.__doc__ = f"Each channel by itself, over the last {count} dimensions."
@@ -73,7 +73,7 @@ def images(call: Call) -> Value:
         part for part in (*call.args[1:], *call.kwargs.values()) if isinstance(part, Tensor) and part is not call.tensor
     ):
         call.run.keep(call.run.value(grid).labels, "says where to look")
-    return value._replace(axes=(*value.axes[:2], *[None] * len(value.axes[2:])), source="", scale="")
+    return value.remade((*value.axes[:2], *[None] * len(value.axes[2:])))
 
 
 def filled(zero: bool) -> Rule:

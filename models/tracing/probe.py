@@ -124,9 +124,7 @@ class _Expecting(OnlyShapes):
         self._share = np.ones(len(self._roots))
         self._sizes: dict[int, float] = {}
         for group in coupling.groups:
-            first = group.slices[0]
-            labels = run.graph.labels_of[first.tensor, first.dim][first.start :][: group.width * first.repeat]
-            self._share[self._roots[labels]] = widths[group.name] / group.width
+            self._share[self._roots[run.graph.labels_in(group)]] = widths[group.name] / group.width
 
     def __torch_function__(
         self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None

@@ -60,4 +60,4 @@ def within(call: Call) -> Value:
         call.without(axes[dim], "works along the channels")
         axes[dim] = None
     stays = call.name in ("flip", "roll", "cumsum")
-    return value._replace(axes=tuple(axes), zero=value.zero and stays, source="", scale="")
+    return value.remade(axes)._replace(zero=value.zero and stays)

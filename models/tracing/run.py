@@ -85,10 +85,16 @@ class Run(OnlyShapes):
     def _constant(self, operation: Operation, output: Any, given: Given) -> Any:
         """What is made of numbers alone, among which a number of channels is none that is understood."""
         self._now = operation.name
-        for count in given.counts:
-            count.hold()
-            self.keep(count.labels, "computes with the number of these channels")
+        self._keep_unclaimed(given)
         return output
+
+    def _keep_unclaimed(self, given: Given) -> None:
+        """Keep the channels whose numbers a function was given, where its rule has not followed them."""
+        for count in given.counts:
+            if id(count) not in self._claims:
+                count.hold()
+                self.keep(count.labels, "computes with the number of these channels")
+        self._claims.clear()
 
     # --- what is known of tensors -----------------------------------------------------------------------------------
 
@@ -98,7 +104,8 @@ class Run(OnlyShapes):
             return self._values[id(tensor)]
         name = self.graph.name(tensor)
         if not name:
-            return Value((None,) * tensor.dim(), "it comes from something that tracing cannot see" * tensor.is_meta)
+            unseen = "it comes from something that tracing cannot see" if tensor.is_meta else ""
+            return Value((None,) * tensor.dim(), unseen)
         if reason := self.graph.reason(name):
             return Value((None,) * tensor.dim(), reason)
         if not tensor.is_floating_point():
@@ -149,11 +156,7 @@ class Run(OnlyShapes):
         except NotUnderstood as problem:
             values = self._behind(str(problem), given.tensors, outputs)
             self._claims.clear()
-        for count in given.counts:
-            if id(count) not in self._claims:
-                count.hold()
-                self.keep(count.labels, "computes with the number of these channels")
-        self._claims.clear()
+        self._keep_unclaimed(given)
         if outputs and not given.has_values:
             shapes, axes = tuple(tuple(one.shape) for one in outputs), tuple(v.axes for v in values)
             self.steps.append(Step(func, shapes, axes, [*numbers_of((args, [*options.values()]))]))
@@ -258,9 +261,9 @@ class Run(OnlyShapes):
         """A rule has followed what depends on a count."""
         self._claims.add(id(count))
 
-    def claimed(self, number: float) -> Iterator[Count]:
+    def claimed(self, number: float) -> list[Count]:
         """The counts that a plain number in the network's code may have been made from."""
-        return iter([count for count, _ in self._let_out.get(number, [])])
+        return [count for count, _ in self._let_out.get(number, [])]
 
     def let_out(self, count: Count, number: float) -> None:
         """The network's code made a plain number of a count."""
@@ -289,7 +292,7 @@ class Run(OnlyShapes):
 
     def may_change(self, number: float) -> bool:
         """Whether a plain number that the code told a function was made of a count, and followed."""
-        return any(id(count) in self._followed_numbers for count, _ in self._let_out.get(number, []))
+        return any(id(count) in self._followed_numbers for count in self.claimed(number))
 
     def multiplies(self) -> None:
         """Note that there are multiply-adds which belong to no weight."""

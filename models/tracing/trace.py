@@ -38,14 +38,19 @@ def trace(net: nn.Module, shape: Shape) -> Coupling:
     skeleton = on_meta(net)
     switch(skeleton, False)
     before = Snapshot(skeleton)
-    try:
-        return _traced(skeleton, before, shape, follow_numbers=True)
-    except TraceError:  # it may be that a module's number is used in two ways, of which only one was seen
-        before.restore()
-        return _traced(skeleton, before, shape, follow_numbers=False)
+    for follow_numbers in (True, False):
+        run, coupling = _found(skeleton, before, shape, follow_numbers)
+        try:
+            probe(skeleton, before, coupling, run)
+            break
+        except TraceError:  # a number that a module keeps may be used in two ways, of which only one was seen
+            if not (follow_numbers and coupling.numbers):
+                raise
+            before.restore()
+    return coupling
 
 
-def _traced(skeleton: nn.Module, before: Snapshot, shape: Shape, follow_numbers: bool) -> Coupling:
+def _found(skeleton: nn.Module, before: Snapshot, shape: Shape, follow_numbers: bool) -> tuple[Run, Coupling]:
     with torch.random.fork_rng(devices=[]):
         run, output = _run(skeleton, shape, follow_numbers)
     before.restore()
@@ -53,8 +58,7 @@ def _traced(skeleton: nn.Module, before: Snapshot, shape: Shape, follow_numbers:
     before.restore()
     if coupling.activation_macs < 0:
         raise TraceError(f"multiply-adds of {type(skeleton).__name__} cannot be told apart by layer")
-    probe(skeleton, before, coupling, run)
-    return coupling
+    return run, coupling
 
 
 def _run(net: nn.Module, shape: Shape, follow_numbers: bool) -> tuple[Run, Tensor]:

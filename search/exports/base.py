@@ -71,11 +71,15 @@ def example_for(net: nn.Module, config: ChannelConfig) -> Tensor:
     return torch.randn((3, *config.shape), generator=torch.Generator().manual_seed(0)).to(precision_of(net))
 
 
+def difference(expected: Tensor, given: Tensor) -> float:
+    """The largest difference from what a network gives, as a share of its largest output."""
+    return float((given - expected).abs().max() / expected.abs().max().clamp(min=1e-6))
+
+
 def check_alike(format: str, net: nn.Module, example: Tensor, other: Callable[[Tensor], Tensor]) -> None:
     """Raise SpecError unless the exported program computes what the network does, for another batch size, too."""
     for x in (example, example[:2]):
         with torch.no_grad():
-            expected = net(x)
-            difference = float((other(x) - expected).abs().max() / expected.abs().max().clamp(min=1e-6))
-        if not difference <= CLOSE:
-            raise SpecError(f"as {format} this network would differ by {difference:.2g} of its largest output")
+            by = difference(net(x), other(x))
+        if not by <= CLOSE:
+            raise SpecError(f"as {format} this network would differ by {by:.2g} of its largest output")

@@ -15,7 +15,7 @@ from espalier.models.layers.draw import InitScheme, draw_normal, glorot, zero
 from espalier.models.network import build
 from espalier.models.tensors import precision_of, state_of
 from espalier.search.errors import SpecError
-from espalier.search.exports.base import CLOSE, Source
+from espalier.search.exports.base import CLOSE, Source, difference
 from espalier.search.exports.standalone import Assembled, fill, initialise, load, place, unpacked, values
 from espalier.search.exports.symbolic import Symbolic, constructor, imports, symbolic, written
 from espalier.search.file import File
@@ -195,8 +195,8 @@ def _try_out(text: str, config: ChannelConfig) -> None:
         _move_buffers(given)
         namespace["fill"](rebuilt, state_of(given), namespace["TIES"])
         net.load_state_dict(given.state_dict())
-        difference = _difference(net, rebuilt, x)
-        in_training = _difference(net.train(), rebuilt.train(), x)
+        evaluating = _difference(net, rebuilt, x)
+        training = _difference(net.train(), rebuilt.train(), x)
     except Exception as error:  # whatever a layer's constructor makes of what it prints
         words = " ".join(str(error).split())[:300]
         raise SpecError(
@@ -204,7 +204,7 @@ def _try_out(text: str, config: ChannelConfig) -> None:
         ) from error
     if unlike:
         raise SpecError(f"as a Python file this network would draw other weights: {', '.join(unlike[:3])}")
-    for what, by in (("differ", difference), ("train otherwise, and differ", in_training)):
+    for what, by in (("differ", evaluating), ("train otherwise, and differ", training)):
         if not by <= CLOSE:
             raise SpecError(f"as a Python file this network would {what} by {by:.2g} of its largest output")
 
@@ -220,10 +220,9 @@ def _move_buffers(net: nn.Module) -> None:
 
 @torch.no_grad()
 def _difference(net: nn.Module, other: nn.Module, x: Tensor) -> float:
-    """The largest difference between what two networks give, as a share of the largest output. Chance is the same."""
+    """How much two networks differ where chance is the same."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         expected = net(x)
         torch.manual_seed(0)
-        given = other(x)
-    return float((given - expected).abs().max() / expected.abs().max().clamp(min=1e-6))
+        return difference(expected, other(x))
