@@ -83,7 +83,7 @@ def where(call: Call) -> Value:
     if not both:
         raise NotUnderstood("says where something is")
     found = join(call, _pairs(call, [condition, *both]))
-    zero = all(call.run.value(one).zero if isinstance(one, Tensor) else one == 0 for one in both)
+    zero = all(_zero(found, _pairs(call, [one])) if isinstance(one, Tensor) else one == 0 for one in both)
     return found._replace(zero=zero)
 
 
@@ -91,8 +91,8 @@ def masked_fill(call: Call) -> Value:
     """A number in some places."""
     value, mask, number = call.argument(0, "input"), call.argument(1, "mask"), call.argument(2, "value")
     found = join(call, _pairs(call, [value, mask, number]))
-    zero = number == 0 if isinstance(number, (int, float)) else False
-    return found._replace(zero=call.run.value(value).zero and zero)
+    is_nothing = isinstance(number, (int, float)) and number == 0
+    return found._replace(zero=is_nothing and _zero(found, _pairs(call, [value])))
 
 
 def expand_as(call: Call) -> Value:

@@ -170,3 +170,19 @@ def test_what_is_changed_by_another_name_is_changed(change: Callable[[Tensor], A
 )
 def test_what_would_be_nothing_over_nothing_where_a_channel_is_cut_stays(normed: Callable[[Tensor], Tensor]) -> None:
     assert "zero where a channel is cut" in kept(lambda m, x: m.b(normed(m.a(x))))
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        lambda m, y: torch.where(y > 0, y, m.v.view(1, 1, -1, 1)),
+        lambda m, y: y.masked_fill(m.v.view(1, 1, -1, 1) > 0.5, 0.0),
+    ],
+)
+def test_what_is_chosen_is_zero_only_where_every_choice_is(chosen: Callable[[Any, Tensor], Tensor]) -> None:
+    """One has channels where the other has none of them."""
+
+    def forward(m: Any, x: Tensor) -> Tensor:
+        return m.b(m.a(x)) + chosen(m, m.a(x)).sum((1, 2), keepdim=True)  # type: ignore[no-any-return]
+
+    found(forward, v=nn.Parameter(torch.rand(8)))
