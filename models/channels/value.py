@@ -24,6 +24,11 @@ class Value(NamedTuple):
     """The scale of the batch norm that this comes from."""
 
     @property
+    def has_channels(self) -> bool:
+        """Whether any lie in it."""
+        return any(axis is not None for axis in self.axes)
+
+    @property
     def labels(self) -> list[int]:
         """All of them, whatever dimension they lie in."""
         return [label for axis in self.axes if axis is not None for label in axis]

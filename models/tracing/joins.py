@@ -62,7 +62,7 @@ def divided_by(call: Call, divisor: Tensor) -> Value:
 
 def _check_divisor(call: Call, divisor: Tensor) -> None:
     value = call.run.value(divisor)
-    if value.zero and value.labels:
+    if value.zero and value.has_channels:
         raise NotUnderstood("divides by a tensor that is zero where a channel is cut")
 
 
@@ -154,7 +154,7 @@ def concatenate(call: Call) -> Value:
             label for one, value in zip(listed, values, strict=True) for label in call.known(value, dim, one.shape[dim])
         ]
     reason = next((value.reason for value in values if value.reason), "")
-    return Value(tuple(axes), reason, zero=all(value.zero for value in values if value.labels))
+    return Value(tuple(axes), reason, zero=all(value.zero for value in values if value.has_channels))
 
 
 def stack(call: Call) -> Value:
@@ -165,7 +165,7 @@ def stack(call: Call) -> Value:
     axes = list(_beside(call, listed, values))
     reason = next((value.reason for value in values if value.reason), "")
     axes.insert(dim, None)
-    return Value(tuple(axes), reason, zero=all(value.zero for value in values if value.labels))
+    return Value(tuple(axes), reason, zero=all(value.zero for value in values if value.has_channels))
 
 
 def _beside(call: Call, listed: Sequence[Tensor], values: Sequence[Value], skip: int = -1) -> list[Axis]:

@@ -54,7 +54,7 @@ def _reshaped(call: Call, written: Sequence[Any]) -> Value:
     cut how many they are; -1 always does."""
     tensor, value = call.first
     shape: tuple[int, ...] = tuple(call.output.shape)
-    if not value.labels:
+    if not value.has_channels:
         return value.moved((None,) * len(shape))
     if len(written) != len(shape):
         raise NotUnderstood("has sizes that are not known")

@@ -25,7 +25,7 @@ def _indexed(call: Call, value: Value, tensor: Tensor, given: Any) -> Value:
     if not all(part is None or part is Ellipsis or isinstance(part, (int, slice)) for part in parts) or any(
         isinstance(part, bool) for part in parts
     ):
-        if value.labels or any(isinstance(p, Tensor) and call.run.value(p).labels for p in parts):
+        if value.has_channels or any(isinstance(p, Tensor) and call.run.value(p).has_channels for p in parts):
             raise NotUnderstood("takes what a tensor or a list says")
         return Value((None,) * call.output.dim(), value.reason)
     taken = sum(part is not None and part is not Ellipsis for part in parts)

@@ -23,7 +23,7 @@ def elementwise(call: Call) -> Value:
 def of_positive(call: Call) -> Value:
     """Each element by itself, where none may be zero: logarithms, reciprocals."""
     value = _alone(call)
-    if value.zero and value.labels:
+    if value.zero and value.has_channels:
         raise NotUnderstood("takes what is zero where a channel is cut")
     return value._replace(zero=False, scale="")
 

@@ -114,7 +114,7 @@ def matmul(call: Call) -> Value:
         _count(call, one, call.output.numel() // len(one))
         out = call.axis(one, 0, "out")
         return Value(_at(call.output, call.output.dim() - 2, out), right.reason, _is_zero(call, one, 0))
-    if left.labels or right.labels:
+    if left.has_channels or right.has_channels:
         raise NotUnderstood("multiplies activations with each other")
     call.run.multiplies()
     return Value((None,) * call.output.dim(), left.reason or right.reason)
@@ -145,7 +145,7 @@ def einsum(call: Call) -> Value:
     values = [call.run.value(one) for one in operands]
     terms, _, result = equation.replace(" ", "").partition("->")
     letters = terms.split(",")
-    if not any(value.labels for value in values):
+    if not any(value.has_channels for value in values):
         call.run.multiplies()
         return Value((None,) * call.output.dim(), next((v.reason for v in values if v.reason), ""))
     if len(operands) != 2 or "." in equation or not result or sum(bool(value.source) for value in values) != 1:
