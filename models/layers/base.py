@@ -35,7 +35,8 @@ class Layer(NamedTuple):
     """Fill the drawn tensors with fresh values. An exported file has its source, so it may use `layers.draw` alone."""
     resize: Callable[[Any], None] | None = None
     """Set the attributes that follow from the tensors' shapes, so that a cut layer runs and prints as what it is. While
-    a network is traced, these are counts: a number that is computed from a shape is followed."""
+    a network is traced, these are counts: a number that is computed from a shape is followed. Through `vars`, since a
+    module's own way of setting anything takes longer than all the rest."""
     randomise: Randomise | None = None
     """Move its tensors away from their initial values, since most errors hide behind those."""
     source: Callable[[Any], str] = printed

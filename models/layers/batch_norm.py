@@ -29,7 +29,7 @@ def _resize(layer: Any) -> None:
     one = layer._parameters.get("weight")
     one = layer._buffers.get("running_mean") if one is None else one
     if one is not None:
-        layer.num_features = one.shape[0]
+        vars(layer).update(num_features=one.shape[0])
 
 
 def _randomise(layer: Any, generator: torch.Generator) -> None:

@@ -25,12 +25,12 @@ def _resize(layer: Any) -> None:
         return
     if layer.groups == layer.in_channels > 1:  # depthwise: as many convolution groups as channels
         times = layer.out_channels // layer.in_channels
-        layer.groups = layer.in_channels = weight.shape[0] // (1 if layer.transposed else times)
-        layer.out_channels = layer.groups * times
+        groups = weight.shape[0] // (1 if layer.transposed else times)
+        vars(layer).update(groups=groups, in_channels=groups, out_channels=groups * times)
     elif layer.transposed:
-        layer.in_channels, layer.out_channels = weight.shape[0], weight.shape[1] * layer.groups
+        vars(layer).update(in_channels=weight.shape[0], out_channels=weight.shape[1] * layer.groups)
     else:
-        layer.in_channels, layer.out_channels = weight.shape[1] * layer.groups, weight.shape[0]
+        vars(layer).update(in_channels=weight.shape[1] * layer.groups, out_channels=weight.shape[0])
 
 
 def _randomise(layer: Any, generator: torch.Generator) -> None:

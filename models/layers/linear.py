@@ -19,7 +19,7 @@ def draw_linear(layer: nn.Linear, generator: torch.Generator, scheme: InitScheme
 def _resize(layer: nn.Linear) -> None:
     weight = layer._parameters.get("weight")
     if weight is not None:
-        layer.out_features, layer.in_features = weight.shape
+        vars(layer).update(out_features=weight.shape[0], in_features=weight.shape[1])
 
 
 def _randomise(layer: nn.Linear, generator: torch.Generator) -> None:

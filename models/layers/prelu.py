@@ -17,7 +17,7 @@ def draw_prelu(layer: nn.PReLU, generator: torch.Generator, scheme: InitScheme) 
 def _resize(layer: nn.PReLU) -> None:
     weight = layer._parameters.get("weight")
     if weight is not None:
-        layer.num_parameters = weight.shape[0]
+        vars(layer).update(num_parameters=weight.shape[0])
 
 
 def _randomise(layer: nn.PReLU, generator: torch.Generator) -> None:
