@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -14,6 +14,7 @@ from torch.nn.modules.module import (
     register_module_buffer_registration_hook,
     register_module_parameter_registration_hook,
 )
+from torch.nn.parameter import is_lazy
 
 from espalier.models.errors import ArchitectureError
 from espalier.models.layers import follow_tensors
@@ -66,8 +67,13 @@ def tell(net: nn.Module, numbers: Mapping[tuple[str, str], int]) -> None:
 
 def replace(net: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Replace some of a network's tensors, by name, in the network itself."""
-    new = _replacements(named_tensors(net), tensors)
-    for module in net.modules():
+    replace_in([*net.modules()], named_tensors(net), tensors)
+
+
+def replace_in(modules: Iterable[nn.Module], named: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
+    """The same for who replaces again and again, and knows the modules and named tensors of a network."""
+    new = _replacements(named, tensors)
+    for module in modules:
         own: dict[str, Any]
         for own in (module._parameters, module._buffers):
             if own:
@@ -78,9 +84,9 @@ def replace(net: nn.Module, tensors: Mapping[str, Tensor]) -> None:
 def _replacements(named: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> dict[int, Any]:
     """What stands in for a network's tensors, by the old one's identity; a parameter's place takes a parameter."""
     new: dict[int, Any] = {}
-    for name, old in named.items():
-        if name in tensors:
-            bare = tensors[name].detach()
+    for name, tensor in tensors.items():
+        if (old := named.get(name)) is not None:
+            bare = tensor.detach()
             new[id(old)] = nn.Parameter(bare, old.requires_grad) if isinstance(old, nn.Parameter) else bare
     return new
 
@@ -125,6 +131,8 @@ def _copied(module: nn.Module, memo: dict[int, Any]) -> nn.Module:
 
 
 def on_meta(net: nn.Module) -> nn.Module:
-    """A structural copy of a network whose tensors hold no memory."""
+    """A structural copy of a network whose tensors hold no memory. Raises ArchitectureError where one has no shape."""
     named = named_tensors(net)
+    if lazy := next((name for name, tensor in named.items() if is_lazy(tensor)), None):
+        raise ArchitectureError(f"the shape of {lazy} is not known before it has run once")
     return _copy(net, _replacements(named, {name: torch.empty_like(t, device="meta") for name, t in named.items()}))

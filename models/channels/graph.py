@@ -34,9 +34,9 @@ class ChannelGraph:
         """Index buffer of a channel selection -> the scale of the batch norm it reads from."""
         self.kernels: set[str] = set()
         """Weights of convolutions, whose channels lie in the first two dimensions alone."""
-        # A module reached under two names is one set of tensors; the state dict's first name counts.
-        self._tensors = named_tensors(net)
-        self._name = {id(tensor): name for name, tensor in self._tensors.items()}
+        self.tensors = named_tensors(net)
+        """By name; a module reached under two is one set of tensors, and the state dict's first name counts."""
+        self._name = {id(tensor): name for name, tensor in self.tensors.items()}
         self._excluded: dict[str, str] = {}  # tensor -> why it belongs to no group
 
     def name(self, tensor: Tensor) -> str:
@@ -46,7 +46,7 @@ class ChannelGraph:
     def axis(self, tensor: str, dim: int) -> list[int]:
         """The label of each index of this dimension of a parameter or buffer, which may be its first use."""
         if (tensor, dim) not in self.labels_of:
-            self.assign(tensor, dim, self.labels.new(self._tensors[tensor].shape[dim]), "other")
+            self.assign(tensor, dim, self.labels.new(self.tensors[tensor].shape[dim]), "other")
         return self.labels_of[tensor, dim]
 
     def labels_in(self, group: ChannelGroup) -> list[int]:

@@ -47,8 +47,9 @@ class Labels:
         """Couple labels pairwise."""
         parent = self._parent
         for a, b in zip(one, other, strict=True):
-            low = a if parent[a] == a else self.find(a)  # most stand for themselves
-            high = b if parent[b] == b else self.find(b)
+            low, high = parent[a], parent[b]
+            low = low if parent[low] == low else self.find(a)  # most stand for themselves, or lie next to what does
+            high = high if parent[high] == high else self.find(b)
             if low == high:
                 continue
             if low > high:

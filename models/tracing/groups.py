@@ -19,7 +19,6 @@ from espalier.models.channels.counts import Attribute
 from espalier.models.channels.graph import BATCH, ChannelGraph
 from espalier.models.config import ChannelGroup, Selection, Shape, Slice, minimum_width
 from espalier.models.errors import TraceError, first_line
-from espalier.models.tensors import named_tensors
 from espalier.models.tracing.coupling import Coupling, KeptLayer, Number
 from espalier.models.tracing.probe import images
 from espalier.models.tracing.run import Run
@@ -39,7 +38,7 @@ def assemble(run: Run, net: nn.Module, shape: Shape, output: Tensor) -> Coupling
         groups.append(ChannelGroup(name, width, minimum_width(width), stage, first, _selection(graph, first)))
     shapes = {
         name: tuple(tensor.shape)
-        for name, tensor in named_tensors(net).items()
+        for name, tensor in graph.tensors.items()
         if isinstance(tensor, nn.Parameter) or name in graph.macs_per_weight
     }
     owned = sum(math.prod(shapes[name]) * uses for name, uses in graph.macs_per_weight.items())
@@ -54,7 +53,7 @@ def assemble(run: Run, net: nn.Module, shape: Shape, output: Tensor) -> Coupling
         roles=graph.roles,
         macs_per_weight=graph.macs_per_weight,
         numbers=tuple(_numbers(run, groups)),
-        fixed=frozenset(shapes) - {name for name, _ in net.named_parameters()},
+        fixed=frozenset(name for name in shapes if not isinstance(graph.tensors[name], nn.Parameter)),
         activation_macs=other,
         _parts=parts,
     )

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from espalier.models.channels.graph import BATCH
 from espalier.models.config import Shape
-from espalier.models.copies import replace, tell, with_tensors
+from espalier.models.copies import replace_in, tell, with_tensors
 from espalier.models.errors import ArchitectureError, TraceError, first_line
 from espalier.models.tensors import named_tensors, precision_of
 from espalier.models.tracing.coupling import Coupling
@@ -51,7 +51,8 @@ class Snapshot:
     """What the modules of a network have, so that what they keep of a run can be forgotten."""
 
     def __init__(self, net: nn.Module) -> None:
-        self._before = [(own, own.copy()) for module in net.modules() for own in _holders(module)]
+        self.modules = [*net.modules()]
+        self._before = [(own, own.copy()) for module in self.modules for own in _holders(module)]
 
     def restore(self) -> None:
         """Let the modules have what they had: attributes, tensors, and what lies in their own lists and tables."""
@@ -80,10 +81,10 @@ def probe(skeleton: nn.Module, before: Snapshot, coupling: Coupling, run: Run) -
     does a path that only training takes, or that only other widths take: in evaluation, the same functions must run as
     when it was traced, with as many channels as their labels say. The skeleton, in evaluation mode, is of no use
     thereafter."""
-    tensors, draws = named_tensors(skeleton), np.random.default_rng(0)
+    tensors, draws = run.graph.tensors, np.random.default_rng(0)
 
     def problem(widths: Mapping[str, int], training: bool) -> str:
-        replace(skeleton, _with_widths(tensors, coupling, widths))
+        replace_in(before.modules, tensors, _with_widths(tensors, coupling, widths))
         tell(skeleton, coupling.numbers_at(widths))
         if training:
             switch(skeleton, training)
@@ -133,8 +134,7 @@ class _Expecting(OnlyShapes):
         output = given.call(func)
         written = [args[0]] if operation.name == "setitem" else [*tensors_of(output)]
         if written and not given.has_values and operation.asking is None:
-            numbers = [*numbers_of((args, [*(kwargs or {}).values()]))]
-            self._compare(func, operation.name, written, numbers)
+            self._compare(func, operation.name, written, numbers_of(args, kwargs or {}))
         return output
 
     def _compare(self, func: Any, name: str, outputs: Sequence[Tensor], numbers: list[float | None]) -> None:
@@ -169,6 +169,8 @@ class _Expecting(OnlyShapes):
 
 def switch(net: nn.Module, training: bool) -> None:
     """Put a network into training or evaluation. Raises ArchitectureError if its own code refuses."""
+    if not training and not any(module.training for module in net.modules()):
+        return
     try:
         net.train(training)
     except Exception as error:  # somebody's own layers may do more then than to note it

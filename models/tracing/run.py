@@ -57,7 +57,8 @@ class Run(OnlyShapes):
         self._claims: set[int] = set()  # counts that the present rule has followed
         self._let_out: dict[float, list[tuple[Count, str]]] = {}
         self._followed_numbers: set[int] = set()
-        self._paths = {id(module): path for path, module in net.named_modules()}
+        self._modules = [*net.named_modules()]
+        self._paths = {id(module): path for path, module in self._modules}
         self._now = ""
 
     @property
@@ -116,10 +117,10 @@ class Run(OnlyShapes):
         axes = tuple(self.graph.axis(name, dim) if size > 1 else None for dim, size in enumerate(tensor.shape))
         return Value(axes, zero=any(axis is not None for axis in axes), source=name)
 
-    def watch_numbers(self, net: nn.Module, all_of_them: bool = True) -> None:
+    def watch_numbers(self, all_of_them: bool = True) -> None:
         """From now on, numbers that modules keep are followed: what layers say of their tensors and, if all of them
         are, what modules of somebody's own say of nobody knows what."""
-        for path, module in net.named_modules():
+        for path, module in self._modules:
             if (all_of_them and not _is_torchs(module)) or _says_more_than_its_tensors(module):
                 own = {name: number for name, number in vars(module).items() if type(number) is int and number > 1}
                 for name, number in own.items():
@@ -159,7 +160,7 @@ class Run(OnlyShapes):
         self._keep_unclaimed(given)
         if outputs and not given.has_values:
             shapes, axes = tuple(tuple(one.shape) for one in outputs), tuple(v.axes for v in values)
-            self.steps.append(Step(func, shapes, axes, [*numbers_of((args, [*options.values()]))]))
+            self.steps.append(Step(func, shapes, axes, numbers_of(args, options)))
         if operation.in_place or writes:
             self._overwrite(outputs, values)
             return output
@@ -187,7 +188,7 @@ class Run(OnlyShapes):
             sizes = [None if axis is None else len(axis) for axis in value.axes]
             if len(sizes) != one.dim() or any(n not in (None, size) for n, size in zip(sizes, one.shape, strict=True)):
                 raise NotUnderstood("changes its channels in an unknown way")
-        return [value if value.reason or value.labels else self._explained(value, call) for value in values]
+        return [value if value.reason or value.has_channels else self._explained(value, call) for value in values]
 
     def _explained(self, value: Value, call: Call) -> Value:
         """Where channels are no more, why they stay where they were."""
@@ -208,7 +209,7 @@ class Run(OnlyShapes):
             if tensor.dim() > 1:
                 self.graph.unknown.setdefault(name.rpartition(".")[0] or name, reason)
         first = next((value.reason for value in known if value.reason), "")
-        behind = reason if not first or any(value.labels for value in known) else first
+        behind = reason if not first or any(value.has_channels for value in known) else first
         return [Value((None,) * output.dim(), behind) for output in outputs]
 
     def _overwrite(self, outputs: Sequence[Tensor], values: Sequence[Value]) -> None:

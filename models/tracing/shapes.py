@@ -118,17 +118,27 @@ def _plain(part: Any, tensors: list[Tensor], counts: list[Count]) -> Any:
     return part
 
 
-def numbers_of(part: Any) -> Iterator[float | None]:
+def numbers_of(args: tuple[Any, ...], options: Mapping[str, Any]) -> list[float | None]:
     """The numbers among arguments, in order; None for counts."""
-    if type(part) is Count:
-        yield None
-    elif isinstance(part, (int, float)):
-        yield part
-    elif isinstance(part, (tuple, list)):
-        for one in part:
-            yield from numbers_of(one)
-    elif isinstance(part, slice):
-        yield from numbers_of((part.start, part.stop, part.step))
+    found: list[float | None] = []
+    _note_numbers(args, found)
+    _note_numbers(options.values(), found)
+    return found
+
+
+def _note_numbers(parts: Iterable[Any], found: list[float | None]) -> None:
+    for part in parts:
+        kind = type(part)
+        if kind is Tensor or kind is nn.Parameter:  # as most are
+            continue
+        if kind is Count:
+            found.append(None)
+        elif isinstance(part, (int, float)):
+            found.append(part)
+        elif isinstance(part, (tuple, list)):
+            _note_numbers(part, found)
+        elif isinstance(part, slice):
+            _note_numbers((part.start, part.stop, part.step), found)
 
 
 def tensors_of(output: Any) -> Iterator[Tensor]:
@@ -180,7 +190,8 @@ def _broadcast(x: Tensor, other: Any, **_options: Any) -> Tensor:
 
 
 def _in_place(x: Tensor, other: Any, **_options: Any) -> Tensor:
-    if isinstance(other, Tensor) and torch.broadcast_shapes(x.shape, other.shape) != x.shape:
+    fits = not isinstance(other, Tensor) or other.shape == x.shape
+    if not fits and torch.broadcast_shapes(x.shape, other.shape) != x.shape:
         raise ValueError(f"a tensor of {tuple(x.shape)} has no room for what {tuple(other.shape)} makes of it")
     return x
 

@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 
 from espalier.models.channels.graph import BATCH
 from espalier.models.config import Shape
 from espalier.models.copies import on_meta
 from espalier.models.errors import ArchitectureError, TraceError, first_line
-from espalier.models.tensors import named_tensors
 from espalier.models.tracing.coupling import Coupling
 from espalier.models.tracing.forward import check_forward, uncompiled
 from espalier.models.tracing.groups import assemble
@@ -33,8 +31,6 @@ def trace(net: nn.Module, shape: Shape) -> Coupling:
     """
     net = uncompiled(net)
     check_forward(net)
-    if lazy := next((name for name, tensor in named_tensors(net).items() if is_lazy(tensor)), None):
-        raise ArchitectureError(f"the shape of {lazy} is not known before it has run once")
     skeleton = on_meta(net)
     switch(skeleton, False)
     before = Snapshot(skeleton)
@@ -66,7 +62,7 @@ def _run(net: nn.Module, shape: Shape, follow_numbers: bool) -> tuple[Run, Tenso
     run.start(x)
     try:
         with torch.no_grad(), run:
-            run.watch_numbers(net, follow_numbers)
+            run.watch_numbers(follow_numbers)
             output = net(x)
     except Exception as error:  # whatever a network's own operations may raise
         raise _refusal(net, shape, run, error) from error
