@@ -25,10 +25,15 @@ def reshape_as(call: Call) -> Value:
     """The same elements in the dimensions of another tensor."""
     other: Tensor = call.argument(1, "other")
     axes = call.run.value(other).axes
-    return _reshaped(call, [
+    sizes = [
         size if axis is None else Count.of(size, Listed(axis), call.run)
         for size, axis in zip(other.shape, axes, strict=True)
-    ])  # fmt: skip
+    ]
+    found = _reshaped(call, sizes)
+    for own, axis in zip(axes, found.axes, strict=True):
+        if axis is None:
+            call.without(own, "has sizes that would not fit a cut network")
+    return found
 
 
 def unflatten(call: Call) -> Value:
@@ -109,16 +114,23 @@ def _parted(call: Call, labels: list[int], sizes: Sequence[int], written: Sequen
     varying = long if len(long) == 1 else [place for place in long if _varies(call, written[place])]
     if len(varying) != 1:  # what is known to vary, before what only may
         varying = [place for place in varying if _varies(call, fixed(written[place]))]
+    if len(varying) > 1:  # what does already
+        varying = [place for place in varying if labels == _spread(labels, sizes, place)]
     if len(varying) != 1:
         raise NotUnderstood("has sizes that would not fit a cut network")
     at = varying[0]
-    inner = math.prod(sizes[at + 1 :])
-    own = labels[: sizes[at] * inner : inner]
+    own = labels[: math.prod(sizes[at:]) : math.prod(sizes[at + 1 :])]
     if len(own) != len(labels):
-        call.labels.merge(labels, [label for label in own for _ in range(inner)] * math.prod(sizes[:at]))
+        call.labels.merge(labels, _spread(labels, sizes, at))
     if plain(written[at]) != -1 and not call.says(written[at], own):
         raise NotUnderstood("has sizes that would not fit a cut network")
     return [own if place == at else None for place in range(len(sizes))]
+
+
+def _spread(labels: list[int], sizes: Sequence[int], at: int) -> list[int]:
+    """Those of the first part, for all parts of the dimensions beside one."""
+    inner = math.prod(sizes[at + 1 :])
+    return [label for label in labels[: sizes[at] * inner : inner] for _ in range(inner)] * math.prod(sizes[:at])
 
 
 def _varies(call: Call, number: Any) -> bool:

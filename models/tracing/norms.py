@@ -13,12 +13,14 @@ def by_channel(call: Call) -> Value:
     mean, variance = call.argument(1, "running_mean"), call.argument(2, "running_var")
     weight, bias = call.argument(3, "weight"), call.argument(4, "bias")
     tensor, value = call.first
-    labels = call.along(tensor, 1)
+    for axis in (*value.axes[:1], *value.axes[2:]):  # of weights that are standardised
+        call.without(axis, "normalises over channels")
+    labels = call.known(value, 1, tensor.shape[1])
     call.tie(weight, 0, labels, "scale")
     call.tie(bias, 0, labels, "shift")
     call.tie(mean, 0, labels, "statistic")
     call.tie(variance, 0, labels, "statistic")
-    axes = (None, labels, *[None] * (tensor.dim() - 2))
+    axes = (value.axes[0], labels, *value.axes[2:])
     name = "" if weight is None else call.run.graph.name(weight)
     scaled = call.is_zero(weight, 0) if weight is not None else value.zero and call.is_zero(mean, 0)
     zero = scaled and call.is_zero(bias, 0)

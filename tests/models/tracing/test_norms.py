@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from tests.models.networks import Forward, conv
 from tests.models.tracing.examples import found, kept
@@ -37,6 +37,20 @@ def test_norms_of_each_channel_by_itself_or_of_space_leave_channels_prunable(nor
 )
 def test_norms_over_channels_keep_them(norm: nn.Module, words: str) -> None:
     assert kept(lambda m, x: m.b(m.norm(m.a(x))), norm=norm) == words
+
+
+def test_a_norm_of_weights_over_what_they_read_keeps_that_and_no_more() -> None:
+    coupling = found(lambda m, x: m.b(m.d(m.c(m.a(x)))), c=Standardised(8, 8, 3), d=conv(8, 8))
+    assert [group.name for group in coupling.groups] == ["c", "d"]
+    assert dict(coupling.kept)["a"].startswith("batch_norm normalises over channels")
+
+
+class Standardised(nn.Conv2d):
+    """A convolution whose weights have mean 0 and deviation 1 for each output, by way of a batch norm (timm's)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        flat = self.weight.reshape(1, self.out_channels, -1)
+        return F.conv2d(x, F.batch_norm(flat, None, None, training=True).reshape_as(self.weight), self.bias)
 
 
 @pytest.mark.parametrize(
