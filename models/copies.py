@@ -59,10 +59,14 @@ def with_tensors(net: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
     return result
 
 
-def tell(net: nn.Module, numbers: Mapping[tuple[str, str], int]) -> None:
-    """Set numbers that modules keep: (module, attribute) -> number."""
-    for (module, name), number in numbers.items():
-        vars(net.get_submodule(module))[name] = number
+def tell(net: nn.Module, numbers: Mapping[tuple[str, str, int | None], int]) -> None:
+    """Set numbers that modules keep: (module, attribute, place in a tuple or list if it is one) -> number."""
+    for (module, name, place), number in numbers.items():
+        own = vars(net.get_submodule(module))
+        if place is None:
+            own[name] = number
+        else:  # another tuple or list, since modules may share one
+            own[name] = type(own[name])(number if at == place else one for at, one in enumerate(own[name]))
 
 
 def replace(net: nn.Module, tensors: Mapping[str, Tensor]) -> None:

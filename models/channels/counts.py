@@ -41,11 +41,12 @@ class Listed:
 
 
 class Attribute:
-    """A number that a module of somebody's own keeps. Nobody knows what it counts, until it is used as the number of
-    some channels: then it is theirs, and follows them. Used in any other way before, it is fixed."""
+    """A number that a module of somebody's own keeps, by itself or in a tuple. Nobody knows what it counts, until it is
+    used as the number of some channels: then it is theirs, and follows them. Used in any other way before, it is fixed.
+    """
 
-    def __init__(self, module: str, name: str, number: int) -> None:
-        self.module, self.name, self.number = module, name, number
+    def __init__(self, module: str, name: str, number: int, place: int | None = None) -> None:
+        self.module, self.name, self.number, self.place = module, name, number, place
         self.labels: list[int] | None = None
         self.fixed = False
 

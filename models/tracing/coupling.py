@@ -22,6 +22,8 @@ class Number(NamedTuple):
 
     module: str
     name: str
+    place: int | None
+    """In a tuple or list; None for a number by itself."""
     constant: int
     groups: tuple[tuple[str, int], ...]
     """How many times the width of which group it is, besides the constant."""
@@ -62,9 +64,9 @@ class Coupling:
         """The dense width of every group."""
         return {group.name: group.width for group in self.groups}
 
-    def numbers_at(self, widths: Mapping[str, int]) -> dict[tuple[str, str], int]:
-        """(module, attribute) -> number, when groups have these widths."""
-        return {(number.module, number.name): number.at(widths) for number in self.numbers}
+    def numbers_at(self, widths: Mapping[str, int]) -> dict[tuple[str, str, int | None], int]:
+        """(module, attribute, place in it) -> number, when groups have these widths."""
+        return {(number.module, number.name, number.place): number.at(widths) for number in self.numbers}
 
     def shape(self, tensor: str, widths: Mapping[str, int]) -> tuple[int, ...]:
         """The shape of a parameter when groups have these widths."""

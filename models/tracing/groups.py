@@ -116,7 +116,7 @@ def _numbers(run: Run, groups: list[ChannelGroup]) -> Iterator[Number]:
         if found:
             constant = len(attribute.labels or ()) - found.total()
             times = tuple((name, count // widths[name]) for name, count in found.items())
-            yield Number(attribute.module, attribute.name, constant, times)
+            yield Number(attribute.module, attribute.name, attribute.place, constant, times)
 
 
 def _intervals(graph: ChannelGraph, numbers: list[Attribute]) -> Iterator[tuple[int, tuple[Slice, ...]]]:

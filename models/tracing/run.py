@@ -122,11 +122,18 @@ class Run(OnlyShapes):
         are, what modules of somebody's own say of nobody knows what."""
         for path, module in self._modules:
             if (all_of_them and not _is_torchs(module)) or _says_more_than_its_tensors(module):
-                own = {name: number for name, number in vars(module).items() if type(number) is int and number > 1}
-                for name, number in own.items():
-                    self.attributes.append(attribute := Attribute(path, name, number))
-                    vars(module)[name] = Count.of(number, attribute, self)
+                own = {name: self._watched(path, name, kept) for name, kept in vars(module).items() if _is_count(kept)}
+                vars(module).update(own)
             follow_tensors(module)
+
+    def _watched(self, path: str, name: str, kept: Any, place: int | None = None) -> Any:
+        """What a module keeps, with counts for numbers."""
+        if type(kept) is int:
+            if kept < 2:
+                return kept
+            self.attributes.append(attribute := Attribute(path, name, kept, place))
+            return Count.of(kept, attribute, self)
+        return type(kept)(self._watched(path, name, number, at) for at, number in enumerate(kept))
 
     def start(self, images: Tensor) -> None:
         """Say what the network is given."""
@@ -364,6 +371,13 @@ def _says_more_than_its_tensors(module: nn.Module) -> bool:
     return isinstance(module, _NormBase) and not (
         module._parameters.get("weight") is not None or module._buffers.get("running_mean") is not None
     )
+
+
+def _is_count(kept: Any) -> bool:
+    """Whether it may say how many channels there are: a number, or a tuple or list of them."""
+    if type(kept) in (tuple, list):
+        return {int}.issuperset(map(type, kept)) and max(kept, default=0) > 1
+    return type(kept) is int and kept > 1
 
 
 def _is_torchs(module: nn.Module) -> bool:

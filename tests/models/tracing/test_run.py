@@ -249,6 +249,30 @@ def test_numbers_of_a_part_of_the_channels_follow_the_cut() -> None:
     assert (net[1].dim, net[1].part) == (8, 3)
 
 
+class Branches(nn.Module):
+    """Parts of the channels on ways of their own (Yu et al. 2024), as long as a tuple or list says."""
+
+    def __init__(self, parts: tuple[int, ...] | list[int]) -> None:
+        super().__init__()
+        self.parts, self.strides = parts, (1, 1)
+        self.conv = conv(parts[1], parts[1])
+
+    def forward(self, x: Tensor) -> Tensor:
+        one, other, last = torch.split(x, self.parts, dim=1)
+        return torch.cat((one, self.conv(other), last[:, :, :: self.strides[0]]), 1)
+
+
+@pytest.mark.parametrize("kind", [tuple, list])
+def test_numbers_in_a_tuple_or_list_follow_the_cut(kind: type) -> None:
+    net = nn.Sequential(conv(3, 9), Branches(kind((4, 4, 1))), conv(9, 2)).double()
+    coupling = trace(net, PX)
+    assert coupling.widths == {"0": 4, "0:1": 4, "1.conv": 4}, "one that is 1 stays"
+    check(net, coupling)
+    kept = {"0": torch.arange(4) < 2, "0:1": torch.arange(4) < 3, "1.conv": torch.arange(4) < 4}
+    assert prune(net, coupling, ChannelMask(kept))[1].parts == kind((2, 3, 1))
+    assert net[1].parts == kind((4, 4, 1))
+
+
 def test_a_number_that_a_forward_looks_at_otherwise_is_fixed() -> None:
     class Looking(Partial):
         def forward(self, x: Tensor) -> Tensor:
@@ -307,5 +331,5 @@ def test_counts_in_a_cache_of_the_code_are_no_obstacle_to_the_next_trace() -> No
 
 
 def test_another_kind_of_number_is_no_matter_of_channels() -> None:
-    coupling = found(lambda m, x: m.b(m.a(x).type_as(m.d(x)).to(x)) + m.d(x)[:, :2], d=conv(3, 16))
+    coupling = found(lambda m, x: m.b(m.a(x).type_as(m.d(x)).to(x)) + m.d(x)[:, ::8], d=conv(3, 16))
     assert coupling.widths == {"a": 8}
