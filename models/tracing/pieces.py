@@ -55,18 +55,17 @@ def _slice(call: Call, labels: list[int], part: slice) -> list[int]:
 
 
 def _end(call: Call, labels: list[int], end: Any, default: int) -> int:
-    """The place that an end of a slice says: before or behind all channels, or where a count says in every cut."""
+    """The place that an end of a slice says, in every cut: the channels before it, or behind it, are as many as a count
+    says, or stay."""
     if end is None:
         return default
     number, size = int(plain(end)), len(labels)
     place: int = min(size, number) if number >= 0 else max(0, size + number)
-    if isinstance(end, Count):
-        counted, named = (-end, labels[place:]) if number < 0 else (end, labels[:place])
-        if not call.says(counted, named):
-            raise NotUnderstood("takes some of the channels")
+    counted, named = (-end, labels[place:]) if number < 0 else (end, labels[:place])
+    if isinstance(end, Count) and call.says(counted, named):
         call.run.claim(end)
-    elif place > 0 and number < size:
-        raise NotUnderstood("takes some of the channels")
+    elif isinstance(end, Count) or 0 < place < size:
+        call.run.keep(named, "takes some of the channels")
     return place
 
 
@@ -107,7 +106,7 @@ def narrow(call: Call) -> Value:
     if (labels := axes[dim]) is not None:
         axes[dim] = _piece(call, labels, plain(start), length)
         if plain(start) and not call.says(start, labels[: plain(start)]):
-            raise NotUnderstood("takes some of the channels")
+            call.run.keep(labels[: plain(start)], "takes some of the channels")
     return value.remade(axes)
 
 
@@ -144,7 +143,7 @@ def split(call: Call) -> list[Value]:
 def _piece(call: Call, labels: list[int], start: int, length: Any) -> list[int]:
     piece = labels[start : start + plain(length)]
     if not call.says(length, piece):
-        raise NotUnderstood("takes a fixed number of the channels")
+        call.run.keep(piece, "takes a fixed number of the channels")
     return piece
 
 

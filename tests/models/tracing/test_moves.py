@@ -149,7 +149,6 @@ def test_channels_are_found_where_they_were_moved(forward: Forward) -> None:
             lambda m, x: m.b(F.pad(m.a(x), (0, 0, 0, 0, 1, 1), value=1.0)),
             "pad pads channels with something else than zeros",
         ),
-        (lambda m, x: m.b(m.a(x)[:, 2:]), "getitem takes some of the channels"),
     ],
 )
 def test_what_takes_or_mixes_channels_keeps_them(forward: Forward, reason: str) -> None:

@@ -48,13 +48,9 @@ def test_the_first_channels_may_be_as_many_as_another_activation_has() -> None:
 @pytest.mark.parametrize(
     ("forward", "reason"),
     [
-        (lambda m, x: m.b(m.a(x)[:, 2:]), "getitem takes some of the channels"),
-        (lambda m, x: m.b(m.a(x)[:, :-2]), "getitem takes some of the channels"),
         (lambda m, x: m.b(m.a(x)[:, ::2]), "getitem takes some of the channels"),
-        (lambda m, x: m.b(m.a(x)[:, 3:4]), "getitem takes some of the channels"),
         (lambda m, x: m.b(m.a(x)[:, [1, 0]]), "getitem takes what a tensor or a list says"),
         (lambda m, x: m.b(m.a(x).split(3, 1)[0]), "split takes a fixed number of the channels"),
-        (lambda m, x: m.b(m.a(x).narrow(1, 2, 3)), "narrow takes a fixed number of the channels"),
         (lambda m, x: m.b(m.a(x).chunk(3, 1)[0]), "chunk takes parts of the channels that are not equal"),
         (lambda m, x: m.b(torch.stack(m.a(x).unbind(1)[:2], 1)), "unbind takes the channels one by one"),
         (lambda m, x: m.b(m.a(x).select(1, 0).unsqueeze(1)), "select takes some of the channels"),
@@ -64,6 +60,23 @@ def test_the_first_channels_may_be_as_many_as_another_activation_has() -> None:
 def test_parts_by_fixed_numbers_keep_the_channels(forward: Forward, reason: str) -> None:
     width = forward(torch.nn.ModuleDict({"a": conv(3, 8), "b": torch.nn.Identity()}), torch.zeros(2, 3, 8, 8)).shape[1]
     assert reason in kept(forward, b=conv(width, 2))
+
+
+@pytest.mark.parametrize(
+    ("take", "free"),
+    [
+        (lambda y: y[:, 2:], [6]),
+        (lambda y: y[:, :-2], [6]),
+        (lambda y: y[:, 3:5], [3]),
+        (lambda y: y.narrow(1, 2, 3), [3]),
+        (lambda y: torch.cat([part.relu() for part in y.split([3, y.shape[1] - 3], 1)], 1), [5]),
+        (lambda y: torch.cat([y[:, :3].relu(), y[:, 3:]], 1), [5]),
+    ],
+)
+def test_fixed_numbers_of_the_first_or_last_channels_keep_these_and_no_more(take: Any, free: list[int]) -> None:
+    width = take(torch.zeros(2, 8, 8, 8)).shape[1]
+    coupling = found(lambda m, x: m.b(take(m.a(x))), b=conv(width, 2))
+    assert [group.width for group in coupling.groups] == free
 
 
 def test_what_is_written_into_space_couples_what_meets() -> None:
