@@ -101,6 +101,14 @@ def expand_as(call: Call) -> Value:
     return found._replace(zero=_zero(found, [call.first]))
 
 
+def broadcast(call: Call) -> list[Value]:
+    """Each of several as large as all of them together."""
+    given = call.args[0] if isinstance(call.args[0], (tuple, list)) else call.args
+    pairs = _pairs(call, given)
+    found = join(call, pairs)._replace(source="")
+    return [found._replace(zero=_zero(found, [pair])) for pair in pairs]
+
+
 def join(call: Call, operands: Sequence[tuple[Tensor, Value]]) -> Value:
     """Broadcasting: shapes are aligned at their ends, and channels that meet in one place are coupled."""
     rank = max(tensor.dim() for tensor, _ in operands)
@@ -146,7 +154,7 @@ def _pairs(call: Call, parts: Sequence[object]) -> list[tuple[Tensor, Value]]:
 def concatenate(call: Call) -> Value:
     """Labels one behind the other, where tensors are joined along their channels."""
     listed = [one for one in call.argument(0, "tensors") if one.numel()]
-    dim = call.argument(1, "dim", 0) % call.output.dim()
+    dim = (1 if call.name == "hstack" else call.argument(1, "dim", 0)) % call.output.dim()
     values = [call.run.value(one) for one in listed]
     axes = list(_beside(call, listed, values, skip=dim))
     if any(value.axes[dim] is not None for value in values):

@@ -303,3 +303,17 @@ def unfold(call: Call) -> Value:
     if labels is not None:
         labels = [label for label in labels for _ in range(window)]
     return value.remade((None, labels, None))
+
+
+def fold(call: Call) -> Value:
+    """Windows back to images, in which they are summed: those of a channel are cut together."""
+    tensor, value = call.first
+    labels = value.axes[1]
+    if tensor.dim() != 3 or value.axes[2] is not None:
+        raise NotUnderstood("works along the channels")
+    if labels is not None:
+        window = tensor.shape[1] // call.output.shape[1]
+        own = labels[::window]
+        call.labels.merge(labels, [label for label in own for _ in range(window)])
+        labels = own
+    return value.remade((None, labels, None, None))

@@ -28,6 +28,7 @@ FUNCTIONS: dict[str, Rule] = {
     **_all("conv_transpose1d conv_transpose2d conv_transpose3d", products.transposed),
     "linear": products.linear,
     **_all("matmul mm mv dot vdot bmm", products.matmul),
+    **_all("addmm baddbmm", products.added_to_product),
     "einsum": products.einsum,
     "embedding": products.embedding,
     **_all("batch_norm instance_norm", norms.by_channel),
@@ -38,7 +39,7 @@ FUNCTIONS: dict[str, Rule] = {
     "prelu": norms.prelu,
     **_all("sum norm linalg_vector_norm", reductions.total),
     **_all("mean amax amin max min var std prod logsumexp any all argmax argmin var_mean std_mean", reductions.reduce),
-    **_all("softmax log_softmax softmin cumsum cumprod flip roll", reductions.within),
+    **_all("softmax log_softmax softmin cumsum cumprod flip roll sort topk", reductions.within),
     **_all("adaptive_avg_pool1d adaptive_max_pool1d avg_pool1d max_pool1d lp_pool1d", plain.over_last(1)),
     **_all(
         "adaptive_avg_pool2d adaptive_max_pool2d avg_pool2d max_pool2d lp_pool2d adaptive_max_pool2d_with_indices "
@@ -51,12 +52,12 @@ FUNCTIONS: dict[str, Rule] = {
         "rrelu abs neg negative sqrt square sin tan asin atan sinh erf expm1 log1p round floor ceil trunc sign "
         "nan_to_num dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout "
         "contiguous clone detach data float double half bfloat16 type cpu cuda requires_grad alias "
-        "real positive masked", plain.keeping_zero,
+        "real positive masked remainder fmod", plain.keeping_zero,
     ),
     **_all(
         "sigmoid hardsigmoid hardtanh softplus log_sigmoid exp cos threshold clamp clip clamp_min "
         "clamp_max exp2 logical_not isnan isfinite bool int long normal uniform exponential "
-        "rand_like randn_like ones_like full_like empty_like bernoulli fill", plain.elementwise,
+        "rand_like randn_like ones_like full_like empty_like bernoulli fill rpow", plain.elementwise,
     ),
     **_all("log log2 log10 rsqrt reciprocal", plain.of_positive),
     **_all("to type_as", plain.as_the_first),
@@ -71,9 +72,11 @@ FUNCTIONS: dict[str, Rule] = {
     "where": joins.where,
     "masked_fill": joins.masked_fill,
     "expand_as": joins.expand_as,
-    **_all("cat concat concatenate", joins.concatenate),
+    "broadcast_tensors": joins.broadcast,
+    **_all("cat concat concatenate hstack", joins.concatenate),
     "stack": joins.stack,
-    "index_select": pieces.select_by_list,
+    "index_select": pieces.index_select,
+    "gather": pieces.gather,
     **_all("view reshape unsafe_view", moves.reshape),
     **_all("view_as reshape_as", moves.reshape_as),
     "unflatten": moves.unflatten,
@@ -91,6 +94,7 @@ FUNCTIONS: dict[str, Rule] = {
     "pixel_unshuffle": moves.pixel_unshuffle,
     **_all("channel_shuffle native_channel_shuffle", moves.channel_shuffle),
     "unfold": moves.unfold,
+    "fold": moves.fold,
     "getitem": pieces.index,
     "setitem": pieces.write,
     "select": pieces.select,
@@ -151,12 +155,12 @@ class Operation(NamedTuple):
 
 @functools.cache
 def operation_of(function: Any) -> Operation:
-    """What is known of a function that the network's code calls."""
+    """What is known of a function that the network's code calls. Somebody's own may have the name of one of torch's."""
     name = str(getattr(function, "__name__", function))
     if name == "__get__":  # of an attribute of tensors
         name = function.__self__.__name__
     short = name.strip("_")
-    if not _is_torchs(function):  # somebody's own function may have the name of one of torch's
+    if not _is_torchs(function) or (short in _REORDERED and not _is_functional(function)):
         return Operation(name, is_torchs=False)
     if short in _SIZES:
         return Operation(short, asking=Asking.SIZES)
@@ -166,6 +170,16 @@ def operation_of(function: Any) -> Operation:
     return Operation(short, in_place=in_place, counting=short in _COUNTING)
 
 
+_REORDERED = frozenset(_words("batch_norm instance_norm embedding"))
+"""Functions that take their arguments in another order outside of `torch.nn.functional`."""
+
+
+def _is_functional(function: Any) -> bool:
+    return getattr(function, "__module__", None) == "torch.nn.functional"
+
+
 def _is_torchs(function: Any) -> bool:
     module = getattr(function, "__module__", None) or "torch"
-    return module == "torch" or module.startswith(("torch._C", "torch.nn", "torch.functional", "torch._tensor"))
+    return module == "torch" or module.startswith(
+        ("torch._C", "torch.nn", "torch.functional", "torch._tensor", "torch._ops.aten")
+    )

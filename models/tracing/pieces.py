@@ -162,7 +162,29 @@ def glu(call: Call) -> Value:
     return _with(value, dim, half)
 
 
-def select_by_list(call: Call) -> Value:
+def index_select(call: Call) -> Value:
+    """Places of a dimension without channels; of channels, all of them in another order."""
+    value, by = call.first[1], call.argument(2, "index")
+    dim = call.argument(1, "dim")
+    if value.axes[dim] is not None or dim == 1:
+        return _selected(call)
+    if isinstance(by, Tensor) and call.run.value(by).has_channels:
+        raise NotUnderstood("takes what a tensor says")
+    return value.remade(value.axes)
+
+
+def gather(call: Call) -> Value:
+    """Places of a dimension without channels, which another tensor says for each channel."""
+    (tensor, value), by = call.first, call.argument(2, "index")
+    dim = call.argument(1, "dim") % tensor.dim()
+    if value.axes[dim] is not None or call.run.value(by).axes[dim] is not None:
+        raise NotUnderstood("takes what a tensor says")
+    if any(one != other for d, (one, other) in enumerate(zip(tensor.shape, by.shape, strict=True)) if d != dim):
+        raise NotUnderstood("takes some of what lies there")
+    return join(call, [(call.output, value), (by, call.run.value(by))])._replace(zero=value.zero, source="")
+
+
+def _selected(call: Call) -> Value:
     """A gather along channels by a buffer that names each once: what it reads stays whole, what it passes on is free.
 
     Cutting a channel shortens the buffer. A network that is built from a config gets the buffer from its picks.

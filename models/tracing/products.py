@@ -13,6 +13,7 @@ from espalier.models.channels.labels import NotUnderstood
 from espalier.models.channels.value import Value
 from espalier.models.config import Role
 from espalier.models.tracing.call import Call
+from espalier.models.tracing.joins import join
 
 
 def convolution(call: Call) -> Value:
@@ -118,6 +119,14 @@ def matmul(call: Call) -> Value:
         raise NotUnderstood("multiplies activations with each other")
     call.run.multiplies()
     return Value((None,) * call.output.dim(), left.reason or right.reason)
+
+
+def added_to_product(call: Call) -> Value:
+    """A product with a matrix, and what is added to it."""
+    added = call.tensor
+    product = matmul(call._replace(args=call.args[1:]))
+    found = join(call, [(call.output, product), (added, call.run.value(added))])
+    return found._replace(zero=product.zero and call.is_zero(added, -1), source="")
 
 
 def _of_weights(call: Call, one: Tensor, other: Tensor, left: Value, right: Value) -> Value:

@@ -46,11 +46,12 @@ def _reduced(call: Call, dims: object, keep: bool, adds_nothing: bool) -> Value:
     return Value(tuple(axes), value.reason, value.zero and any(axis is not None for axis in axes))
 
 
-def within(call: Call) -> Value:
-    """What works along one dimension, without channels, and gives as much."""
+def within(call: Call) -> Value | list[Value]:
+    """What works along one dimension, without channels, and gives as much, or places of it."""
     value = call.first[1]
     names = {"flip": "dims", "roll": "dims"}
-    dims = call.argument(2 if call.name == "roll" else 1, names.get(call.name, "dim"))
+    sorts = call.name in ("sort", "topk")
+    dims = call.argument(2 if call.name in ("roll", "topk") else 1, names.get(call.name, "dim"), -1 if sorts else None)
     if call.name == "flip" and len(call.args) > 2:
         dims = call.args[1:]
     if dims is None:
@@ -59,5 +60,6 @@ def within(call: Call) -> Value:
     for dim in [dims] if isinstance(dims, int) else dims:
         call.without(axes[dim], "works along the channels")
         axes[dim] = None
-    stays = call.name in ("flip", "roll", "cumsum")
-    return value.remade(axes)._replace(zero=value.zero and stays)
+    stays = sorts or call.name in ("flip", "roll", "cumsum")
+    found = value.remade(axes)._replace(zero=value.zero and stays)
+    return [found, found._replace(zero=False)] if sorts else found

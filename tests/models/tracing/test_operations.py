@@ -280,6 +280,29 @@ def _others() -> Iterator[tuple[str, Forward, dict[str, Any]]]:
             "i": torch.arange(8),
         },
     )
+    for name in ("remainder", "fmod"):
+        yield name, lambda m, x, f=getattr(torch, name): m.b(f(m.a(x), 0.3)), {}
+    yield "rpow", lambda m, x: m.b(2 ** m.a(x)), {}
+    yield "hstack", lambda m, x: m.b(torch.hstack([m.a(x), m.c(x)])), {"c": conv(3, 8), **wide}
+    yield (
+        "broadcast_tensors",
+        lambda m, x: m.b(torch.mul(*torch.broadcast_tensors(m.a(x), m.a(x).mean((2, 3), keepdim=True)))),
+        {},
+    )
+    yield "gather", lambda m, x: m.b((y := m.a(x)).gather(2, y.argmax(2, keepdim=True).expand(-1, -1, 4, -1))), {}
+    yield "sort", lambda m, x: m.b(m.a(x).sort(2)[0]), {}
+    yield "topk", lambda m, x: m.b(m.a(x).flatten(2).topk(4)[0][..., None]), {}
+    yield "fold", lambda m, x: m.b(F.fold(F.unfold(m.a(x), 2), 8, 2)), {}
+    yield (
+        "addmm",
+        lambda m, x: m.b(torch.addmm(m.v, m.a(x).mean((2, 3)), m.w)),
+        {"w": nn.Parameter(torch.rand(8, 8)), **vector, **flat},
+    )
+    yield (
+        "baddbmm",
+        lambda m, x: m.b(m.a(x)) + torch.baddbmm(x[:, 0], x[:, 1], x[:, 2]).mean(),
+        {},
+    )
     yield "zeros", lambda m, x: m.b(torch.cat([y := m.a(x), torch.zeros(y.shape, dtype=x.dtype)], 1)), wide
     yield "ones", lambda m, x: m.b((y := m.a(x)) * torch.ones(1, y.size(1), 1, 1, dtype=x.dtype)), {}
     yield "full", lambda m, x: m.b((y := m.a(x)) * torch.full((1, y.size(1), 1, 1), 2.0, dtype=x.dtype)), {}
@@ -314,6 +337,19 @@ def test_a_function_leaves_channels_prunable_and_is_followed_exactly(
     assert any(part.tensor.startswith(("a.", "c.")) for group in coupling.groups for part in group.slices), (
         coupling.kept
     )
+
+
+def test_what_takes_its_arguments_in_another_order_than_the_function_of_that_name_is_not_understood() -> None:
+    def normed(m: Any, x: torch.Tensor) -> Any:
+        return m.b(
+            torch.batch_norm(m.a(x), m.n.weight, m.n.bias, m.n.running_mean, m.n.running_var, False, 0, 0, False)
+        )
+
+    assert kept(normed, n=nn.BatchNorm2d(8)).startswith("batch_norm is not understood")
+
+
+def test_functions_of_torchs_own_library_are_known_by_their_names() -> None:
+    assert found(lambda m, x: m.b(torch.ops.aten.relu(m.a(x)))).widths == {"a": 8}
 
 
 def test_every_function_on_the_list_has_an_example() -> None:
