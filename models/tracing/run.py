@@ -71,6 +71,9 @@ class Run(OnlyShapes):
     ) -> Any:
         options = kwargs or {}
         operation = operation_of(func)
+        if operation.asking is not None and str(sys._getframe(1).f_globals.get("__name__")).startswith(_BENEATH):
+            unseen = f"this goes where tracing cannot see, as into a scripted function or vmap{self.where()}"
+            self.labels.keep(self.value(args[0]).labels, unseen)
         if operation.asking is Asking.NOTHING:
             return func(*args, **options)
         if operation.asking is Asking.SIZES:
@@ -343,6 +346,10 @@ class Run(OnlyShapes):
             if not _is_a_librarys(frame) and not _is_ours(frame):
                 return _line(frame)
         return ""
+
+
+_BENEATH = ("torch._prims", "torch._refs", "torch._meta_registrations", "torch._functorch")
+"""Where torch works out what it was not asked for by a function that tracing is told of."""
 
 
 def _frames() -> Iterator[FrameType]:

@@ -204,6 +204,17 @@ def test_what_comes_from_nowhere_is_not_trusted() -> None:
     assert trace(net, PX).groups == ()
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*")
+def test_what_goes_where_tracing_cannot_see_stays_and_says_so() -> None:
+    for unseen in (torch.jit.script(gated), torch.vmap(gated)):
+        reason = dict(trace(Own(lambda m, x, f=unseen: m.b(f(m.a(x))), a=conv(3, 8), b=conv(8, 2)), PX).kept)["a"]
+        assert reason.startswith("this goes where tracing cannot see, as into a scripted function or vmap in ")
+
+
+def gated(x: Tensor) -> Tensor:
+    return x * torch.sigmoid(x)
+
+
 def test_what_a_network_keeps_of_a_pass_is_no_obstacle() -> None:
     def forward(m: Any, x: Tensor) -> Tensor:
         if getattr(m, "grid", None) is None or m.grid.shape[-1] != x.shape[-1]:
