@@ -117,13 +117,14 @@ def _parted(call: Call, labels: list[int], sizes: Sequence[int], written: Sequen
     if len(varying) > 1:  # what does already
         varying = [place for place in varying if labels == _spread(labels, sizes, place)]
     if len(varying) != 1:
-        raise NotUnderstood("has sizes that would not fit a cut network")
+        call.run.keep(labels, "has sizes that would not fit a cut network")
+        return [None] * len(sizes)
     at = varying[0]
     own = labels[: math.prod(sizes[at:]) : math.prod(sizes[at + 1 :])]
     if len(own) != len(labels):
         call.labels.merge(labels, _spread(labels, sizes, at))
     if plain(written[at]) != -1 and not call.says(written[at], own):
-        raise NotUnderstood("has sizes that would not fit a cut network")
+        call.run.keep(own, "has sizes that would not fit a cut network")
     return [own if place == at else None for place in range(len(sizes))]
 
 

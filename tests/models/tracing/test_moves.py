@@ -174,6 +174,15 @@ def test_channels_are_cut_in_blocks_where_code_makes_blocks_of_them() -> None:
     assert blocks.widths == {"a": 2}
 
 
+def test_a_shape_with_fixed_parts_of_a_table_leaves_the_rest_free() -> None:
+    def tabled(m: Any, x: Tensor) -> Any:
+        table = torch.sigmoid(m.t).view(4, -1, 1, 1)
+        return m.b(m.a(x) * table[0] + table[1])
+
+    (group,) = found(tabled, t=nn.Parameter(torch.rand(4, 8))).groups
+    assert {part.tensor for part in group.slices} == {"a.weight", "a.bias", "t", "b.weight"}
+
+
 def test_numbers_that_python_made_of_sizes_are_followed() -> None:
     """PyTorch's own lesson on pruning flattens like this."""
     flat = found(lambda m, x: m.b((y := m.a(x)).view(-1, int(y.nelement() / y.shape[0]))), b=nn.Linear(512, 2))
