@@ -206,9 +206,12 @@ def _made(arch: str, options: Mapping[str, JsonValue], classes: int, shape: Shap
 
     try:
         with torch.random.fork_rng(devices=[]):
-            with without_memory(is_drawn):
-                skeleton = make()
-            if undrawn_on_meta(skeleton):  # a constructor that makes a table where one of its layers is
+            try:
+                with without_memory(is_drawn):
+                    skeleton: nn.Module | None = make()
+            except (RuntimeError, NotImplementedError):  # a constructor that computes with its layers
+                skeleton = None
+            if skeleton is None or undrawn_on_meta(skeleton):  # or that makes a table where one of them is
                 skeleton = make()
                 replace(skeleton, {name: torch.empty_like(t, device="meta") for name, t in drawn(skeleton).items()})
             return skeleton

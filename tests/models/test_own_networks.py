@@ -256,10 +256,19 @@ class Masked(nn.Module):
         return logits(self, self.a(x) * self.mask)
 
 
-def test_a_constructor_may_ask_where_its_layers_are(register: Register) -> None:
-    config = register(Masked)
+class Measured(Masked):
+    """Runs its first layer to see what comes out of it, as timm's hybrids do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mask", torch.full(self.a(torch.zeros(1, 3, 8, 8)).shape[2:], 0.5), persistent=False)
+
+
+@pytest.mark.parametrize("net", [Masked, Measured])
+def test_a_constructor_may_ask_its_layers(net: type[Masked], register: Register) -> None:
+    config = register(net)
     assert config.widths == {"a": 8}
-    net = build(config, 1)
-    assert torch.equal(net.mask, torch.full((8, 8), 0.5))  # type: ignore[arg-type]
+    built = build(config, 1)
+    assert torch.equal(built.mask, torch.full((8, 8), 0.5))  # type: ignore[arg-type]
     assert all(tensor.is_meta for tensor in Network.of(config).module.parameters()), "what is drawn holds no memory"
     self_check(config, masks=3, double=True)
