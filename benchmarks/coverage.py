@@ -61,6 +61,8 @@ class Covered(NamedTuple):
     convolutions: float | None = None
     is_convolutional: bool = False
     """Whether most of its parameters are those of convolutions."""
+    attends: bool = False
+    """Whether it multiplies activations with each other, as in attention."""
     frozen: str = ""
     rebuilds: str = ""
     """Formats in which a cut network was exported and tried out."""
@@ -115,11 +117,12 @@ def cover_decoder(name: str) -> Covered:
     began = time.perf_counter()
     coupling = trace(net, (3, 224, 224))
     seconds = time.perf_counter() - began
+    params, macs = coupling.prunable()
     randomise(net.double(), torch.Generator().manual_seed(2))
     for seed in range(MASKS):
         prune(net, coupling, random_mask(coupling.groups, seed), check=True)
     return Covered(
-        SEGMENTATION + name, coupling.cost(coupling.widths), "", len(coupling.groups), *coupling.prunable(),
+        SEGMENTATION + name, coupling.cost(coupling.widths), "", len(coupling.groups), params, macs,
         *_convolutions(coupling), _reasons(coupling), "-", "", time.perf_counter() - started, seconds,
     )  # fmt: skip
 
@@ -146,12 +149,13 @@ def _published(name: str, cost: Cost) -> str:
     return {(True, True): "both", (True, False): "params", (False, True): "MACs"}.get((same[0], same[1]), "neither")
 
 
-def _convolutions(coupling: Coupling) -> tuple[float | None, bool]:
-    """The share of convolutions' parameters that can be pruned, and whether they are most of all."""
+def _convolutions(coupling: Coupling) -> tuple[float | None, bool, bool]:
+    """The share of convolutions' parameters that can be pruned, whether they are most of all, and whether activations
+    are multiplied with each other beside them."""
     weights = [tensor for tensor, shape in coupling.shapes.items() if len(shape) == 4 and tensor not in coupling.fixed]
     total = sum(math.prod(coupling.shapes[tensor]) for tensor in weights)
     is_most = 2 * total > coupling.cost(coupling.widths).params
-    return (1 - sum(map(coupling.kept_part, weights)) / total if total else None), is_most
+    return (1 - sum(map(coupling.kept_part, weights)) / total if total else None), is_most, coupling.activation_macs > 0
 
 
 def _reasons(coupling: Coupling) -> str:
@@ -217,6 +221,7 @@ def page(rows: list[Covered], package: Package = "torchvision") -> str:
     """The page of documentation."""
     traced = [row for row in rows if not row.refusal]
     convolutional = [row for row in traced if row.is_convolutional]
+    alone = [row for row in convolutional if not row.attends]
     seconds = [row.traced for row in traced] or [0.0]
     wrong = sum(row.refusal.startswith("WRONG") for row in rows)
 
@@ -228,9 +233,9 @@ def page(rows: list[Covered], package: Package = "torchvision") -> str:
     words = (
         f"{len(rows)} networks: {len(traced)} are traced, and {sum(row.groups > 0 for row in traced)} of these have "
         f"channels that can be pruned; {refused} are refused, of which {wrong} would be cut wrongly. At least 90 % of "
-        f"the parameters can be pruned in {share(traced)}, and in {share(convolutional)} of those whose parameters "
-        f"are mostly those of convolutions. Tracing took {median(seconds):.2f} s in the median, and "
-        f"{max(seconds):.1f} s at worst, on one thread."
+        f"the parameters can be pruned in {share(traced)}, in {share(convolutional)} of those whose parameters are "
+        f"mostly those of convolutions, and in {share(alone)} of these without attention. Tracing took "
+        f"{median(seconds):.2f} s in the median, and {max(seconds):.1f} s at worst, on one thread."
     )
     return f"{HEADS[package]}\n{words}\n\n{_table(rows).markdown()}\n"
 
