@@ -6,11 +6,12 @@ for that thread, and the threads wait for connections.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated, cast
 
 from anyio import from_thread
 from fastapi import Depends, Query, Request
+from fastapi.dependencies.models import Dependant
 from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
@@ -27,6 +28,20 @@ def get_service(request: Request) -> Service:
 
 
 ServiceDep = Annotated[Service, Depends(get_service)]
+
+
+def known_parameters(request: Request) -> None:
+    """Refuse parameters that a route does not have: a filter that is spelled wrong would filter nothing."""
+    known = [*_query_names(request.scope["route"].dependant)]
+    if unknown := [name[:100] for name in request.query_params if name not in known]:
+        there = f"there are: {', '.join(sorted(known))}" if known else "there are none here"
+        raise HTTPException(422, f"no query parameter {', '.join(map(repr, unknown))}; {there}")
+
+
+def _query_names(dependant: Dependant) -> Iterator[str]:
+    yield from (parameter.alias for parameter in dependant.query_params)
+    for inner in dependant.dependencies:
+        yield from _query_names(inner)
 
 
 def get_gone(request: Request) -> Callable[[], bool]:

@@ -137,10 +137,13 @@ def install(app: FastAPI) -> None:
 
 
 def _allowed(request: Request) -> str:
-    """The methods of all routes at a path; each route alone knows its own."""
-    routes = request.app.openapi()["paths"].items()
-    found = (methods for path, methods in routes if compile_path(path)[0].fullmatch(request.url.path))
-    return ", ".join(sorted({method.upper() for methods in found for method in methods}))
+    """The methods of all routes at a path; each route alone knows its own. A name that has a route is no id."""
+    routes, here = request.app.openapi()["paths"], request.url.path
+    found = [routes[here]] if here in routes else [
+        methods for path, methods in routes.items() if compile_path(path)[0].fullmatch(here)
+    ]  # fmt: skip
+    methods = {method.upper() for methods in found for method in methods}
+    return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
 
 
 def _message(error: dict[str, Any]) -> str:

@@ -11,8 +11,9 @@ from starlette.staticfiles import StaticFiles
 from espalier.app.server import errors, pages
 from espalier.app.server.auth import STATIC, RequireToken
 from espalier.app.server.browsers import GuardBrowsers
-from espalier.app.server.deps import BEARER
+from espalier.app.server.deps import BEARER, known_parameters
 from espalier.app.server.errors import FieldProblem, LimitBody, Problem, problems
+from espalier.app.server.head import AnswerHead
 from espalier.app.server.routes import catalog, health, jobs, results
 from espalier.app.service import Service
 from espalier.search.version import VERSION
@@ -31,8 +32,9 @@ def create_app(service: Service, hosts: Iterable[str] | None = None) -> FastAPI:
     )
     app.state.service = service
     errors.install(app)
+    needed = [Depends(BEARER), Depends(known_parameters)]
     for router in (jobs.router, results.router, catalog.router):
-        app.include_router(router, dependencies=[Depends(BEARER)], responses=problems(401, 413, 422, 500, 503))
+        app.include_router(router, dependencies=needed, responses=problems(401, 413, 422, 500, 503))
     app.include_router(health.router)
     app.include_router(pages.router)
     # Swagger UI's own files come from a package, so that the page works without the internet
@@ -40,6 +42,7 @@ def create_app(service: Service, hosts: Iterable[str] | None = None) -> FastAPI:
     app.add_middleware(LimitBody)
     app.add_middleware(RequireToken, token=service.token)
     app.add_middleware(GuardBrowsers, hosts=hosts)
+    app.add_middleware(AnswerHead)
     return app
 
 

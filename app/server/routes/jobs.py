@@ -16,6 +16,7 @@ from espalier.app.schemas import CandidateView, EventView, JobView, Page, PlanVi
 from espalier.app.server.body import DOCUMENTED, SpecDep
 from espalier.app.server.deps import Gone, Limit, Position, ServiceDep
 from espalier.app.server.errors import problems
+from espalier.app.server.links import OF_A_JOB, links
 from espalier.app.server.responses import candidate_view, event_data, event_view, job_view, page, plan_view
 from espalier.app.service import Service
 from espalier.search.spec import JobSpec
@@ -32,7 +33,8 @@ EVENT_BATCH = 500
 KEEPALIVE_SECONDS = 15.0
 
 
-REPEATED = {"model": JobView, "description": "the job this idempotency key made before"}
+LINKS = links("job_id", "id", *OF_A_JOB)
+REPEATED = {"model": JobView, "description": "the job this idempotency key made before"} | LINKS
 
 
 @router.post(
@@ -40,7 +42,7 @@ REPEATED = {"model": JobView, "description": "the job this idempotency key made 
     status_code=202,
     operation_id="submit_job",
     response_model=JobView,
-    responses={200: REPEATED, **problems(400, 409, 413, 422, 429)},
+    responses={202: LINKS, 200: REPEATED, **problems(400, 409, 413, 422, 429)},
     openapi_extra=DOCUMENTED,
 )
 def submit(
@@ -92,7 +94,7 @@ def plan(spec: SpecDep, service: ServiceDep, gone: Gone) -> Response:
     return Response(view.model_dump_json(), media_type="application/json")  # thousands of lines: not on the event loop
 
 
-@router.get("", operation_id="list_jobs", responses=problems(422))
+@router.get("", operation_id="list_jobs", responses={200: links("job_id", "items/0/id", *OF_A_JOB), **problems(422)})
 def listing(
     service: ServiceDep, position: Position = None, limit: Limit = 50, state: JobState | None = None
 ) -> Page[JobView]:

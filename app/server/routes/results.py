@@ -9,6 +9,7 @@ from fastapi import APIRouter, Header, Query, Response
 from espalier.app.schemas import ArchitectureView, FoundView, Page
 from espalier.app.server.deps import Gone, Limit, Position, ServiceDep
 from espalier.app.server.errors import problems
+from espalier.app.server.links import OF_AN_ARCHITECTURE, links
 from espalier.app.server.responses import architecture_view, found_view, page
 from espalier.app.service import Service
 from espalier.app.work.tasks import export_config, receipt_of
@@ -18,6 +19,7 @@ from espalier.search.answers.values import Answer, CostName, Pareto
 from espalier.search.answers.verdict import answer
 from espalier.search.candidates import Candidate
 from espalier.search.results import Result
+from espalier.search.version import VERSION
 from espalier.storage import architectures as found_architectures
 from espalier.storage import candidates, jobs
 
@@ -46,7 +48,11 @@ def _outcomes(service: Service, job_id: str) -> list[tuple[Candidate, Result]]:
         return candidates.outcomes(session, job_id)
 
 
-@router.get("/architectures", operation_id="list_architectures", responses=problems(422))
+@router.get(
+    "/architectures",
+    operation_id="list_architectures",
+    responses={200: links("architecture_id", "items/0/id", *OF_AN_ARCHITECTURE), **problems(422)},
+)
 def architectures(
     service: ServiceDep,
     arch: Text = None,
@@ -95,11 +101,14 @@ def export(
         kept = found_architectures.weights_of(session, found)
     config = found_architectures.config_of(row)
     weights = next(service.intact(kept), None)
-    file = service.examine(export_config, format, config, weights, bool(kept) and weights is None, gone=gone)
-    version = {"id": row.id, "format": format, "weights": weights and weights.name}
+    version = {"id": row.id, "format": format, "weights": weights and weights.name, "release": VERSION}
     etag = f'"{content_hash(version)}"'
+    held = {tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")}
+    if etag in held:  # only who was given the file knows it
+        return Response(status_code=304, headers={"ETag": etag})
+    file = service.examine(export_config, format, config, weights, bool(kept) and weights is None, gone=gone)
+    if "*" in held:
+        return Response(status_code=304, headers={"ETag": etag})
     name = f"{row.arch.replace('/', '-')}-{row.id[:8]}.{file.suffix}"
     headers = {"ETag": etag, "Content-Disposition": f'attachment; filename="{name}"'}
-    if if_none_match is not None and ({etag, "*"} & {tag.strip() for tag in if_none_match.split(",")}):
-        return Response(status_code=304, headers=headers)
     return Response(file.content, media_type=file.media_type, headers=headers)

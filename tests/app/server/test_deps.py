@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from espalier.app.server.deps import Limit, Position, ServiceDep, get_position
 from espalier.app.server.responses import cursor
-from tests.app.world import World
+from tests.app.world import World, problem
 
 
 def test_a_position_is_what_the_cursor_names() -> None:
@@ -36,6 +36,13 @@ def routes(world: World) -> TestClient:
         return [limit, position]
 
     return TestClient(app, raise_server_exceptions=False)
+
+
+def test_a_parameter_that_a_route_does_not_have_is_refused_with_those_it_has(world: World) -> None:
+    refused = problem(world.client.get("/v1/jobs", params={"stat": "queued"}), 422, "no query parameter 'stat'")
+    assert refused["detail"].endswith("there are: cursor, limit, state")
+    problem(world.client.get("/v1/jobs/x", params={"a": 1, "b": 2}), 422, "'a', 'b'; there are none here")
+    assert world.client.get("/v1/jobs", params={"state": "queued", "limit": 3}).status_code == 200
 
 
 def test_there_is_one_service(world: World) -> None:

@@ -1,0 +1,41 @@
+"""A fuzzer over the whole OpenAPI document, against a service that runs."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.app.server.test_processes import SPEC, TOKEN, Serve, finish, measured, serve
+
+__all__ = ["measured", "serve"]
+
+CHECKS = ("not_a_server_error", "content_type_conformance", "unsupported_method", "allow_header_conformance")
+EXAMPLES = 60
+"""For each operation and phase."""
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_no_request_is_answered_by_a_server_error(serve: Callable[..., Serve], tmp_path: Path) -> None:
+    """All phases: examples, coverage, fuzzing and chains of requests. What follows a job never ends, and is left out;
+    what is submitted is not trained, since a service whose queue is full answers that it is."""
+    service = serve()
+    finish(service.client, service.client.submit(SPEC).id)
+    found = subprocess.run(
+        [
+            str(Path(sys.executable).with_name("schemathesis")), "run", f"http://127.0.0.1:{service.port}/openapi.json",
+            "--header", f"Authorization: Bearer {TOKEN}", "--checks", ",".join(CHECKS), "--exclude-operation-id",
+            "follow_job", "--max-examples", str(EXAMPLES), "--seed", "0", "--no-color", "--generation-database", "none",
+            "--suppress-health-check", "all", "--request-timeout", "120", "--workers", "1",
+        ],
+        cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert found.returncode == 0, found.stdout[-8000:] + found.stderr[-2000:]
+    tried = re.search(r"(\d[\d,]*) generated", found.stdout)
+    assert tried is not None, found.stdout[-2000:]
+    assert int(tried[1].replace(",", "")) > 1000, "thousands of cases"
