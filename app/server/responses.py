@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from espalier.app.schemas import (
@@ -149,9 +149,9 @@ def found_view(found: Found) -> FoundView:
 
 
 def architecture_view(
-    row: ArchitectureRow, candidates: Sequence[CandidateRow], layers: Sequence[LayerCost]
+    row: ArchitectureRow, candidates: Sequence[CandidateRow], layers: Sequence[LayerCost], has: Callable[[str], bool]
 ) -> ArchitectureView:
-    """An architecture for its user."""
+    """An architecture for its user; `has` tells whether the store has an artifact."""
     trained = {c.key: c for c in candidates if c.result is not None}  # a candidate in two jobs is one measurement
     cells: dict[str | None, list[CandidateRow]] = {}
     for one in trained.values():
@@ -162,7 +162,7 @@ def architecture_view(
         cost=CostView(params=row.params, macs=row.macs),
         layers=tuple(layers),
         accuracy=tuple(_cell(rows) for rows in cells.values()),
-        results=tuple(_measured(one) for one in trained.values()),
+        results=tuple(_measured(one, has) for one in trained.values()),
     )
 
 
@@ -179,7 +179,7 @@ def _cell(rows: Sequence[CandidateRow]) -> CellView:
     )
 
 
-def _measured(row: CandidateRow) -> MeasuredView:
+def _measured(row: CandidateRow, has: Callable[[str], bool]) -> MeasuredView:
     result = result_of(row)
     assert result is not None
     return MeasuredView(
@@ -194,6 +194,6 @@ def _measured(row: CandidateRow) -> MeasuredView:
         seconds=result.seconds,
         curve=result.curve,
         ran=result.ran,
-        has_weights=result.weights is not None,
+        has_weights=result.weights is not None and has(result.weights),
         made_by=result.made_by,
     )

@@ -79,7 +79,8 @@ def architecture(architecture_id: str, service: ServiceDep) -> ArchitectureView:
     """One architecture: its config, what each layer costs, and what training it showed."""
     with service.database.session() as session:
         row, found = found_architectures.architecture(session, architecture_id)
-    return architecture_view(row, found, service.ask_once(receipt_of, found_architectures.config_of(row)))
+    layers = service.ask_once(receipt_of, found_architectures.config_of(row))
+    return architecture_view(row, found, layers, service.store.has)
 
 
 @router.get(

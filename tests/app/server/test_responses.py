@@ -113,7 +113,7 @@ def test_an_architecture_groups_its_trainings_by_arm(database: Database) -> None
     submit(database, [*seeds, other], wanted)
     submit(database, seeds, wanted[:2])
     with database.session() as session:
-        view = architecture_view(*architectures.architecture(session, config.id), layers=[])
+        view = architecture_view(*architectures.architecture(session, config.id), layers=[], has=bool)
     assert {(cell.arm.label, cell.accuracy.n) for cell in view.accuracy} == {
         ("uniform params=0.5", 2),
         ("uniform params=0.3", 1),
