@@ -194,6 +194,9 @@ class CatalogEntry(Frozen):
     options: dict[str, JsonValue] | None = Field(default=None, description="JSON schema of the options")
     recipes: dict[str, dict[str, JsonValue]] | None = Field(default=None, description="presets of a data set")
     role: str | None = Field(default=None, description="of an arm: parent, reference, automatic or baseline")
+    finds_widths: bool | None = Field(
+        default=None, description="of a method: whether it finds how many channels each group keeps, or is given it"
+    )
     metrics: tuple[Metric, ...] | None = Field(default=None, description="of a task, first what networks are chosen by")
 
 

@@ -61,13 +61,15 @@ class Derivation:
 
     def ranked(self, spec: MethodSpec, role: str, budget: Budget | Ratios) -> ChannelMask:
         """The channels that a method keeps of a parent, for a budget."""
-        coupling, scores = self.dense.coupling, self.scores(spec, role)
+        method, scores = methods.create(spec), self.scores(spec, role)
+        return method.select(self.parent(role), scores, self._widths(method, scores, budget))
+
+    def _widths(self, method: PruningMethod[Any], scores: Scores, budget: Budget | Ratios) -> dict[str, int]:
+        groups, coupling, keep = self.dense.groups, self.dense.coupling, self.minimum_keep
         if isinstance(budget, Ratios):
-            widths = allocate.by_ratios(coupling.groups, budget, self.minimum_keep)
-        else:
-            order = allocate.by_scores(coupling.groups, scores, self.minimum_keep)
-            widths = allocate.allocate(order, coupling, budget, self.minimum_keep)
-        return methods.create(spec).select(self.parent(role), scores, widths)
+            return allocate.by_ratios(groups, budget, keep)
+        order = allocate.by_scores(groups, scores, keep) if method.finds_widths else allocate.uniform(groups, keep)
+        return allocate.allocate(order, coupling, budget, keep)
 
     def inherited(self, spec: MethodSpec, role: str, mask: ChannelMask) -> Start:
         """A parent's weights in the channels that a mask keeps, repaired as the method knows how."""

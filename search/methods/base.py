@@ -39,6 +39,12 @@ class PruningMethod(ABC, Generic[OptionsT]):
     Options: ClassVar[type[Frozen]]
     """What can be set, with defaults: a closed pydantic model, published in the catalog."""
 
+    finds_widths: ClassVar[bool] = True
+    """Whether its scores of different groups can be compared, so that a budget finds how many channels each keeps
+    (automatic, as the papers say). If not, widths are given: by ratios, or the same share of every group."""
+    is_informed: ClassVar[bool] = True
+    """Whether its scores depend on the network."""
+
     def __init__(self, options: OptionsT) -> None:
         self.options = options
 

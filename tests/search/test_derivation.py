@@ -61,6 +61,18 @@ def test_the_minimum_keep_holds_everywhere() -> None:
         given.ranked(SLIMMING, "parent", Budget(metric="channels", keep=0.3))
 
 
+def test_a_method_that_is_given_its_widths_shares_a_budget_out_evenly() -> None:
+    given, found = derivation(CONFIG), {}
+    for name in ("l1_norm", "slimming"):
+        found[name] = given.ranked(MethodSpec(name=name), "parent", BUDGET)
+    even = allocate.allocate(allocate.uniform(given.dense.groups, 0.1), given.dense.coupling, BUDGET, 0.1)
+    assert found["l1_norm"].widths == even != found["slimming"].widths
+    ratios = Ratios(by="stage", ratios={"0": 0.5})
+    assert given.ranked(MethodSpec(name="l1_norm"), "parent", ratios).widths == allocate.by_ratios(
+        given.dense.groups, ratios, 0.1
+    )
+
+
 def test_the_draw_says_which_channels_of_a_stream_are_read() -> None:
     given = derivation(dense("preresnet20", 10, (1, 32, 32), {"width": 0.25}))
     rates = [1.0] * len(given.dense.groups)

@@ -84,6 +84,7 @@ def test_what_can_be_set_is_published(world: World) -> None:
         "parent", "reference", "automatic", "baseline",
     }  # fmt: skip
     assert entry("tasks", "classification")["metrics"][0]["name"] == "accuracy"
+    assert [entry("methods", name)["finds_widths"] for name in ("slimming", "l1_norm")] == [True, False]
 
 
 def test_every_list_is_there_and_described(world: World) -> None:

@@ -1,0 +1,33 @@
+"""What belongs to each channel of a group: the rows of its tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from espalier.models.config import ChannelGroup, Role, Slice
+from espalier.models.network import Network
+from espalier.search.scores import Scores
+
+
+def rows(tensor: Tensor, part: Slice, width: int) -> Tensor:
+    """What a tensor has of each channel, [width, elements]."""
+    return tensor.movedim(part.dim, 0)[part.start :][: width * part.repeat].reshape(width, -1)
+
+
+def with_role(group: ChannelGroup, role: Role) -> Iterator[Slice]:
+    """The slices of a group that are this to their layers."""
+    return (part for part in group.slices if part.role == role)
+
+
+def over_layers(network: Network, role: Role, score: Callable[[Tensor], Tensor]) -> Scores:
+    """Each channel's mean score over the tensors of its group that are this to their layers: `score` makes [width] of
+    [width, elements]. A residual stream has a filter for a channel in each layer that writes to it."""
+    found: dict[str, list[Tensor]] = {}
+    for group in network.groups:
+        for part in with_role(group, role):
+            tensor = network.module.get_parameter(part.tensor).detach().double()
+            found.setdefault(group.name, []).append(score(rows(tensor, part, group.width)))
+    return {name: torch.stack(scores).mean(0).cpu() for name, scores in found.items()}
