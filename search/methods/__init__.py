@@ -6,6 +6,7 @@ from typing import Any
 
 from espalier.search.methods.base import PruningMethod
 from espalier.search.methods.l1_norm import L1Norm
+from espalier.search.methods.random_scores import RandomScores
 from espalier.search.methods.slimming import Slimming
 from espalier.search.options import chosen
 from espalier.search.spec import MethodSpec
@@ -13,6 +14,7 @@ from espalier.search.spec import MethodSpec
 METHODS: dict[str, type[PruningMethod[Any]]] = {
     "slimming": Slimming,
     "l1_norm": L1Norm,
+    "random_scores": RandomScores,
 }
 
 
