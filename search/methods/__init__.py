@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from espalier.search.methods.base import PruningMethod
+from espalier.search.methods.batch_norm_scale import BatchNormScale
 from espalier.search.methods.l1_norm import L1Norm
 from espalier.search.methods.random_scores import RandomScores
 from espalier.search.methods.slimming import Slimming
@@ -13,6 +14,7 @@ from espalier.search.spec import MethodSpec
 
 METHODS: dict[str, type[PruningMethod[Any]]] = {
     "slimming": Slimming,
+    "batch_norm_scale": BatchNormScale,
     "l1_norm": L1Norm,
     "random_scores": RandomScores,
 }

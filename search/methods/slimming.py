@@ -44,14 +44,7 @@ class Slimming(PruningMethod[SlimmingOptions]):
 
     def ranked(self, network: Network) -> Sequence[ChannelGroup]:
         """Those that pass a batch norm."""
-        scales = _scales(network)
-        found = [group for group in network.groups if any(True for _ in _passed(network, group, scales))]
-        if network.groups and not found:
-            raise SpecError(
-                f"slimming ranks channels by batch-norm scales, and none of the {len(network.groups)} groups passes a "
-                "batch norm; use an architecture with batch norms"
-            )
-        return found
+        return passing_norms(network, "slimming")
 
     @torch.no_grad()
     def prepare(self, network: Network) -> None:
@@ -66,10 +59,7 @@ class Slimming(PruningMethod[SlimmingOptions]):
     @torch.no_grad()
     def score(self, parent: Parent) -> Scores:
         """Mean |gamma| over the batch norms a channel passes."""
-        network = parent.network
-        scales = {name: gamma.detach().double().abs() for name, gamma in _scales(network).items()}
-        passed = {group.name: [*_passed(network, group, scales)] for group in network.groups}
-        return {name: torch.stack(found).mean(0).cpu() for name, found in passed.items() if found}
+        return scale_scores(parent.network)
 
 
 class _Penalty(Regularizer):
@@ -84,6 +74,25 @@ class _Penalty(Regularizer):
         used = [gamma for gamma in self.gammas if gamma.grad is not None]
         gradients = [gamma.grad for gamma in used if gamma.grad is not None]
         torch._foreach_add_(gradients, torch._foreach_sign(used), alpha=self.weight)
+
+
+def passing_norms(network: Network, method: str) -> Sequence[ChannelGroup]:
+    """The groups whose channels pass a batch norm. Raises SpecError, for the method of this name, if none does."""
+    scales = _scales(network)
+    found = [group for group in network.groups if any(True for _ in _passed(network, group, scales))]
+    if network.groups and not found:
+        raise SpecError(
+            f"{method} ranks channels by batch-norm scales, and none of the {len(network.groups)} groups passes a "
+            "batch norm; use an architecture with batch norms"
+        )
+    return found
+
+
+def scale_scores(network: Network) -> Scores:
+    """Mean |gamma| over the batch norms that each channel passes."""
+    scales = {name: gamma.detach().double().abs() for name, gamma in _scales(network).items()}
+    passed = {group.name: [*_passed(network, group, scales)] for group in network.groups}
+    return {name: torch.stack(found).mean(0).cpu() for name, found in passed.items() if found}
 
 
 def _passed(network: Network, group: ChannelGroup, scales: Mapping[str, Tensor]) -> Iterator[Tensor]:
