@@ -6,6 +6,7 @@ from typing import Any
 
 from espalier.search.methods.base import PruningMethod
 from espalier.search.methods.batch_norm_scale import BatchNormScale
+from espalier.search.methods.geometric_median import GeometricMedian
 from espalier.search.methods.l1_norm import L1Norm
 from espalier.search.methods.random_scores import RandomScores
 from espalier.search.methods.slimming import Slimming
@@ -16,6 +17,7 @@ METHODS: dict[str, type[PruningMethod[Any]]] = {
     "slimming": Slimming,
     "batch_norm_scale": BatchNormScale,
     "l1_norm": L1Norm,
+    "geometric_median": GeometricMedian,
     "random_scores": RandomScores,
 }
 
