@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from espalier.models.config import Cost
 from espalier.search.candidates import Candidate
-from espalier.search.planners.base import Question
+from espalier.search.question import Question
 
 
 class PlanEstimate(NamedTuple):

@@ -19,7 +19,8 @@ from espalier.search.errors import SpecError, UnknownName
 from espalier.search.estimate import PlanEstimate
 from espalier.search.evaluate import dense_config
 from espalier.search.options import plain
-from espalier.search.planners import PLANNERS, Question
+from espalier.search.planners import PLANNERS
+from espalier.search.question import Question
 from espalier.search.results import Execution
 from espalier.search.schedule import matched
 from espalier.search.spec import Budget, JobSpec, Ratios
@@ -90,7 +91,9 @@ def _question(spec: JobSpec, whole: ChannelConfig, data: Data) -> Question:
         meant = spec.model_copy(update=plainly)
     except ValidationError as error:  # options that look different may mean the same
         raise SpecError("; ".join(e["msg"] for e in error.errors())) from error
-    return Question(spec=meant, recipe=recipe_of(spec), data=data.fingerprint)
+    kinds = {method.name: methods.METHODS[method.name] for method in meant.methods}
+    plain_parents = tuple(sorted(name for name, kind in kinds.items() if not kind.has_own_parent()))
+    return Question(spec=meant, recipe=recipe_of(spec), data=data.fingerprint, plain=plain_parents)
 
 
 def _check_one_image(network: Network) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from espalier.models.document import content_hash
 from espalier.search.candidates import Candidate
 from espalier.search.events import StateEvent
-from espalier.search.planners import Question
+from espalier.search.question import Question
 from espalier.search.results import Execution
 from espalier.search.spec import JobSpec
 from espalier.search.states import FINISHED, JobState

@@ -22,7 +22,8 @@ from espalier.search import planners
 from espalier.search.candidates import Candidate, blocked, is_undecidable, ready
 from espalier.search.datasets import DataPaths
 from espalier.search.events import EpochEvent, PreparingEvent, SilentEvent
-from espalier.search.planners import Planner, Question
+from espalier.search.planners import Planner
+from espalier.search.question import Question
 from espalier.search.results import WEIGHTS, Evaluated, Execution, Failure, Outcome, Reported, Result
 from espalier.search.spec import JobSpec
 from espalier.search.version import VERSION

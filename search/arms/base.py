@@ -8,8 +8,9 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from espalier.models.document import Frozen
+from espalier.search.question import Question
 from espalier.search.recipe import Recipe
-from espalier.search.spec import Budget, JobSpec, Ratios
+from espalier.search.spec import Budget, Ratios
 
 if TYPE_CHECKING:
     from espalier.search.derivation import Derivation, Start
@@ -40,7 +41,7 @@ class Origin(Frozen):
 
     @classmethod
     @abstractmethod
-    def plan(cls, spec: JobSpec) -> Iterator[Planned]:
+    def plan(cls, question: Question) -> Iterator[Planned]:
         """The candidates of this kind that a job asks for."""
 
     @abstractmethod
@@ -55,9 +56,9 @@ class Baseline(Origin):
     budget: Budget | Ratios
 
     @classmethod
-    def plan(cls, spec: JobSpec) -> Iterator[Planned]:
+    def plan(cls, question: Question) -> Iterator[Planned]:
         """Every budget, for every seed."""
-        kind = cls.model_fields["kind"].default
+        spec, kind = question.spec, cls.model_fields["kind"].default
         for seed, budget in product(spec.seeds, spec.budgets if kind in spec.baselines else ()):
             yield Planned(cls(kind=kind, budget=budget), seed)
 

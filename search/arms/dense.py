@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from espalier.search.arms.base import Origin, Planned, Role
-from espalier.search.spec import JobSpec
+from espalier.search.question import Question
 
 if TYPE_CHECKING:
     from espalier.search.derivation import Derivation, Start
@@ -19,9 +19,9 @@ class Dense(Origin):
     role: ClassVar[Role] = "reference"
 
     @classmethod
-    def plan(cls, spec: JobSpec) -> Iterator[Planned]:
+    def plan(cls, question: Question) -> Iterator[Planned]:
         """One for each seed."""
-        for seed in spec.seeds:
+        for seed in question.spec.seeds:
             yield Planned(cls(), seed)
 
     def derive(self, given: Derivation) -> Start:

@@ -7,9 +7,10 @@ from itertools import product
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from espalier.search.arms.base import Origin, Planned, Role
-from espalier.search.arms.sparse import Sparse
+from espalier.search.arms.sparse import parent_of
+from espalier.search.question import Question
 from espalier.search.recipe import Recipe, fine_tuning
-from espalier.search.spec import Budget, Init, JobSpec, MethodSpec, Ratios
+from espalier.search.spec import Budget, Init, MethodSpec, Ratios
 
 if TYPE_CHECKING:
     from espalier.search.derivation import Derivation, Start
@@ -34,10 +35,11 @@ class Pruned(Origin):
         return recipe if self.init == "scratch" else fine_tuning(recipe)
 
     @classmethod
-    def plan(cls, spec: JobSpec) -> Iterator[Planned]:
+    def plan(cls, question: Question) -> Iterator[Planned]:
         """Every method at every budget, with every start, for every seed; all seeds have one parent."""
+        spec = question.spec
         for seed, budget, method, init in product(spec.seeds, spec.budgets, spec.methods, spec.inits):
-            parent = Planned(Sparse(method=method), spec.seeds[0])
+            parent = parent_of(method, question)
             yield Planned(cls(method=method, budget=budget, init=init), seed, {"parent": parent})
 
     def derive(self, given: Derivation) -> Start:

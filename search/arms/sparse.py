@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from espalier.search.arms.base import Origin, Planned, Role
-from espalier.search.spec import JobSpec, MethodSpec
+from espalier.search.arms.dense import Dense
+from espalier.search.question import Question
+from espalier.search.spec import MethodSpec
 
 if TYPE_CHECKING:
     from espalier.search.derivation import Derivation, Start
@@ -25,11 +27,18 @@ class Sparse(Origin):
         return f"{self.method} parent"
 
     @classmethod
-    def plan(cls, spec: JobSpec) -> Iterator[Planned]:
-        """One for each method, trained with the first seed."""
-        for method in spec.methods:
-            yield Planned(cls(method=method), spec.seeds[0])
+    def plan(cls, question: Question) -> Iterator[Planned]:
+        """One for each method that asks for anything, trained with the first seed."""
+        for method in question.spec.methods:
+            if question.has_own_parent(method):
+                yield parent_of(method, question)
 
     def derive(self, given: Derivation) -> Start:
         """Fresh weights, as the method wants them."""
         return given.sparse(self.method)
+
+
+def parent_of(method: MethodSpec, question: Question) -> Planned:
+    """What a method prunes: one network for all seeds of a job, and the dense one where it is trained no other way."""
+    origin = Sparse(method=method) if question.has_own_parent(method) else Dense()
+    return Planned(origin, question.spec.seeds[0])

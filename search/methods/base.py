@@ -48,6 +48,11 @@ class PruningMethod(ABC, Generic[OptionsT]):
     def __init__(self, options: OptionsT) -> None:
         self.options = options
 
+    @classmethod
+    def has_own_parent(cls) -> bool:
+        """Whether its parent is trained in another way than the dense network."""
+        return cls.prepare is not PruningMethod.prepare or cls.regularizer is not PruningMethod.regularizer
+
     def ranked(self, network: Network) -> Sequence[ChannelGroup]:
         """The groups that `score` will name, of a network that may lie on the meta device.
 

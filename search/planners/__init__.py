@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from espalier.search.options import chosen
-from espalier.search.planners.base import Planner, Question
+from espalier.search.planners.base import Planner
 from espalier.search.planners.fixed import Fixed
+from espalier.search.question import Question
 
 PLANNERS: dict[str, type[Planner[Any]]] = {
     "fixed": Fixed,
@@ -19,4 +20,4 @@ def create(question: Question) -> Planner[Any]:
     return kind(question, options)
 
 
-__all__ = ["PLANNERS", "Planner", "Question", "create"]
+__all__ = ["PLANNERS", "Planner", "create"]

@@ -6,22 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Generic, TypeVar
 
-from espalier.models.document import Document, Frozen
+from espalier.models.document import Frozen
 from espalier.search.arms.base import Planned
 from espalier.search.candidates import Candidate
-from espalier.search.recipe import Recipe
+from espalier.search.question import Question
 from espalier.search.results import Outcome
-from espalier.search.spec import JobSpec
-
-
-class Question(Document):
-    """What a job asks, in full: all that its candidates follow from. Stored with the job."""
-
-    schema_version: int = 1
-    spec: JobSpec
-    recipe: Recipe
-    data: str
-
 
 OptionsT = TypeVar("OptionsT", bound=Frozen)
 

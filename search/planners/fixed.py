@@ -23,7 +23,7 @@ class Fixed(Planner[NoOptions]):
     def next(self, done: Mapping[str, Outcome]) -> Sequence[Candidate]:  # noqa: ARG002  (the plan is what it is)
         """The whole plan. Raises SpecError if it is too large."""
         spec = self.question.spec
-        wanted = chain.from_iterable(origin.plan(spec) for origin in ARMS.values())
+        wanted = chain.from_iterable(origin.plan(self.question) for origin in ARMS.values())
         planned = list(islice(wanted, MOST_CANDIDATES + 1))
         if len(planned) > MOST_CANDIDATES:
             raise SpecError(f"more than {MOST_CANDIDATES:,} candidates, the most a job may have: split it")

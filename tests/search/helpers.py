@@ -8,7 +8,8 @@ from typing import Any
 from espalier.models.config import ChannelConfig, Cost
 from espalier.search.arms import ARMS
 from espalier.search.candidates import Candidate
-from espalier.search.planners import Question, create
+from espalier.search.planners import create
+from espalier.search.question import Question
 from espalier.search.recipe import Recipe
 from espalier.search.results import Execution, MadeBy, Ran, Result
 from espalier.search.spec import Budget, JobSpec, MethodSpec, Target

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
-from espalier.search.planners import Question
+from espalier.search.question import Question
 from espalier.search.results import Execution
 from espalier.search.states import FINISHED, JobState
 from espalier.storage import events, jobs

@@ -53,6 +53,6 @@ class Twice(Planner[NoOptions]):
 
     def next(self, done: Mapping[str, Outcome]) -> Sequence[Candidate]:
         spec = self.question.spec
-        pruned = list(Pruned.plan(spec))
+        pruned = list(Pruned.plan(self.question))
         at_once = [one for one in pruned if done or one.origin.method != spec.methods[0]]
-        return self.candidates([*Sparse.plan(spec), *Uniform.plan(spec), *at_once])
+        return self.candidates([*Sparse.plan(self.question), *Uniform.plan(self.question), *at_once])

@@ -15,7 +15,7 @@ from espalier.search.arms.base import Origin, Planned, Role
 from espalier.search.candidates import Candidate
 from espalier.search.recipe import Recipe
 from espalier.search.spec import Budget, JobSpec, Ratios
-from tests.search.helpers import RECIPE, TARGET, derivation
+from tests.search.helpers import RECIPE, TARGET, derivation, question
 
 CONFIG = dense("resnet20", 10, (1, 32, 32), {"width": 0.25})
 KEEPS = (0.3, 0.6)
@@ -38,7 +38,7 @@ kinds = pytest.mark.parametrize("kind", ARMS)
 
 def of_kind(kind: str, seed: int | None = None) -> list[Planned]:
     """What a job that asks for everything asks of this kind."""
-    return [one for one in ARMS[kind].plan(SPEC) if seed is None or one.seed == seed]
+    return [one for one in ARMS[kind].plan(question(SPEC)) if seed is None or one.seed == seed]
 
 
 def candidate(planned: Planned, **changes: Any) -> Candidate:
@@ -67,7 +67,7 @@ def test_a_plan_is_the_same_every_time_and_wants_nothing_twice(kind: str) -> Non
 @kinds
 def test_a_job_that_does_not_ask_for_it_has_none(kind: str) -> None:
     bare = SPEC.model_copy(update={"methods": (), "baselines": (), "budgets": ()})
-    assert [*ARMS[kind].plan(bare)] == [] or ARMS[kind].role == "reference"
+    assert [*ARMS[kind].plan(question(bare))] == [] or ARMS[kind].role == "reference"
 
 
 @kinds

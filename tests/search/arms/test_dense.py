@@ -7,14 +7,17 @@ import torch
 from espalier.models.network import build, dense
 from espalier.search.arms.dense import Dense
 from espalier.search.spec import JobSpec
-from tests.search.helpers import TARGET, derivation
+from tests.search.helpers import TARGET, derivation, question
 
 CONFIG = dense("vgg11", 10, (1, 32, 32), {"width": 0.1})
 
 
 def test_there_is_one_for_each_seed_whatever_else_is_asked_for() -> None:
     spec = JobSpec(target=TARGET, methods=(), baselines=(), budgets=(), seeds=(5, 2))
-    assert [(one.origin, one.seed, dict(one.needs)) for one in Dense.plan(spec)] == [(Dense(), 5, {}), (Dense(), 2, {})]
+    assert [(one.origin, one.seed, dict(one.needs)) for one in Dense.plan(question(spec))] == [
+        (Dense(), 5, {}),
+        (Dense(), 2, {}),
+    ]
 
 
 def test_it_starts_from_the_weights_of_its_seed() -> None:

@@ -14,7 +14,7 @@ from espalier.search.errors import SpecError
 from espalier.search.recipe import Recipe, fine_tuning
 from espalier.search.scores import top
 from espalier.search.spec import Budget, JobSpec, MethodSpec, Ratios
-from tests.search.helpers import SLIMMING, TARGET, derivation
+from tests.search.helpers import SLIMMING, TARGET, derivation, question
 
 CONFIG = dense("vgg11", 10, (1, 32, 32), {"width": 0.1})
 BUDGET = Budget(metric="params", keep=0.3)
@@ -26,7 +26,7 @@ def test_every_method_budget_start_and_seed_is_one_and_reads_its_methods_parent(
     spec = JobSpec(
         target=TARGET, methods=(SLIMMING, STRONG), budgets=budgets, inits=("scratch", "inherited"), seeds=(5, 2)
     )
-    planned = [*Pruned.plan(spec)]
+    planned = [*Pruned.plan(question(spec))]
     assert len(planned) == 2 * 2 * 2 * 2
     for one in planned:
         (parent,) = one.needs.values()

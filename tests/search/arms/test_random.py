@@ -5,7 +5,7 @@ from __future__ import annotations
 from espalier.models.network import dense
 from espalier.search.arms.random import Random
 from espalier.search.spec import Budget, JobSpec
-from tests.search.helpers import TARGET, derivation
+from tests.search.helpers import TARGET, derivation, question
 
 CONFIG = dense("vgg11", 10, (1, 32, 32), {"width": 0.25})
 BUDGET = Budget(metric="params", keep=0.3)
@@ -18,11 +18,11 @@ def widths(seed: int) -> dict[str, int]:
 
 def test_there_is_one_for_each_budget_and_seed_where_it_is_asked_for() -> None:
     spec = JobSpec(target=TARGET, budgets=(BUDGET,), baselines=("random",), seeds=(5, 2))
-    assert [(one.origin, one.seed) for one in Random.plan(spec)] == [
+    assert [(one.origin, one.seed) for one in Random.plan(question(spec))] == [
         (Random(budget=BUDGET), 5),
         (Random(budget=BUDGET), 2),
     ]
-    assert [*Random.plan(spec.model_copy(update={"baselines": ("uniform",)}))] == []
+    assert [*Random.plan(question(spec.model_copy(update={"baselines": ("uniform",)})))] == []
 
 
 def test_the_seed_is_the_draw() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from espalier.models.network import dense
 from espalier.search.arms.uniform import Uniform
 from espalier.search.spec import Budget, JobSpec
-from tests.search.helpers import TARGET, derivation
+from tests.search.helpers import TARGET, derivation, question
 
 CONFIG = dense("vgg11", 10, (1, 32, 32), {"width": 0.25})
 BUDGET = Budget(metric="params", keep=0.3)
@@ -13,10 +13,10 @@ BUDGET = Budget(metric="params", keep=0.3)
 
 def test_there_is_one_for_each_budget_and_seed_where_it_is_asked_for() -> None:
     spec = JobSpec(target=TARGET, budgets=(BUDGET,), baselines=("uniform",), seeds=(5, 2))
-    assert [(one.origin, one.seed, dict(one.needs)) for one in Uniform.plan(spec)] == [
+    assert [(one.origin, one.seed, dict(one.needs)) for one in Uniform.plan(question(spec))] == [
         (Uniform(budget=BUDGET), 5, {}), (Uniform(budget=BUDGET), 2, {}),
     ]  # fmt: skip
-    assert [*Uniform.plan(spec.model_copy(update={"baselines": ("random",)}))] == []
+    assert [*Uniform.plan(question(spec.model_copy(update={"baselines": ("random",)})))] == []
 
 
 def test_every_group_keeps_one_share_for_every_seed() -> None:

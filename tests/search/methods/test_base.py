@@ -148,6 +148,11 @@ def test_a_method_need_write_no_more_than_its_scores() -> None:
     assert all(torch.equal(before[key], value) for key, value in network.module.state_dict().items())
 
 
+def test_a_method_that_asks_nothing_of_training_prunes_the_dense_network() -> None:
+    assert {name for name, kind in METHODS.items() if kind.has_own_parent()} == {"slimming"}
+    assert not Bare.has_own_parent()
+
+
 @names
 def test_options_are_closed_and_survive_json(name: str) -> None:
     options = METHODS[name].Options()

@@ -10,7 +10,8 @@ from espalier.search.arms import BASELINES
 from espalier.search.candidates import Candidate
 from espalier.search.datasets import recipe_of
 from espalier.search.errors import SpecError, UnknownName
-from espalier.search.planners import PLANNERS, Question, create
+from espalier.search.planners import PLANNERS, create
+from espalier.search.question import Question
 from espalier.search.results import Failure, Outcome
 from espalier.search.spec import JobSpec, PlannerSpec
 from tests.search.helpers import question, result
