@@ -9,8 +9,8 @@ from espalier.models.config import ChannelMask
 from espalier.models.network import Network, thinned
 from espalier.search import allocate, methods
 from espalier.search.methods.base import Parent, PruningMethod
-from espalier.search.scores import Scores, drawn
-from espalier.search.spec import Budget, MethodSpec, Ratios
+from espalier.search.scores import Scores, controlled, drawn
+from espalier.search.spec import Budget, MethodSpec, Ranking, Ratios
 
 
 class Start(NamedTuple):
@@ -59,9 +59,12 @@ class Derivation:
         cost = allocate.as_cost(budget, coupling, self.minimum_keep)
         return self.fresh(drawn(groups, allocate.allocate(order, coupling, cost, self.minimum_keep), draw))
 
-    def ranked(self, spec: MethodSpec, role: str, budget: Budget | Ratios) -> ChannelMask:
-        """The channels that a method keeps of a parent, for a budget."""
-        method, scores = methods.create(spec), self.scores(spec, role)
+    def ranked(
+        self, spec: MethodSpec, role: str, budget: Budget | Ratios, control: Ranking | None = None
+    ) -> ChannelMask:
+        """The channels that a method keeps of a parent, for a budget; by its own ranking, or what a control makes of
+        it."""
+        method, scores = methods.create(spec), controlled(self.scores(spec, role), control, self.seed)
         return method.select(self.parent(role), scores, self._widths(method, scores, budget))
 
     def _widths(self, method: PruningMethod[Any], scores: Scores, budget: Budget | Ratios) -> dict[str, int]:

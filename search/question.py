@@ -6,7 +6,7 @@ from pydantic import Field
 
 from espalier.models.document import Document
 from espalier.search.recipe import Name, Recipe
-from espalier.search.spec import JobSpec, MethodSpec
+from espalier.search.spec import Budget, JobSpec, MethodSpec, Ratios
 
 
 class Question(Document):
@@ -19,6 +19,12 @@ class Question(Document):
     plain: tuple[Name, ...] = Field(
         default=(), description="methods whose parent is trained like any network: the dense one is theirs, too"
     )
+
+    given: tuple[Name, ...] = Field(default=(), description="methods that are given their widths")
+
+    def finds_widths(self, method: MethodSpec, budget: Budget | Ratios) -> bool:
+        """Whether a method's ranking decides how many channels each group keeps, and not which alone."""
+        return isinstance(budget, Budget) and method.name not in self.given
 
     def has_own_parent(self, method: MethodSpec) -> bool:
         """Whether a method wants a parent that is trained its own way."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from espalier.models.config import ChannelGroup, ChannelMask
 from espalier.models.document import content_hash
-from espalier.search.spec import MethodSpec
+from espalier.search.spec import MethodSpec, Ranking
 from espalier.search.version import VERSION
 
 Scores = Mapping[str, Tensor]
@@ -45,6 +45,20 @@ def drawn(groups: Sequence[ChannelGroup], widths: Mapping[str, int], draw: int) 
     """
     generator = torch.Generator().manual_seed(draw)
     return top(groups, {group.name: torch.rand(group.width, generator=generator) for group in groups}, widths)
+
+
+def controlled(scores: Scores, control: Ranking | None, draw: int) -> Scores:
+    """What a control makes of scores: the same numbers, on other channels. `draw` says which, where they are dealt."""
+    if control == "reverse":
+        return {name: -values for name, values in scores.items()}
+    if control not in ("shuffled", "shuffled_across"):
+        return scores
+    generator = torch.Generator().manual_seed(draw)
+    if control == "shuffled":
+        return {name: values[torch.randperm(len(values), generator=generator)] for name, values in scores.items()}
+    everything = torch.cat([*scores.values()]) if scores else torch.empty(0)
+    dealt = everything[torch.randperm(len(everything), generator=generator)]
+    return dict(zip(scores, dealt.split([len(values) for values in scores.values()]), strict=True))
 
 
 def remembered(cache: Path, method: MethodSpec, parent: Path, compute: Callable[[], Scores]) -> Scores:

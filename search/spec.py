@@ -13,6 +13,9 @@ from espalier.search.upgrades import spec_from_version_1, uses_version_1
 
 CostMetric = Literal["params", "macs", "channels"]
 Init = Literal["scratch", "inherited"]
+Ranking = Literal["reverse", "no_penalty", "shuffled", "shuffled_across"]
+"""A control's: the least important stay; scores of a parent that was trained without the method's penalty; scores dealt
+out at random within each group, or across all groups."""
 Share = Annotated[float, Field(strict=True, gt=0, le=1)]
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**31)]
 
@@ -121,6 +124,9 @@ class JobSpec(Document):
         default=tuple(Budget(metric="params", keep=keep) for keep in (0.5, 0.25, 0.1)), max_length=64
     )
     baselines: tuple[Name, ...] = Field(default=("uniform",), max_length=16)
+    controls: tuple[Ranking, ...] = Field(
+        default=(), max_length=4, description="rankings that every method is held against besides its own"
+    )
     inits: tuple[Init, ...] = Field(default=("scratch",), min_length=1, max_length=2)
     seeds: tuple[Seed, ...] = Field(default=(0, 1, 2), min_length=1, max_length=64)
     recipe: RecipeSpec = Field(default_factory=RecipeSpec)
@@ -135,7 +141,7 @@ class JobSpec(Document):
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
-        for field in ("budgets", "baselines", "inits", "seeds", "methods"):
+        for field in ("budgets", "baselines", "controls", "inits", "seeds", "methods"):
             values = getattr(self, field)
             if any(value in values[:i] for i, value in enumerate(values)):
                 raise ValueError(f"{field} names the same thing twice; each is one arm of the comparison")

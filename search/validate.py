@@ -13,6 +13,7 @@ from espalier.models.network import Network
 from espalier.models.self_check import self_check
 from espalier.search import allocate, methods, planners, tasks
 from espalier.search.arms import BASELINES
+from espalier.search.arms.control import Control
 from espalier.search.candidates import Candidate
 from espalier.search.datasets import Data, DataPaths, load, recipe_of
 from espalier.search.errors import SpecError, UnknownName
@@ -92,8 +93,25 @@ def _question(spec: JobSpec, whole: ChannelConfig, data: Data) -> Question:
     except ValidationError as error:  # options that look different may mean the same
         raise SpecError("; ".join(e["msg"] for e in error.errors())) from error
     kinds = {method.name: methods.METHODS[method.name] for method in meant.methods}
-    plain_parents = tuple(sorted(name for name, kind in kinds.items() if not kind.has_own_parent()))
-    return Question(spec=meant, recipe=recipe_of(spec), data=data.fingerprint, plain=plain_parents)
+    question = Question(
+        spec=meant,
+        recipe=recipe_of(spec),
+        data=data.fingerprint,
+        plain=tuple(sorted(name for name, kind in kinds.items() if not kind.has_own_parent())),
+        given=tuple(sorted(name for name, kind in kinds.items() if not kind.finds_widths)),
+    )
+    _check_controls(question)
+    return question
+
+
+def _check_controls(question: Question) -> None:
+    planned = {one.origin.ranking for one in Control.plan(question)}
+    if idle := [control for control in question.spec.controls if control not in planned]:
+        raise SpecError(
+            f"controls {', '.join(idle)} would change nothing here: from scratch only widths matter, which shuffled "
+            "leaves, and so do all where widths are given (inits 'inherited' helps); no_penalty is for methods that "
+            "train their parent in a way of their own"
+        )
 
 
 def _check_one_image(network: Network) -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from espalier.search.answers.values import Efficiency, Group, Outcomes, by_arm, with_role
+from espalier.search.answers.values import Efficiency, Group, Outcomes, are_compared, by_arm, with_role
 
 RESAMPLES = 2000
 ENOUGH = 0.975
@@ -33,6 +33,7 @@ def efficiency(outcomes: Outcomes, seed: int = 0) -> list[Efficiency]:
     return [
         _efficiency(ours, theirs, dense, metric, np.random.default_rng(seed))
         for ours, theirs, metric in itertools.product(automatic.values(), baselines.values(), metrics)
+        if are_compared(ours[0], theirs[0])
     ]
 
 

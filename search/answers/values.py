@@ -9,9 +9,11 @@ import numpy as np
 from pydantic import Field
 
 from espalier.models.document import Frozen
+from espalier.search.arms.control import Control
+from espalier.search.arms.pruned import Pruned
 from espalier.search.candidates import Arm, Candidate
 from espalier.search.results import Result
-from espalier.search.spec import Budget, CostMetric, Init, Ratios
+from espalier.search.spec import Budget, CostMetric, Init, Ranking, Ratios
 
 CostName = Literal["params", "macs", "latency"]
 Outcomes = Sequence[tuple[Candidate, Result]]
@@ -65,6 +67,15 @@ def with_role(groups: Iterable[Group], *roles: str) -> dict[str, list[Group]]:
     return curves
 
 
+def are_compared(ours: Group, theirs: Group) -> bool:
+    """Whether a baseline is one of this arm: a control is one of its own method, with its own start; any other baseline
+    is one of all."""
+    control, own = theirs.candidate.origin, ours.candidate.origin
+    if not isinstance(control, Control):
+        return True
+    return isinstance(own, Pruned) and (control.method, control.init) == (own.method, own.init)
+
+
 class Verdict(Frozen):
     """Is automatic pruning better than a baseline at one budget?
 
@@ -76,6 +87,7 @@ class Verdict(Frozen):
     against: str
     arm: Arm = Field(description="the automatic one")
     baseline_arm: Arm
+    control: Ranking | None = Field(default=None, description="what of the method's own the baseline is a control of")
     metric: CostMetric
     keep: float | None = Field(description="null for widths given beforehand")
     init: Init = "scratch"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
 from scipy import special
 
 from espalier.search.answers.efficiency import efficiency
-from espalier.search.answers.values import Answer, Group, Outcomes, Verdict, by_arm, sample, with_role
+from espalier.search.answers.values import Answer, Group, Outcomes, Verdict, are_compared, by_arm, sample, with_role
+from espalier.search.arms.control import Control
 from espalier.search.spec import Ratios
 
 CONFIDENCE = 0.95
@@ -34,7 +35,7 @@ def compare(outcomes: Outcomes) -> list[Verdict]:
         for method, baseline in pairs
         for ours in method
         for theirs in baseline
-        if ours.budget is not None and ours.budget == theirs.budget
+        if ours.budget is not None and ours.budget == theirs.budget and are_compared(ours, theirs)
     ]
 
 
@@ -54,6 +55,7 @@ def _verdict(ours: Group, theirs: Group) -> Verdict:
         metric=budget.metric,
         keep=None if isinstance(budget, Ratios) else budget.keep,
         init=ours.candidate.init,
+        control=theirs.candidate.origin.ranking if isinstance(theirs.candidate.origin, Control) else None,
         automatic=sample(values),
         baseline=sample(others),
         difference=float(np.mean(values) - np.mean(others)),
@@ -82,7 +84,15 @@ def summary(verdicts: Sequence[Verdict]) -> str:
     sentences = []
     for key in dict.fromkeys((v.arm.name, v.against) for v in verdicts):
         sentences.append(_sentence(*key, [v for v in verdicts if (v.arm.name, v.against) == key]))
-    return " ".join([*sentences, ONE_PARENT])
+    return " ".join([*sentences, *_unproven(verdicts), ONE_PARENT])
+
+
+def _unproven(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """What must be said of a ranking that its own reverse does not lose to."""
+    reversed_ones = [v for v in verdicts if v.control == "reverse" and v.answer != "better"]
+    for name in dict.fromkeys(v.arm.name for v in reversed_ones):
+        budgets = ", ".join(_budget(v) for v in reversed_ones if v.arm.name == name)
+        yield f"{name} does not beat its own ranking reversed at {budgets}: there, its ranking has shown nothing."
 
 
 def _sentence(name: str, against: str, verdicts: Sequence[Verdict]) -> str:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Union
 
 from pydantic import Field
 
-from espalier.search.arms.base import Origin
+from espalier.search.arms.base import Baseline, Origin
+from espalier.search.arms.control import Control
 from espalier.search.arms.dense import Dense
 from espalier.search.arms.pruned import Pruned
 from espalier.search.arms.random import Random
@@ -19,6 +20,7 @@ ARMS: dict[str, type[Origin]] = {
     "pruned": Pruned,
     "uniform": Uniform,
     "random": Random,
+    "control": Control,
 }
 """In the order in which a job's candidates are planned."""
 
@@ -27,5 +29,5 @@ if TYPE_CHECKING:
 else:
     AnyOrigin = Annotated[Union[tuple(ARMS.values())], Field(discriminator="kind")]  # noqa: UP007  (known at run time)
 
-BASELINES = tuple(kind for kind, origin in ARMS.items() if origin.role == "baseline")
+BASELINES = tuple(kind for kind, origin in ARMS.items() if issubclass(origin, Baseline))
 """What a job may name as `baselines`."""

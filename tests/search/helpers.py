@@ -26,6 +26,7 @@ def candidate(
     seed: int = 0,
     method: str | None = None,
     init: str = "scratch",
+    ranking: str = "reverse",
     **changes: Any,
 ) -> Candidate:
     """A candidate of any arm."""
@@ -33,6 +34,7 @@ def candidate(
         "budget": Budget(metric=metric, keep=keep),
         "method": MethodSpec(name=method) if method else SLIMMING,
         "init": init,
+        "ranking": ranking,
     }
     origin = ARMS[kind](**{name: value for name, value in fields.items() if name in ARMS[kind].model_fields})
     return Candidate(origin=origin, target=TARGET, recipe=RECIPE, data="d", seed=seed, minimum_keep=0.1, **changes)

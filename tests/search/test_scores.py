@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from espalier.models.config import ChannelGroup
-from espalier.search.scores import Scores, drawn, remembered, top
+from espalier.search.scores import Scores, controlled, drawn, remembered, top
 from espalier.search.spec import MethodSpec
 
 GROUPS = (ChannelGroup("a", 10, 1, 0, ()), ChannelGroup("b", 4, 1, 1, ()))
@@ -32,6 +32,33 @@ def test_a_group_without_scores_keeps_its_number_and_the_same_every_time() -> No
     masks = [top(GROUPS, {"a": torch.ones(10)}, {"a": 3, "b": 2}) for _ in range(2)]
     assert masks[0].widths == {"a": 3, "b": 2}
     assert torch.equal(masks[0].kept["b"], masks[1].kept["b"])
+
+
+SCORES = {"a": torch.arange(5.0), "b": torch.arange(10.0, 13.0)}
+
+
+def test_a_controls_scores_are_the_same_numbers_on_other_channels() -> None:
+    turned = controlled(SCORES, "reverse", 0)
+    assert {name: values.tolist() for name, values in turned.items()} == {
+        "a": [0, -1, -2, -3, -4],
+        "b": [-10, -11, -12],
+    }
+    within, across = controlled(SCORES, "shuffled", 3), controlled(SCORES, "shuffled_across", 3)
+    assert {name: sorted(values.tolist()) for name, values in within.items()} == {
+        name: values.tolist() for name, values in SCORES.items()
+    }
+    assert sorted(torch.cat([*across.values()]).tolist()) == torch.cat([*SCORES.values()]).tolist()
+    assert set(across["a"].tolist()) != set(SCORES["a"].tolist())
+    assert all(len(across[name]) == len(SCORES[name]) for name in SCORES)
+    for control in ("shuffled", "shuffled_across"):
+        one, again, other = (torch.cat([*controlled(SCORES, control, draw).values()]) for draw in (3, 3, 4))  # type: ignore[arg-type]
+        assert torch.equal(one, again)
+        assert not torch.equal(one, other)
+
+
+def test_without_scores_and_without_a_control_nothing_changes() -> None:
+    assert controlled({}, "shuffled_across", 0) == {}
+    assert controlled(SCORES, None, 0) is controlled(SCORES, "no_penalty", 0) is SCORES
 
 
 def test_drawn_masks_have_the_widths_and_follow_the_draw() -> None:

@@ -95,6 +95,31 @@ def test_what_cannot_work_is_found_before_it_runs(
         validate(spec(**change), paths)
 
 
+def test_controls_are_planned_with_their_methods(paths: DataPaths) -> None:
+    methods = [{"name": "slimming"}, {"name": "l1_norm"}]
+    seen = validate(spec(methods=methods, baselines=[], controls=["reverse", "no_penalty"]), paths)
+    assert (seen.question.plain, seen.question.given) == (("l1_norm",), ("l1_norm",))
+    assert sorted(one.label.removesuffix(" seed 0") for one in seen.candidates) == [
+        "dense", "l1_norm inherited params=0.3", "l1_norm params=0.3", "l1_norm reverse inherited params=0.3",
+        "slimming inherited params=0.3", "slimming no_penalty inherited params=0.3", "slimming no_penalty params=0.3",
+        "slimming params=0.3", "slimming parent", "slimming reverse inherited params=0.3",
+        "slimming reverse params=0.3",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "idle"),
+    [
+        ({"controls": ["shuffled"], "inits": ["scratch"]}, "controls shuffled would"),
+        ({"controls": ["reverse", "no_penalty"], "methods": [{"name": "l1_norm"}]}, "controls no_penalty would"),
+        ({"controls": ["reverse"], "methods": []}, "controls reverse would"),
+    ],
+)
+def test_a_control_that_would_change_nothing_is_refused(changes: Any, idle: str, paths: DataPaths) -> None:
+    with pytest.raises(SpecError, match=idle):
+        validate(spec(**changes), paths)
+
+
 def test_preparing_chooses_how_to_compute_and_remembers(paths: DataPaths) -> None:
     first = prepare(spec(), 1, 1, paths)
     assert first.threads == 1

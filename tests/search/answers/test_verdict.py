@@ -139,3 +139,41 @@ def test_every_arm_of_a_method_has_its_own_sentence() -> None:
     )
     assert "slimming is better than uniform" in summary(found)
     assert "slimming inherited is worse than uniform" in summary(found)
+
+
+def control(values: list[float], ranking: str = "reverse", **changes: Any) -> list[Any]:
+    found = []
+    for seed, value in enumerate(values):
+        one = candidate("control", keep=0.1, seed=seed, ranking=ranking, **changes)
+        found.append((one, result(one, value)))
+    return found
+
+
+def test_a_method_is_held_against_controls_of_its_own_with_its_own_start() -> None:
+    outcomes = (
+        arm("pruned", [0.9, 0.91])
+        + arm("pruned", [0.9, 0.91], method="taylor")
+        + arm("pruned", [0.8, 0.81], init="inherited")
+        + control([0.5, 0.51])
+        + control([0.6, 0.61], init="inherited")
+        + arm("uniform", [0.1, 0.11])
+    )
+    found = answer(outcomes)
+    pairs = {(v.arm.name, v.against, v.control) for v in found.verdicts if v.against != "uniform"}
+    assert pairs == {
+        ("slimming", "slimming reverse", "reverse"),
+        ("slimming inherited", "slimming reverse inherited", "reverse"),
+    }
+    assert {v.control for v in found.verdicts if v.against == "uniform"} == {None}
+    assert len([v for v in found.verdicts if v.against == "uniform"]) == 3
+    assert {(one.name, one.against) for one in found.efficiency if "reverse" in one.against} == {
+        (name, against) for name, against, _ in pairs
+    }
+    assert "its ranking has shown nothing" not in found.summary
+
+
+def test_a_ranking_that_its_own_reverse_does_not_lose_to_has_shown_nothing() -> None:
+    found = compare(arm("pruned", [0.5, 0.7]) + control([0.5, 0.69]) + control([0.5, 0.69], "shuffled"))
+    words = "slimming does not beat its own ranking reversed at params 0.1: there, its ranking has shown nothing."
+    assert words in summary(found)
+    assert summary(found).count("has shown nothing") == 1

@@ -11,7 +11,7 @@ from espalier.models.network import dense
 from espalier.models.tensors import state_of
 from espalier.search import allocate
 from espalier.search.arms import ARMS, BASELINES
-from espalier.search.arms.base import Origin, Planned, Role
+from espalier.search.arms.base import Baseline, Origin, Planned, Role
 from espalier.search.candidates import Candidate
 from espalier.search.recipe import Recipe
 from espalier.search.spec import Budget, JobSpec, Ratios
@@ -29,6 +29,7 @@ SPEC = JobSpec.model_validate(
             {"by": "stage", "ratios": {"1": 0.5, "2": 0.7}, "metric": "macs"},
         ],
         "baselines": list(BASELINES),
+        "controls": ["reverse", "no_penalty", "shuffled", "shuffled_across"],
         "inits": ["scratch", "inherited"],
         "seeds": [3, 1],
     }
@@ -52,7 +53,7 @@ def test_an_arm_says_what_it_is(kind: str) -> None:
     assert arm.__doc__
     assert arm.role in get_args(Role)
     assert arm.model_fields["kind"].default == kind
-    assert (kind in BASELINES) == (arm.role == "baseline")
+    assert (kind in BASELINES) == issubclass(arm, Baseline)
 
 
 @kinds
@@ -66,7 +67,7 @@ def test_a_plan_is_the_same_every_time_and_wants_nothing_twice(kind: str) -> Non
 
 @kinds
 def test_a_job_that_does_not_ask_for_it_has_none(kind: str) -> None:
-    bare = SPEC.model_copy(update={"methods": (), "baselines": (), "budgets": ()})
+    bare = SPEC.model_copy(update={"methods": (), "baselines": (), "controls": (), "budgets": ()})
     assert [*ARMS[kind].plan(question(bare))] == [] or ARMS[kind].role == "reference"
 
 
@@ -86,8 +87,10 @@ def test_another_budget_is_another_arm_of_the_same_name(kind: str) -> None:
     for planned in of_kind(kind, seed=3):
         one = candidate(planned)
         by_name.setdefault(one.arm.name, set()).add(one.arm.id)
-    expected = len(SPEC.budgets) if "budget" in ARMS[kind].model_fields else 1
-    assert {len(ids) for ids in by_name.values()} == {expected}
+    expected = {len(SPEC.budgets) if "budget" in ARMS[kind].model_fields else 1}
+    if kind == "control":  # from scratch, no other network where widths are given
+        expected.add(sum(isinstance(budget, Budget) for budget in SPEC.budgets))
+    assert {len(ids) for ids in by_name.values()} == expected
 
 
 @kinds
@@ -111,7 +114,12 @@ def test_its_recipe_is_a_recipe_no_longer_than_the_dense_networks(kind: str) -> 
 
 @kinds
 def test_what_it_needs_is_a_parent_that_is_planned_too(kind: str) -> None:
-    parents = [(one.origin, one.seed) for name, arm in ARMS.items() if arm.role == "parent" for one in of_kind(name)]
+    parents = [
+        (one.origin, one.seed)
+        for name, arm in ARMS.items()
+        if arm.role in ("parent", "reference")
+        for one in of_kind(name)
+    ]
     for planned in of_kind(kind):
         assert all((one.origin, one.seed) in parents for one in planned.needs.values())
 
@@ -124,7 +132,7 @@ def check_widths(origin: Origin, coupling: Any, widths: dict[str, int]) -> None:
     budget = getattr(origin, "budget", None)
     if budget is None:
         assert widths == coupling.widths
-    elif isinstance(budget, Ratios) and origin.role == "automatic":
+    elif isinstance(budget, Ratios) and hasattr(origin, "method"):
         assert widths == allocate.by_ratios(coupling.groups, budget, 0.1)
     else:
         least = allocate.as_cost(budget, coupling, 0.1)
