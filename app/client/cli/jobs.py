@@ -59,6 +59,11 @@ def search(
     budget: Annotated[list[str] | None, typer.Option(help="for example params=0.1; may be repeated")] = None,
     method: Annotated[list[str] | None, typer.Option(help="pruning method; may be repeated")] = None,
     baseline: Annotated[list[str] | None, typer.Option(help="uniform or random; may be repeated")] = None,
+    control: Annotated[
+        list[str] | None,
+        typer.Option(help="another ranking for every method: reverse, no_penalty, shuffled or shuffled_across"),
+    ] = None,
+    init: Annotated[list[str] | None, typer.Option(help="scratch or inherited; may be repeated")] = None,
     seeds: Annotated[int, typer.Option(min=1, max=64, help="how many seeds")] = 3,
     epochs: Annotated[int | None, typer.Option(min=1)] = None,
     preset: Annotated[str | None, typer.Option(help="recipe of the data set")] = None,
@@ -84,8 +89,8 @@ def search(
         spec["budgets"] = [{"metric": metric, "keep": keep} for metric, keep in map(_pair, budget)]
     if method:
         spec["methods"] = [{"name": one} for one in method]
-    if baseline:
-        spec["baselines"] = baseline
+    given = {"baselines": baseline, "controls": control, "inits": init}
+    spec |= {field: values for field, values in given.items() if values}
     with connected(url, token) as client:
         _submit(client, spec, True, plan, as_json)
 
