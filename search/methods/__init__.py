@@ -10,6 +10,7 @@ from espalier.search.methods.geometric_median import GeometricMedian
 from espalier.search.methods.l1_norm import L1Norm
 from espalier.search.methods.random_scores import RandomScores
 from espalier.search.methods.slimming import Slimming
+from espalier.search.methods.soft_filter import SoftFilter
 from espalier.search.methods.taylor import Taylor
 from espalier.search.options import chosen
 from espalier.search.spec import MethodSpec
@@ -20,6 +21,7 @@ METHODS: dict[str, type[PruningMethod[Any]]] = {
     "batch_norm_scale": BatchNormScale,
     "l1_norm": L1Norm,
     "geometric_median": GeometricMedian,
+    "soft_filter": SoftFilter,
     "random_scores": RandomScores,
 }
 
