@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 from espalier.models.config import MINIMUM_KEEP
 from espalier.models.document import Document, Frozen, Raw, content_hash
+from espalier.search.presets import preset
 from espalier.search.recipe import Flag, Name, RecipeSpec, Whole
 from espalier.search.upgrades import spec_from_version_1, uses_version_1
 
@@ -39,9 +41,12 @@ class Ratios(Frozen):
     by: Literal["group", "stage"]
     ratios: dict[str, Share] = Field(min_length=1, description="group name, or number of a stage from 0 -> share kept")
     metric: Literal["params", "macs"] = Field(default="params", description="what baselines match")
+    name: Annotated[str, StringConstraints(max_length=100)] = Field(
+        default="", exclude_if=lambda name: not name, description="what they are called"
+    )
 
     def __str__(self) -> str:
-        return f"ratios {content_hash(self, 6)}"
+        return self.name or f"ratios {content_hash(self, 6)}"
 
 
 FOLDER = "folder:"
@@ -110,6 +115,14 @@ _EXAMPLE: dict[str, Any] = {
 }
 
 
+def _ratios(budget: Any, arch: str) -> Any:
+    """A preset as ratios; anything else as it is."""
+    if not isinstance(budget, Mapping) or "preset" not in budget:
+        return budget
+    name, rest = str(budget["preset"]), {field: value for field, value in budget.items() if field != "preset"}
+    return {"by": "group", "ratios": dict(preset(arch, name)), "name": name, **rest}
+
+
 class JobSpec(Document):
     """A search as its user asks for it."""
 
@@ -121,7 +134,10 @@ class JobSpec(Document):
     target: Target
     methods: tuple[MethodSpec, ...] = Field(default=(MethodSpec(name="slimming"),), max_length=16)
     budgets: tuple[Budget | Ratios, ...] = Field(
-        default=tuple(Budget(metric="params", keep=keep) for keep in (0.5, 0.25, 0.1)), max_length=64
+        default=tuple(Budget(metric="params", keep=keep) for keep in (0.5, 0.25, 0.1)),
+        max_length=64,
+        description='{"preset": NAME} stands for ratios that a paper gives for the architecture; its catalog entry has '
+        "their names",
     )
     baselines: tuple[Name, ...] = Field(default=("uniform",), max_length=16)
     controls: tuple[Ranking, ...] = Field(
@@ -138,6 +154,16 @@ class JobSpec(Document):
     def version_of(cls, data: Raw) -> int:
         """Specs of version 1 said no version; some of their words are gone."""
         return 1 if uses_version_1(data) else super().version_of(data)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _presets_as_ratios(cls, data: Any) -> Any:
+        """Ratios in the place of a preset's name."""
+        if not isinstance(data, Mapping) or not isinstance(data.get("budgets"), (list, tuple)):
+            return data
+        target = data.get("target")
+        arch = target.get("arch") if isinstance(target, Mapping) else getattr(target, "arch", None)
+        return {**data, "budgets": [_ratios(budget, str(arch)) for budget in data["budgets"]]}
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:

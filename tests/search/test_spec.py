@@ -27,6 +27,8 @@ LEAST: dict[str, Any] = {"target": {"arch": "vgg11", "dataset": "digits"}}
         {"recipe": {"lr": float("inf")}}, {"recipe": {"epochs": 0}}, {"recipe": {"batch_size": 10**9}},
         {"budgets": [{"by": "stage", "ratios": {}}]}, {"budgets": [{"by": "stage", "ratios": {"0": 0}}]},
         {"budgets": [{"by": "layer", "ratios": {"0": 0.5}}]}, {"schema_version": 3}, {"schema_version": "2"},
+        {"controls": ["backwards"]}, {"controls": ["reverse", "reverse"]}, {"budgets": [{"preset": 3}]},
+        {"budgets": [{"preset": "li2017-A"}]}, {"target": None, "budgets": [{"preset": "li2017-A"}]},
     ],
 )  # fmt: skip
 def test_a_spec_that_cannot_work_is_refused(change: dict[str, object]) -> None:
@@ -99,3 +101,27 @@ def test_ratios_are_told_by_what_they_say() -> None:
 def test_a_data_set_is_told_in_one_word() -> None:
     assert Target(arch="vgg11", dataset="digits").dataset_name == "digits"
     assert Target(arch="vgg11", dataset=Folder(folder="pets")).dataset_name == "folder:pets"
+
+
+def test_a_preset_stands_for_the_ratios_of_its_architecture() -> None:
+    target = {"arch": "resnet56", "dataset": "cifar10"}
+    spec = JobSpec.model_validate(
+        {"target": target, "budgets": [{"preset": "li2017-B"}, {"metric": "macs", "keep": 0.5}]}
+    )
+    ratios = spec.budgets[0]
+    assert isinstance(ratios, Ratios)
+    assert (str(ratios), ratios.by, ratios.metric, len(ratios.ratios)) == ("li2017-B", "group", "params", 21)
+    assert JobSpec.read(spec.model_dump(mode="json")) == spec
+    by_macs = JobSpec.model_validate(
+        {"target": Target.model_validate(target), "budgets": [{"preset": "li2017-B", "metric": "macs"}]}
+    )
+    assert by_macs.budgets[0] == ratios.model_copy(update={"metric": "macs"})
+    with pytest.raises(ValidationError, match="no preset 'C' of resnet56; there are: li2017-A, li2017-B"):
+        JobSpec.model_validate({"target": target, "budgets": [{"preset": "C"}]})
+    with pytest.raises(ValidationError, match="keep"):
+        JobSpec.model_validate({"target": target, "budgets": [{"preset": "li2017-B", "keep": 0.5}]})
+
+
+def test_ratios_without_a_name_are_what_they_were_before_there_were_names() -> None:
+    assert "name" not in Ratios(by="stage", ratios={"0": 0.5}).model_dump()
+    assert str(Ratios(by="stage", ratios={"0": 0.5})).startswith("ratios ")

@@ -1,0 +1,83 @@
+"""Widths that papers give: of an architecture, by name, the share that each channel group keeps. No torch.
+
+From the released code of Liu et al. 2019 (1810.05270), which trains these networks from scratch; what is not named stays
+whole, as there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+Shares = Mapping[str, float]
+"""Channel group -> share kept."""
+
+
+def _li_cifar(blocks: int, keep: tuple[float, float, float], whole: Collection[int]) -> Shares:
+    """Li et al. 2017, CIFAR ResNets: the first convolution of each block, by stage; some blocks stay whole."""
+    shares = {block: keep[block // (blocks // 3)] for block in range(blocks) if block not in whole}
+    return {f"blocks.{block}.conv1": share for block, share in shares.items() if share < 1}
+
+
+def _li_resnet34(keep: tuple[float, float, float]) -> Shares:
+    """Li et al. 2017, ImageNet's ResNet-34: likewise, the last stage whole."""
+    whole = {0, 3, 6, 7, 12, 13, 14, 15}
+    lengths = (3, 4, 6)
+    names = [(stage, block) for stage, length in enumerate(lengths) for block in range(length)]
+    return {
+        f"layer{stage + 1}.{block}.conv1": keep[stage]
+        for index, (stage, block) in enumerate(names)
+        if index not in whole
+    }
+
+
+def _thinet_resnet50(keep: float) -> Shares:
+    """Luo et al. 2017: the first two convolutions of every bottleneck."""
+    return {
+        f"layer{stage}.{block}.conv{conv}": keep
+        for stage, length in enumerate((3, 4, 6, 3), start=1)
+        for block in range(length)
+        for conv in (1, 2)
+    }
+
+
+_VGG16 = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
+"""torchvision's convolutions of VGG-16."""
+
+
+def _he_vgg16() -> Iterator[tuple[str, float]]:
+    widths = (24, 22, 41, 51, 108, 89, 111, 184, 276, 228)
+    dense = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512)
+    for place, width, whole in zip(_VGG16, widths, dense, strict=False):
+        yield f"features.{place}", width / whole
+
+
+PRESETS: Mapping[str, Mapping[str, Shares]] = {
+    "vgg16": {"li2017-A": {f"features.{place}": 0.5 for place in (0, 24, 27, 30, 34, 37, 40)}},
+    "resnet56": {
+        "li2017-A": _li_cifar(27, (0.9, 0.9, 0.9), {7, 9, 18, 26}),
+        "li2017-B": _li_cifar(27, (0.4, 0.7, 0.9), {7, 8, 9, 16, 18, 26}),
+    },
+    "resnet110": {
+        "li2017-A": _li_cifar(54, (0.5, 1, 1), {17}),
+        "li2017-B": _li_cifar(54, (0.5, 0.6, 0.7), {17, 18, 36}),
+    },
+    "torchvision/resnet34": {
+        "li2017-A": _li_resnet34((0.7, 0.7, 0.7)),
+        "li2017-B": _li_resnet34((0.5, 0.4, 0.6)),
+    },
+    "torchvision/resnet50": {f"thinet-{round(100 * keep)}": _thinet_resnet50(keep) for keep in (0.7, 0.5, 0.3)},
+    "torchvision/vgg16": {
+        "thinet-conv": {f"features.{place}": 0.5 for place in _VGG16[:10]},
+        "he2017-5x": dict(_he_vgg16()),
+    },
+}
+"""Architecture -> name of its preset -> what each group keeps."""
+
+
+def preset(arch: str, name: str) -> Shares:
+    """The shares of a preset. Raises ValueError, with those there are, if the architecture has none of that name."""
+    found = PRESETS.get(arch, {})
+    if name not in found:
+        there = f"there are: {', '.join(found)}" if found else f"only these have any: {', '.join(PRESETS)}"
+        raise ValueError(f"no preset {name[:100]!r} of {arch[:100]}; {there}")
+    return found[name]

@@ -1,0 +1,67 @@
+"""Widths that papers give: against the widths and costs that are published for them."""
+
+from __future__ import annotations
+
+import pytest
+
+from espalier.models.network import Network, dense
+from espalier.search.allocate import by_ratios
+from espalier.search.presets import PRESETS, preset
+from espalier.search.spec import Ratios
+
+EVERY = [(arch, name) for arch, presets in PRESETS.items() for name in presets]
+
+
+def widths_of(arch: str, name: str) -> tuple[Network, dict[str, int]]:
+    network = Network.of(dense(arch))
+    ratios = Ratios(by="group", ratios=dict(preset(arch, name)))
+    return network, by_ratios(network.groups, ratios, 0.1)
+
+
+@pytest.mark.parametrize(("arch", "name"), EVERY)
+def test_every_preset_names_groups_that_its_architecture_has(arch: str, name: str) -> None:
+    network, widths = widths_of(arch, name)
+    assert {group for group, width in widths.items() if width < network.coupling.widths[group]} == {*preset(arch, name)}
+
+
+@pytest.mark.parametrize(
+    ("arch", "name", "params", "macs"),
+    [
+        ("vgg16", "li2017-A", 0.360, 0.658),
+        ("resnet56", "li2017-A", 0.907, 1 / 1.1156),
+        ("resnet56", "li2017-B", 0.862, 1 / 1.3791),
+        ("resnet110", "li2017-A", 0.977, 1 / 1.1883),
+        ("resnet110", "li2017-B", 0.676, 1 / 1.6272),
+        ("torchvision/resnet34", "li2017-A", 0.924, 1 / 1.182),
+        ("torchvision/resnet34", "li2017-B", 0.893, 1 / 1.316),
+        ("torchvision/resnet50", "thinet-70", 16.95 / 25.56, 2.60 / 4.09),
+        ("torchvision/resnet50", "thinet-50", 12.38 / 25.56, 1.82 / 4.09),
+        ("torchvision/resnet50", "thinet-30", 8.67 / 25.56, 1.17 / 4.09),
+        ("torchvision/vgg16", "thinet-conv", 131.45 / 138.36, 4.79 / 15.47),
+        ("torchvision/vgg16", "he2017-5x", 130.9 / 138.36, 1 / 4.40),
+    ],
+)
+def test_what_is_kept_is_what_is_published(arch: str, name: str, params: float, macs: float) -> None:
+    network, widths = widths_of(arch, name)
+    cost, whole = network.coupling.cost(widths), network.cost
+    assert cost.params / whole.params == pytest.approx(params, abs=0.003), "Li's VGG has a layer more"
+    assert cost.macs / whole.macs == pytest.approx(macs, abs=0.004), "FLOPs of the papers count a little more"
+
+
+def test_widths_are_rounded_down_as_in_the_papers_code() -> None:
+    _, widths = widths_of("resnet56", "li2017-B")
+    assert [widths[f"blocks.{block}.conv1"] for block in (0, 7, 10, 16, 19)] == [6, 16, 22, 32, 57]
+    _, widths = widths_of("torchvision/resnet34", "li2017-A")
+    found = [widths[f"layer{s}.{b}.conv1"] for s, length in enumerate((3, 4, 6, 3), 1) for b in range(length)]
+    assert found == [64, 44, 44, 128, 89, 89, 128, 256, 179, 179, 179, 179, 256, 512, 512, 512]
+    _, widths = widths_of("torchvision/vgg16", "he2017-5x")
+    assert [*widths.values()][:10] == [24, 22, 41, 51, 108, 89, 111, 184, 276, 228]
+    _, widths = widths_of("torchvision/resnet50", "thinet-30")
+    assert [widths[f"layer{stage}.1.conv1"] for stage in (1, 2, 3, 4)] == [19, 38, 76, 153]
+
+
+def test_an_unknown_one_lists_what_there_is() -> None:
+    with pytest.raises(ValueError, match="no preset 'C' of resnet56; there are: li2017-A, li2017-B"):
+        preset("resnet56", "C")
+    with pytest.raises(ValueError, match="no preset 'A' of lenet5; only these have any: vgg16, resnet56"):
+        preset("lenet5", "A")
