@@ -234,3 +234,4 @@ class CatalogArchitecture(Frozen):
     groups: list[GroupView]
     prunable: Shares
     frozen: list[KeptView] = Field(description="layers that stay dense")
+    presets: list[str] = Field(description="names of ratios that papers give for it, for a spec's budgets")

@@ -156,6 +156,7 @@ def architecture(about: CatalogArchitecture) -> tuple[Table | str, ...]:
         f"{about.name} for {about.classes} classes of {'x'.join(map(str, about.shape))}: "
         f"{about.cost.params:,} params, {about.cost.macs:,} MACs; "
         f"{100 * share.params:.1f} % of params and {100 * share.macs:.1f} % of MACs can be pruned"
+        + (f"; presets of papers: {', '.join(about.presets)}" if about.presets else "")
     )
     groups = ((g.name, g.width, g.floor, g.stage, len(g.layers)) for g in about.groups)
     return (

@@ -102,6 +102,7 @@ def describe_architecture(
 ) -> CatalogArchitecture:
     """One architecture: cost, groups, what can be pruned, and what cannot and why."""
     from espalier.models.network import Network, dense
+    from espalier.search.presets import PRESETS
 
     network = Network.of(dense(name, classes, shape, options))
     params, macs = network.coupling.prunable()
@@ -116,6 +117,7 @@ def describe_architecture(
         ],
         prunable=Shares(params=params, macs=macs),
         frozen=[KeptView(layer=kept.layer, reason=kept.reason) for kept in network.coupling.kept],
+        presets=[*PRESETS.get(name, {})],
     )
 
 

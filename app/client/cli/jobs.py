@@ -56,7 +56,9 @@ def search(
     option: Annotated[
         list[str] | None, typer.Option(help="factory option, for example width=0.5 or blocks=[4,0,3]")
     ] = None,
-    budget: Annotated[list[str] | None, typer.Option(help="for example params=0.1; may be repeated")] = None,
+    budget: Annotated[
+        list[str] | None, typer.Option(help="for example params=0.1, or a preset's name; may be repeated")
+    ] = None,
     method: Annotated[list[str] | None, typer.Option(help="pruning method; may be repeated")] = None,
     baseline: Annotated[list[str] | None, typer.Option(help="uniform or random; may be repeated")] = None,
     control: Annotated[
@@ -86,7 +88,7 @@ def search(
         "recipe": {"preset": preset, "epochs": epochs},
     }
     if budget:
-        spec["budgets"] = [{"metric": metric, "keep": keep} for metric, keep in map(_pair, budget)]
+        spec["budgets"] = [_budget(one) for one in budget]
     if method:
         spec["methods"] = [{"name": one} for one in method]
     given = {"baselines": baseline, "controls": control, "inits": init}
@@ -109,6 +111,14 @@ def _read_spec(path: Path) -> dict[str, Any]:
     except (TypeError, ValueError, RecursionError) as error:
         raise typer.BadParameter(f"{path} holds what JSON cannot say: {error}") from error
     return spec
+
+
+def _budget(text: str) -> dict[str, Any]:
+    """A share of the cost, or a preset of the architecture."""
+    if "=" not in text:
+        return {"preset": text}
+    metric, keep = _pair(text)
+    return {"metric": metric, "keep": keep}
 
 
 def _pair(text: str) -> tuple[str, float]:

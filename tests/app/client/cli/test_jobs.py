@@ -15,7 +15,7 @@ from tests.app.world import SPEC, World
 
 
 def test_search_builds_a_spec(fake: type[FakeClient], run: Run) -> None:
-    words = "search --arch resnet56 --dataset folder:pets --option width=0.5 --option blocks=[4,0,3] --budget params=0.1 --budget macs=0.3 --baseline random --control reverse --init scratch --init inherited --seeds 2 --epochs 4 --plan"
+    words = "search --arch resnet56 --dataset folder:pets --option width=0.5 --option blocks=[4,0,3] --budget params=0.1 --budget macs=0.3 --budget li2017-A --baseline random --control reverse --init scratch --init inherited --seeds 2 --epochs 4 --plan"
     ran = run(*words.split())
     assert ran.exit_code == 0, ran.output
     ((path, spec),) = fake.posted
@@ -25,7 +25,11 @@ def test_search_builds_a_spec(fake: type[FakeClient], run: Run) -> None:
         "options": {"width": 0.5, "blocks": [4, 0, 3]},
         "dataset": {"folder": "pets"},
     }
-    assert spec["budgets"] == [{"metric": "params", "keep": 0.1}, {"metric": "macs", "keep": 0.3}]
+    assert spec["budgets"] == [
+        {"metric": "params", "keep": 0.1},
+        {"metric": "macs", "keep": 0.3},
+        {"preset": "li2017-A"},
+    ]
     assert (spec["seeds"], spec["baselines"], spec["recipe"]["epochs"]) == ([0, 1], ["random"], 4)
     assert (spec["controls"], spec["inits"]) == (["reverse"], ["scratch", "inherited"])
 
@@ -34,7 +38,7 @@ def test_search_builds_a_spec(fake: type[FakeClient], run: Run) -> None:
     "words",
     [
         "search --arch vgg16",
-        "search --arch vgg16 --dataset digits --budget params",
+        "search --arch vgg16 --dataset digits --budget params=",
         "search --arch vgg16 --dataset digits --budget params=nan",
         "search --arch vgg16 --dataset digits --option width=wide",
         "search --arch vgg16 --dataset digits --option width=NaN",

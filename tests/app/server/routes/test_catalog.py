@@ -84,6 +84,10 @@ def test_what_can_be_set_is_published(world: World) -> None:
         "parent", "reference", "automatic", "baseline",
     }  # fmt: skip
     assert entry("tasks", "classification")["metrics"][0]["name"] == "accuracy"
+    assert [world.get(f"/v1/catalog/architectures/{name}")["presets"] for name in ("vgg16", "lenet5")] == [
+        ["li2017-A"],
+        [],
+    ]
     assert [entry("methods", name)["finds_widths"] for name in ("slimming", "l1_norm")] == [True, False]
 
 
