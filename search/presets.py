@@ -1,7 +1,7 @@
 """Widths that papers give: of an architecture, by name, the share that each channel group keeps. No torch.
 
-From the released code of Liu et al. 2019 (1810.05270), which trains these networks from scratch; what is not named stays
-whole, as there.
+From the released code of Liu et al. 2019 (1810.05270), which trains these networks from scratch; what is not named
+stays whole, as there.
 """
 
 from __future__ import annotations
