@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
+from espalier.models.config import ChannelMask
 from espalier.models.network import Network, dense
+from espalier.models.surgery import prune
 from espalier.models.tracing.trace import trace
 from espalier.search import tasks
 from espalier.search.methods.base import Parent
@@ -15,6 +17,12 @@ from espalier.search.recipe import Recipe
 from espalier.search.tasks.base import Batch
 
 TASK = tasks.create("classification", Recipe(epochs=1, batch_size=1, lr=0.1))
+
+
+def cut_of(parent: Parent, mask: ChannelMask) -> Network:
+    """The parent's network without the channels that a mask cuts."""
+    network = parent.network
+    return Network(network.config, network.coupling, prune(network.module, network.coupling, mask))
 
 
 def parent_of(net: nn.Module, shape: tuple[int, int, int] = (1, 4, 4), classes: int = 2) -> Parent:
