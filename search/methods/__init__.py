@@ -12,6 +12,7 @@ from espalier.search.methods.random_scores import RandomScores
 from espalier.search.methods.slimming import Slimming
 from espalier.search.methods.soft_filter import SoftFilter
 from espalier.search.methods.taylor import Taylor
+from espalier.search.methods.thinet import ThiNet
 from espalier.search.options import chosen
 from espalier.search.spec import MethodSpec
 
@@ -21,6 +22,7 @@ METHODS: dict[str, type[PruningMethod[Any]]] = {
     "batch_norm_scale": BatchNormScale,
     "l1_norm": L1Norm,
     "geometric_median": GeometricMedian,
+    "thinet": ThiNet,
     "soft_filter": SoftFilter,
     "random_scores": RandomScores,
 }

@@ -1,0 +1,130 @@
+"""ThiNet (Luo et al. 2017, 1707.06342; the second objective: Luo et al. 2018, TPAMI)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from espalier.models.config import ChannelGroup, ChannelMask
+from espalier.models.document import Frozen
+from espalier.models.network import Network
+from espalier.search.errors import SpecError
+from espalier.search.methods.base import Parent, PruningMethod
+from espalier.search.methods.reading import Grams, columns_left, grams, readers
+from espalier.search.scores import Scores
+
+
+class ThiNetOptions(Frozen):
+    """Options of ThiNet."""
+
+    objective: Literal["remove", "keep"] = Field(
+        default="remove",
+        description="remove: one by one those that together add least to the next layer; keep: one by one those that "
+        "explain most of what is left of its outputs, with factors of their own",
+    )
+    images: int = Field(default=256, strict=True, ge=1, le=1_000_000, description="training images it looks at")
+    places: int = Field(default=2, strict=True, ge=1, le=1000, description="drawn in each, where the next layer works")
+    scaling: bool = Field(default=True, strict=True, description="least-squares factors for inherited weights")
+    draw: int = Field(default=0, strict=True, ge=0, lt=2**31, description="by which places are drawn")
+
+
+class ThiNet(PruningMethod[ThiNetOptions]):
+    """Cuts the channels without which the next layer's outputs change least. How many each layer keeps is given.
+
+    All layers are looked at in the parent as it is; the paper prunes and fine-tunes one after the other. And all
+    outputs at a place are looked at, where the paper draws one.
+    """
+
+    Options = ThiNetOptions
+    finds_widths = False
+
+    def ranked(self, network: Network) -> Sequence[ChannelGroup]:
+        """Those that a convolution or a linear layer reads. Raises SpecError if there are none."""
+        found = [group for group in network.groups if any(True for _ in readers(network, group))]
+        if network.groups and not found:
+            raise SpecError(
+                f"thinet looks at the layer that reads a channel, and none reads one of {len(network.groups)}"
+            )
+        return found
+
+    def score(self, parent: Parent) -> Scores:
+        """The place of each channel in the order of removal, the first of all 0."""
+        order = removal_order if self.options.objective == "remove" else selection_order
+        together: dict[str, Tensor] = {}
+        for reader, gram in self._grams(parent).items():
+            together[reader.group.name] = together.get(reader.group.name, torch.zeros_like(gram)) + gram
+        return {name: _places(order(gram)) for name, gram in together.items()}
+
+    @torch.no_grad()
+    def repair(self, network: Network, parent: Parent, mask: ChannelMask) -> None:
+        """Multiply what each layer still reads by the factors that make its outputs nearest to those of the parent."""
+        if not self.options.scaling:
+            return
+        for reader, gram in self._grams(parent).items():
+            kept = mask.kept[reader.group.name]
+            if kept.all():
+                continue
+            factors = least_squares(gram, kept).repeat_interleave(reader.part.repeat)
+            weight = network.module.get_parameter(reader.part.tensor)
+            place = columns_left(parent.network, reader.part, mask)
+            shape = [-1 if dim == reader.part.dim else 1 for dim in range(weight.dim())]
+            own = weight.narrow(reader.part.dim, place.start, place.stop - place.start)
+            own.mul_(factors.to(weight).view(shape))
+
+    def _grams(self, parent: Parent) -> Grams:
+        return grams(parent, self.options.images, self.options.places, self.options.draw)
+
+
+def removal_order(gram: Tensor) -> list[int]:
+    """Greedy removal: each time the channel with which the sum of all that is gone stays smallest, in squares.
+
+    ||r + x_c||^2 - ||r||^2 = 2 r.x_c + x_c.x_c, and r.x_c is a sum of columns of the products [width, width].
+    """
+    gone, alive = torch.zeros(len(gram), dtype=gram.dtype), torch.ones(len(gram), dtype=torch.bool)
+    order = []
+    for _ in range(len(gram)):
+        growth = (2 * gone + gram.diagonal()).masked_fill(~alive, torch.inf)
+        chosen = int(growth.argmin())
+        order.append(chosen)
+        alive[chosen] = False
+        gone = gone + gram[chosen]
+    return order
+
+
+def selection_order(gram: Tensor) -> list[int]:
+    """Greedy selection, turned round: each time the channel that with a factor of its own leaves the least of the
+    output, after which all factors are fitted anew (orthogonal matching pursuit)."""
+    width = len(gram)
+    target, alive = gram.sum(1), torch.ones(width, dtype=torch.bool)
+    residual, chosen = target.clone(), []
+    scale = gram.diagonal().clamp(min=torch.finfo(gram.dtype).tiny)
+    basis = torch.zeros(0, width, dtype=gram.dtype)  # orthonormal combinations of what is chosen, times all columns
+    for _ in range(width):
+        gain = (residual.square() / scale).masked_fill(~alive, -1)
+        one = int(gain.argmax())
+        chosen.append(one)
+        alive[one] = False
+        row = gram[one] - basis[:, one] @ basis
+        if row[one] > 1e-12 * scale[one]:  # else it is a combination of the others, and explains nothing more
+            row = row / row[one].sqrt()
+            residual = residual - row * (residual[one] / row[one])
+            basis = torch.cat([basis, row[None]])
+    return chosen[::-1]
+
+
+def least_squares(gram: Tensor, kept: Tensor) -> Tensor:
+    """A factor for each kept channel, with which their sum is nearest to the sum of all; the smallest where several
+    are."""
+    inner, target = gram[kept][:, kept], gram[kept].sum(1)
+    solution: Tensor = torch.linalg.lstsq(inner, target[:, None], driver="gelsd").solution
+    return solution.flatten()
+
+
+def _places(order: Sequence[int]) -> Tensor:
+    scores = torch.empty(len(order), dtype=torch.double)
+    scores[torch.tensor(order)] = torch.arange(len(order), dtype=torch.double)
+    return scores
