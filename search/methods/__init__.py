@@ -6,6 +6,7 @@ from typing import Any
 
 from espalier.search.methods.base import PruningMethod
 from espalier.search.methods.batch_norm_scale import BatchNormScale
+from espalier.search.methods.feature_reconstruction import FeatureReconstruction
 from espalier.search.methods.geometric_median import GeometricMedian
 from espalier.search.methods.l1_norm import L1Norm
 from espalier.search.methods.random_scores import RandomScores
@@ -23,6 +24,7 @@ METHODS: dict[str, type[PruningMethod[Any]]] = {
     "l1_norm": L1Norm,
     "geometric_median": GeometricMedian,
     "thinet": ThiNet,
+    "feature_reconstruction": FeatureReconstruction,
     "soft_filter": SoftFilter,
     "random_scores": RandomScores,
 }

@@ -8,7 +8,7 @@ a layer that reads a group, so memory does not grow with the number of rows.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from espalier.models.config import ChannelGroup, ChannelMask, Slice
 from espalier.models.network import Network
+from espalier.search.errors import SpecError
 from espalier.search.methods.base import Parent
 from espalier.search.methods.channels import with_role
 
@@ -51,38 +52,84 @@ def readers(network: Network, group: ChannelGroup) -> Iterator[Reader]:
             yield Reader(group, part)
 
 
+def read_groups(network: Network, method: str) -> Sequence[ChannelGroup]:
+    """The groups that such layers read. Raises SpecError, for the method of this name, if there are none."""
+    found = [group for group in network.groups if any(True for _ in readers(network, group))]
+    if network.groups and not found:
+        raise SpecError(
+            f"{method} looks at the convolution or linear layer that reads a channel, and none reads one of the "
+            f"{len(network.groups)} groups"
+        )
+    return found
+
+
+def by_group(found: Grams) -> Mapping[str, Tensor]:
+    """Of all layers that read a group, together."""
+    together: dict[str, Tensor] = {}
+    for reader, gram in found.items():
+        name = reader.group.name
+        together[name] = together[name] + gram if name in together else gram
+    return together
+
+
 @torch.no_grad()
 def grams(parent: Parent, images: int, places: int, draw: int, batch: int = 32) -> Grams:
     """Of every layer that reads a group, from so many training images and so many drawn places in each."""
-    network, generator = parent.network, torch.Generator().manual_seed(draw)
     by_layer: dict[str, list[Reader]] = {}
-    for group in network.groups:
-        for reader in readers(network, group):
+    for group in parent.network.groups:
+        for reader in readers(parent.network, group):
             by_layer.setdefault(reader.part.layer, []).append(reader)
-    found = {
-        reader: torch.zeros((reader.group.width,) * 2, dtype=torch.double)
-        for some in by_layer.values()
-        for reader in some
-    }
+    everyone = itertools.chain.from_iterable(by_layer.values())
+    found = {reader: torch.zeros((reader.group.width,) * 2, dtype=torch.double) for reader in everyone}
 
-    def watch(module: nn.Module, some: list[Reader]) -> Any:
-        def look(_module: nn.Module, given: tuple[Tensor, ...]) -> None:
-            windows = drawn_windows(module, given[0], places, generator)
-            for reader in some:
-                for columns in added(module, windows, reader):
-                    found[reader] += (columns @ columns.T).double().cpu()
+    def look(layer: str, windows: Tensor) -> None:
+        for reader in by_layer[layer]:
+            for columns in added(parent.network.module.get_submodule(layer), windows, reader):
+                found[reader] += (columns @ columns.T).double().cpu()
 
-        return module.register_forward_pre_hook(look)
+    _watch(parent, by_layer, look, images, places, draw, batch)
+    return found
 
-    net, training = network.module, network.module.training
+
+@torch.no_grad()
+def window_products(
+    parent: Parent, layers: Collection[str], images: int, places: int, draw: int, batch: int = 32
+) -> Mapping[str, Tensor]:
+    """Of these layers, sums over drawn places of products of what each two elements of a window are, with a last one
+    that is 1 everywhere: float64 [elements + 1, elements + 1]."""
+    found: dict[str, Tensor] = {}
+
+    def look(layer: str, windows: Tensor) -> None:
+        flat = windows.flatten(1)
+        columns = torch.cat([flat, flat.new_ones(len(flat), 1)], 1)
+        products = (columns.T @ columns).double().cpu()
+        found[layer] = found[layer] + products if layer in found else products
+
+    _watch(parent, layers, look, images, places, draw, batch)
+    return found
+
+
+def _watch(
+    parent: Parent, layers: Collection[str], look: Callable[[str, Tensor], None], images: int, places: int, draw: int,
+    batch: int,
+) -> None:  # fmt: skip
+    """Run the parent on so many training images, and show what these layers see at drawn places."""
+    net, generator = parent.network.module, torch.Generator().manual_seed(draw)
+    training = net.training
+
+    def hook(layer: str) -> Any:
+        def show(module: nn.Module, given: tuple[Tensor, ...]) -> None:
+            look(layer, drawn_windows(module, given[0], places, generator))
+
+        return net.get_submodule(layer).register_forward_pre_hook(show)
+
     net.eval()
     with ExitStack() as hooks:
-        for layer, some in by_layer.items():
-            hooks.callback(watch(net.get_submodule(layer), some).remove)
+        for layer in layers:
+            hooks.callback(hook(layer).remove)
         for examples in itertools.islice(parent.batches(batch), -(-images // batch)):
             net(examples.inputs)
     net.train(training)
-    return found
 
 
 def added(module: nn.Module, windows: Tensor, reader: Reader) -> Iterator[Tensor]:
@@ -121,6 +168,17 @@ def _padding(module: nn.Conv2d) -> list[int]:
         return [total[1] // 2, total[1] - total[1] // 2, total[0] // 2, total[0] - total[0] // 2]
     height, width = (0, 0) if isinstance(module.padding, str) else module.padding
     return [width, width, height, height]
+
+
+def left(network: Network, tensor: str, dim: int, mask: ChannelMask) -> Tensor:
+    """The indices along a dimension of a tensor that a cut leaves."""
+    stays = torch.ones(network.module.get_parameter(tensor).shape[dim], dtype=torch.bool)
+    for group in network.groups:
+        for part in group.slices:
+            if (part.tensor, part.dim) == (tensor, dim):
+                own = mask.kept[group.name].repeat_interleave(part.repeat)
+                stays[part.start : part.start + len(own)] = own
+    return stays.nonzero().flatten()
 
 
 def columns_left(network: Network, part: Slice, mask: ChannelMask) -> slice:

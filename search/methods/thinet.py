@@ -12,9 +12,8 @@ from torch import Tensor
 from espalier.models.config import ChannelGroup, ChannelMask
 from espalier.models.document import Frozen
 from espalier.models.network import Network
-from espalier.search.errors import SpecError
 from espalier.search.methods.base import Parent, PruningMethod
-from espalier.search.methods.reading import Grams, columns_left, grams, readers
+from espalier.search.methods.reading import Grams, by_group, columns_left, grams, read_groups
 from espalier.search.scores import Scores
 
 
@@ -44,20 +43,12 @@ class ThiNet(PruningMethod[ThiNetOptions]):
 
     def ranked(self, network: Network) -> Sequence[ChannelGroup]:
         """Those that a convolution or a linear layer reads. Raises SpecError if there are none."""
-        found = [group for group in network.groups if any(True for _ in readers(network, group))]
-        if network.groups and not found:
-            raise SpecError(
-                f"thinet looks at the layer that reads a channel, and none reads one of {len(network.groups)}"
-            )
-        return found
+        return read_groups(network, "thinet")
 
     def score(self, parent: Parent) -> Scores:
         """The place of each channel in the order of removal, the first of all 0."""
         order = removal_order if self.options.objective == "remove" else selection_order
-        together: dict[str, Tensor] = {}
-        for reader, gram in self._grams(parent).items():
-            together[reader.group.name] = together.get(reader.group.name, torch.zeros_like(gram)) + gram
-        return {name: _places(order(gram)) for name, gram in together.items()}
+        return {name: _places(order(gram)) for name, gram in by_group(self._grams(parent)).items()}
 
     @torch.no_grad()
     def repair(self, network: Network, parent: Parent, mask: ChannelMask) -> None:

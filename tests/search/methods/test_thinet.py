@@ -111,5 +111,5 @@ def test_factors_of_a_layer_that_reads_blocks_are_exact_where_the_rest_can_say_i
 
 def test_a_network_in_which_no_layer_reads_a_group_is_refused() -> None:
     network = parent_of(nn.Sequential(nn.Conv2d(1, 4, 1), nn.Conv2d(4, 2, 1, padding_mode="reflect"))).network
-    with pytest.raises(SpecError, match="thinet looks at the layer that reads a channel"):
+    with pytest.raises(SpecError, match="thinet looks at the convolution or linear layer that reads a channel"):
         ThiNet(ThiNetOptions()).ranked(network)
