@@ -31,6 +31,8 @@ class Reader(NamedTuple):
     """Where they lie in its weight."""
 
 
+SQUARE = 8192
+"""Elements of a group's windows up to which their products are taken, and multiplied by those of the filters."""
 _ELEMENTS = 1 << 24
 """Numbers that are held at once."""
 Grams = Mapping[Reader, Tensor]
@@ -79,16 +81,35 @@ def grams(parent: Parent, images: int, places: int, draw: int, batch: int = 32) 
     for group in parent.network.groups:
         for reader in readers(parent.network, group):
             by_layer.setdefault(reader.part.layer, []).append(reader)
-    everyone = itertools.chain.from_iterable(by_layer.values())
-    found = {reader: torch.zeros((reader.group.width,) * 2, dtype=torch.double) for reader in everyone}
+    found: dict[Reader, Tensor] = {}
 
     def look(layer: str, windows: Tensor) -> None:
+        module = parent.network.module.get_submodule(layer)
         for reader in by_layer[layer]:
-            for columns in added(parent.network.module.get_submodule(layer), windows, reader):
-                found[reader] += (columns @ columns.T).double().cpu()
+            for columns in _columns(module, windows, reader):
+                products = (columns @ columns.T).double().cpu()
+                found[reader] = found[reader] + products if reader in found else products
 
     _watch(parent, by_layer, look, images, places, draw, batch)
-    return found
+    return {reader: _with_filters(parent.network, reader, products) for reader, products in found.items()}
+
+
+def _columns(module: nn.Module, windows: Tensor, reader: Reader) -> Iterator[Tensor]:
+    """What is multiplied: what each channel adds, or, as long as there are few of them, the elements of its windows."""
+    own = windows[:, reader.part.start :][:, : reader.group.width * reader.part.repeat]
+    if own[0].numel() <= SQUARE:
+        yield own.flatten(1).T
+    else:
+        yield from added(module, windows, reader)
+
+
+def _with_filters(network: Network, reader: Reader, products: Tensor) -> Tensor:
+    """What channels add, from what their elements are: the sums over places and over outputs come apart."""
+    width, weight = reader.group.width, network.module.get_parameter(reader.part.tensor)
+    own = weight[:, reader.part.start :][:, : width * reader.part.repeat].flatten(1).double().cpu()
+    if own.shape[1] > SQUARE:
+        return products
+    return (products * (own.T @ own)).reshape(width, -1, width, own.shape[1] // width).sum((1, 3))
 
 
 @torch.no_grad()

@@ -47,7 +47,9 @@ def test_what_a_linear_layer_reads_after_flattening_is_a_block_for_each_channel(
     assert torch.allclose(columns.sum(0).reshape(2, 2), x @ net[2].weight.T)
 
 
-def test_products_are_those_of_all_rows_whatever_their_number() -> None:
+@pytest.mark.parametrize("square", [0, 8192], ids=["by what is added", "by elements"])
+def test_products_are_those_of_all_rows_whatever_their_number(square: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("espalier.search.methods.reading.SQUARE", square)
     net = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.Conv2d(3, 2, 2)).double()
     parent = parent_of(net, (1, 4, 4))  # one place alone
     rows = []
