@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from rich.table import Table as RichTable
 
 from espalier.app.client.words import markdown, plain
-from espalier.app.schemas import CatalogArchitecture, JobView, PlannedCandidate, ProgressView
+from espalier.app.schemas import CatalogArchitecture, CatalogEntry, JobView, PlannedCandidate, ProgressView
 from espalier.search.answers.values import Answer, Pareto, Point, Sample
 from espalier.search.datasets.summary import Summary
 
@@ -147,6 +148,22 @@ def efficiency(answer: Answer) -> Table:
 def candidates(items: Iterable[PlannedCandidate]) -> Table:
     """The candidates of a plan."""
     return table("Plan", ("candidate", "epochs"), ((c.label, c.epochs) for c in items))
+
+
+def entries(kind: str, found: Sequence[CatalogEntry]) -> Table:
+    """What there is of one kind, with what can be set, where anything can."""
+    columns: dict[str, list[str]] = {"name": [entry.name for entry in found]}
+    if any(entry.finds_widths is not None for entry in found):
+        columns["widths"] = ["found" if entry.finds_widths else "given" for entry in found]
+    if any(entry.options and entry.options.get("properties") for entry in found):
+        columns["options"] = [_defaults(entry.options or {}) for entry in found]
+    columns["description"] = [entry.description for entry in found]
+    return table(kind.capitalize(), tuple(columns), zip(*columns.values(), strict=True))
+
+
+def _defaults(schema: Mapping[str, Any]) -> str:
+    properties: Mapping[str, Mapping[str, Any]] = schema.get("properties", {})
+    return ", ".join(f"{name}={json.dumps(about.get('default'))}" for name, about in properties.items())
 
 
 def architecture(about: CatalogArchitecture) -> tuple[Table | str, ...]:

@@ -112,11 +112,7 @@ def catalog(
             show(as_json, about, *tables.architecture(about))
             return
         lists = {kind: client.catalog(kind) for kind in KINDS}
-        found = [
-            tables.table(kind.capitalize(), ("name", "description"), ((e.name, e.description) for e in entries))
-            for kind, entries in lists.items()
-        ]
-        show(as_json, lists, *found)
+        show(as_json, lists, *(tables.entries(kind, entries) for kind, entries in lists.items()))
 
 
 @app.command()

@@ -120,6 +120,14 @@ def test_an_architecture_shows_its_groups_and_what_stays_dense(client: Client) -
     assert kept.rows == (("classifier", "network output"),)
 
 
+def test_the_catalog_shows_what_can_be_set_and_who_finds_widths(client: Client) -> None:
+    found = {row[0]: row for row in tables.entries("methods", client.catalog("methods")).rows}
+    assert found["slimming"][1:3] == ("found", "strength=1.0")
+    assert found["thinet"][1] == "given"
+    assert 'objective="remove"' in found["thinet"][2]
+    assert tables.entries("exports", client.catalog("exports")).columns == ("name", "description")
+
+
 def test_names_are_data() -> None:
     """Markup, escapes and Markdown in a name are shown, and mean nothing."""
     rogue = "[/nope] [bold]x \x1b[31m | <b>"
