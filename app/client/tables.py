@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -150,8 +151,18 @@ def candidates(items: Iterable[PlannedCandidate]) -> Table:
     return table("Plan", ("candidate", "epochs"), ((c.label, c.epochs) for c in items))
 
 
+MANY = 50
+"""Entries of one package from which on a list says how many there are."""
+
+
 def entries(kind: str, found: Sequence[CatalogEntry]) -> Table:
-    """What there is of one kind, with what can be set, where anything can."""
+    """What there is of one kind, with what can be set, where anything can; of a large package, how much there is."""
+    packages = Counter(entry.name.partition("/")[0] for entry in found if "/" in entry.name)
+    large = {package: count for package, count in packages.items() if count >= MANY}
+    found = [entry for entry in found if entry.name.partition("/")[0] not in large] + [
+        CatalogEntry(name=f"{package}/…", description=f"{count:,} of a package; --json lists them")
+        for package, count in large.items()
+    ]
     columns: dict[str, list[str]] = {"name": [entry.name for entry in found]}
     if any(entry.finds_widths is not None for entry in found):
         columns["widths"] = ["found" if entry.finds_widths else "given" for entry in found]

@@ -15,8 +15,10 @@ from espalier.search.scores import Scores
 
 
 class GeometricMedian(PruningMethod[NoOptions]):
-    """Cuts the filters that the others of their layer replace best: those nearest to all of them. How many each layer
-    keeps is given, as distances of other layers say nothing about each other."""
+    """Cuts the filters that the others of their layer replace best: those nearest to all of them.
+
+    How many each layer keeps is given, as distances of other layers say nothing about each other.
+    """
 
     Options = NoOptions
     finds_widths = False

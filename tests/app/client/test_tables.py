@@ -125,6 +125,9 @@ def test_the_catalog_shows_what_can_be_set_and_who_finds_widths(client: Client) 
     assert found["slimming"][1:3] == ("found", "strength=1.0")
     assert found["thinet"][1] == "given"
     assert 'objective="remove"' in found["thinet"][2]
+    architectures = tables.entries("architectures", client.catalog("architectures")).rows
+    assert tuple(row[0] for row in architectures if row[0] in ("vgg16", "torchvision/…")) == ("vgg16", "torchvision/…")
+    assert len(architectures) < 60, "large packages are one line each"
     assert tables.entries("exports", client.catalog("exports")).columns == ("name", "description")
 
 
