@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from torch import Tensor
 
-import torch
-
-from espalier.models.config import ChannelGroup
 from espalier.models.document import NoOptions
-from espalier.models.network import Network
-from espalier.search.methods.base import Parent, PruningMethod
-from espalier.search.methods.channels import over_layers, with_role
-from espalier.search.scores import Scores
+from espalier.search.methods.filters import FilterMethod
 
 
-class L1Norm(PruningMethod[NoOptions]):
+class L1Norm(FilterMethod[NoOptions]):
     """Keeps the filters whose weights have the largest sum of absolute values. How many each layer keeps is given.
 
-    Sums of layers of other sizes say nothing about each other, so a budget is shared out evenly; the paper's ratios for
-    each layer are what a job may name instead.
+    A budget is shared out evenly; the paper's ratios for each layer are what a job may name instead.
     """
 
     Options = NoOptions
-    finds_widths = False
 
-    def ranked(self, network: Network) -> Sequence[ChannelGroup]:
-        """Those that layers write to."""
-        return [group for group in network.groups if any(True for _ in with_role(group, "out"))]
-
-    @torch.no_grad()
-    def score(self, parent: Parent) -> Scores:
-        """Sum of |weight| of a channel's filter, the mean over the layers that write to it."""
-        return over_layers(parent.network, "out", lambda filters: filters.abs().sum(1))
+    def of_filters(self, filters: Tensor) -> Tensor:
+        """Sum of |weight|."""
+        return filters.abs().sum(1)
