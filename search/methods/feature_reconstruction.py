@@ -10,10 +10,9 @@ from pydantic import Field
 from torch import Tensor
 
 from espalier.models.config import ChannelGroup, ChannelMask
-from espalier.models.document import Frozen
 from espalier.models.network import Network
 from espalier.search.methods.base import Parent, PruningMethod
-from espalier.search.methods.reading import by_group, grams, left, read_groups, readers, window_products
+from espalier.search.methods.reading import ReadingOptions, by_group, grams, left, read_groups, readers, window_products
 from espalier.search.scores import Scores, top
 
 TOLERANCE = 0.1
@@ -22,15 +21,12 @@ PATH = 32
 """Penalties at which channels are ranked, three decades down from the one that leaves none."""
 
 
-class FeatureReconstructionOptions(Frozen):
+class FeatureReconstructionOptions(ReadingOptions):
     """Options of feature reconstruction."""
 
-    images: int = Field(default=256, strict=True, ge=1, le=1_000_000, description="training images it looks at")
-    places: int = Field(default=10, strict=True, ge=1, le=1000, description="drawn in each, where the next layer works")
     elements: int = Field(
         default=8192, strict=True, ge=1, le=100_000, description="largest window whose kernels are reconstructed"
     )
-    draw: int = Field(default=0, strict=True, ge=0, lt=2**31, description="by which places are drawn")
 
 
 class FeatureReconstruction(PruningMethod[FeatureReconstructionOptions]):
@@ -73,13 +69,12 @@ class FeatureReconstruction(PruningMethod[FeatureReconstructionOptions]):
             for tensor, layer in cut.items()
             if parent.network.module.get_parameter(tensor)[0].numel() <= self.options.elements
         }
-        options = self.options
-        products = window_products(parent, [*small.values()], options.images, options.places, options.draw)
+        products = window_products(parent, [*small.values()], self.options)
         for tensor, layer in small.items():
             _refit(network, parent.network, tensor, layer, products[layer], mask)
 
     def _grams(self, parent: Parent) -> Mapping[str, Tensor]:
-        return by_group(grams(parent, self.options.images, self.options.places, self.options.draw))
+        return by_group(grams(parent, self.options))
 
 
 def _refit(network: Network, whole: Network, tensor: str, layer: str, products: Tensor, mask: ChannelMask) -> None:

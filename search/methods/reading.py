@@ -14,9 +14,11 @@ from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor, nn
 
 from espalier.models.config import ChannelGroup, ChannelMask, Slice
+from espalier.models.document import Frozen
 from espalier.models.network import Network
 from espalier.search.errors import SpecError
 from espalier.search.methods.base import Parent
@@ -31,8 +33,18 @@ class Reader(NamedTuple):
     """Where they lie in its weight."""
 
 
+class ReadingOptions(Frozen):
+    """What methods that look at the next layer look at."""
+
+    images: int = Field(default=256, strict=True, ge=1, le=1_000_000, description="training images it looks at")
+    places: int = Field(default=10, strict=True, ge=1, le=1000, description="drawn in each, where the next layer works")
+    draw: int = Field(default=0, strict=True, ge=0, lt=2**31, description="by which places are drawn")
+
+
 SQUARE = 8192
 """Elements of a group's windows up to which their products are taken, and multiplied by those of the filters."""
+BATCH = 32
+"""Images that are looked at together."""
 _ELEMENTS = 1 << 24
 """Numbers that are held at once."""
 Grams = Mapping[Reader, Tensor]
@@ -75,8 +87,8 @@ def by_group(found: Grams) -> Mapping[str, Tensor]:
 
 
 @torch.no_grad()
-def grams(parent: Parent, images: int, places: int, draw: int, batch: int = 32) -> Grams:
-    """Of every layer that reads a group, from so many training images and so many drawn places in each."""
+def grams(parent: Parent, options: ReadingOptions) -> Grams:
+    """Of every layer that reads a group."""
     by_layer: dict[str, list[Reader]] = {}
     for group in parent.network.groups:
         for reader in readers(parent.network, group):
@@ -90,7 +102,7 @@ def grams(parent: Parent, images: int, places: int, draw: int, batch: int = 32) 
                 products = (columns @ columns.T).double().cpu()
                 found[reader] = found[reader] + products if reader in found else products
 
-    _watch(parent, by_layer, look, images, places, draw, batch)
+    _watch(parent, by_layer, look, options)
     return {reader: _with_filters(parent.network, reader, products) for reader, products in found.items()}
 
 
@@ -113,9 +125,7 @@ def _with_filters(network: Network, reader: Reader, products: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def window_products(
-    parent: Parent, layers: Collection[str], images: int, places: int, draw: int, batch: int = 32
-) -> Mapping[str, Tensor]:
+def window_products(parent: Parent, layers: Collection[str], options: ReadingOptions) -> Mapping[str, Tensor]:
     """Of these layers, sums over drawn places of products of what each two elements of a window are, with a last one
     that is 1 everywhere: float64 [elements + 1, elements + 1]."""
     found: dict[str, Tensor] = {}
@@ -126,21 +136,20 @@ def window_products(
         products = (columns.T @ columns).double().cpu()
         found[layer] = found[layer] + products if layer in found else products
 
-    _watch(parent, layers, look, images, places, draw, batch)
+    _watch(parent, layers, look, options)
     return found
 
 
 def _watch(
-    parent: Parent, layers: Collection[str], look: Callable[[str, Tensor], None], images: int, places: int, draw: int,
-    batch: int,
-) -> None:  # fmt: skip
-    """Run the parent on so many training images, and show what these layers see at drawn places."""
-    net, generator = parent.network.module, torch.Generator().manual_seed(draw)
+    parent: Parent, layers: Collection[str], look: Callable[[str, Tensor], None], options: ReadingOptions
+) -> None:
+    """Run the parent on training images, and show what these layers see at drawn places."""
+    net, generator = parent.network.module, torch.Generator().manual_seed(options.draw)
     training = net.training
 
     def hook(layer: str) -> Any:
         def show(module: nn.Module, given: tuple[Tensor, ...]) -> None:
-            look(layer, drawn_windows(module, given[0], places, generator))
+            look(layer, drawn_windows(module, given[0], options.places, generator))
 
         return net.get_submodule(layer).register_forward_pre_hook(show)
 
@@ -148,7 +157,7 @@ def _watch(
     with ExitStack() as hooks:
         for layer in layers:
             hooks.callback(hook(layer).remove)
-        for examples in itertools.islice(parent.batches(batch), -(-images // batch)):
+        for examples in itertools.islice(parent.batches(BATCH), -(-options.images // BATCH)):
             net(examples.inputs)
     net.train(training)
 
@@ -200,15 +209,3 @@ def left(network: Network, tensor: str, dim: int, mask: ChannelMask) -> Tensor:
                 own = mask.kept[group.name].repeat_interleave(part.repeat)
                 stays[part.start : part.start + len(own)] = own
     return stays.nonzero().flatten()
-
-
-def columns_left(network: Network, part: Slice, mask: ChannelMask) -> slice:
-    """Where a group's channels lie in a weight that was cut, along the dimension of its part."""
-    gone = 0
-    for group in network.groups:
-        for other in group.slices:
-            if (other.tensor, other.dim) == (part.tensor, part.dim) and other.start < part.start:
-                gone += other.repeat * int((~mask.kept[group.name]).sum())
-    own = next(group for group in network.groups if part in group.slices)
-    start = part.start - gone
-    return slice(start, start + part.repeat * int(mask.kept[own.name].sum()))

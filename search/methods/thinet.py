@@ -10,14 +10,13 @@ from pydantic import Field
 from torch import Tensor
 
 from espalier.models.config import ChannelGroup, ChannelMask
-from espalier.models.document import Frozen
 from espalier.models.network import Network
 from espalier.search.methods.base import Parent, PruningMethod
-from espalier.search.methods.reading import Grams, by_group, columns_left, grams, read_groups
+from espalier.search.methods.reading import ReadingOptions, by_group, grams, left, read_groups
 from espalier.search.scores import Scores
 
 
-class ThiNetOptions(Frozen):
+class ThiNetOptions(ReadingOptions):
     """Options of ThiNet."""
 
     objective: Literal["remove", "keep"] = Field(
@@ -25,10 +24,8 @@ class ThiNetOptions(Frozen):
         description="remove: one by one those that together add least to the next layer; keep: one by one those that "
         "explain most of what is left of its outputs, with factors of their own",
     )
-    images: int = Field(default=256, strict=True, ge=1, le=1_000_000, description="training images it looks at")
     places: int = Field(default=2, strict=True, ge=1, le=1000, description="drawn in each, where the next layer works")
     scaling: bool = Field(default=True, strict=True, description="least-squares factors for inherited weights")
-    draw: int = Field(default=0, strict=True, ge=0, lt=2**31, description="by which places are drawn")
 
 
 class ThiNet(PruningMethod[ThiNetOptions]):
@@ -48,26 +45,27 @@ class ThiNet(PruningMethod[ThiNetOptions]):
     def score(self, parent: Parent) -> Scores:
         """The place of each channel in the order of removal, the first of all 0."""
         order = removal_order if self.options.objective == "remove" else selection_order
-        return {name: _places(order(gram)) for name, gram in by_group(self._grams(parent)).items()}
+        return {name: _places(order(gram)) for name, gram in by_group(grams(parent, self.options)).items()}
 
     @torch.no_grad()
     def repair(self, network: Network, parent: Parent, mask: ChannelMask) -> None:
         """Multiply what each layer still reads by the factors that make its outputs nearest to those of the parent."""
         if not self.options.scaling:
             return
-        for reader, gram in self._grams(parent).items():
-            kept = mask.kept[reader.group.name]
+        factors: dict[str, Tensor] = {}
+        for reader, gram in grams(parent, self.options).items():
+            part, kept = reader.part, mask.kept[reader.group.name]
             if kept.all():
                 continue
-            factors = least_squares(gram, kept).repeat_interleave(reader.part.repeat)
-            weight = network.module.get_parameter(reader.part.tensor)
-            place = columns_left(parent.network, reader.part, mask)
-            shape = [-1 if dim == reader.part.dim else 1 for dim in range(weight.dim())]
-            own = weight.narrow(reader.part.dim, place.start, place.stop - place.start)
-            own.mul_(factors.to(weight).view(shape))
-
-    def _grams(self, parent: Parent) -> Grams:
-        return grams(parent, self.options.images, self.options.places, self.options.draw)
+            of_channels = torch.ones(len(kept), dtype=gram.dtype)
+            of_channels[kept] = least_squares(gram, kept)
+            weight = parent.network.module.get_parameter(part.tensor)
+            own = factors.setdefault(part.tensor, torch.ones(weight.shape[1], dtype=gram.dtype))
+            own[part.start : part.start + len(kept) * part.repeat] = of_channels.repeat_interleave(part.repeat)
+        for tensor, own in factors.items():
+            weight = network.module.get_parameter(tensor)
+            stays = own[left(parent.network, tensor, 1, mask)]
+            weight.mul_(stays.to(weight).view(1, -1, *[1] * (weight.dim() - 2)))
 
 
 def removal_order(gram: Tensor) -> list[int]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from espalier.models.config import ChannelMask
-from espalier.search.methods.reading import added, columns_left, drawn_windows, grams, readers
+from espalier.search.methods.reading import ReadingOptions, added, drawn_windows, grams, left, readers
 from tests.models.networks import Own
 from tests.search.methods.helpers import parent_of
 
@@ -58,9 +58,9 @@ def test_products_are_those_of_all_rows_whatever_their_number(square: int, monke
             x = net[1](net[0](examples.inputs))
             rows.append(torch.einsum("ncuv,kcuv->nkc", x, net[2].weight).flatten(0, 1))
     stacked = torch.cat(rows)
-    (found,) = grams(parent, images=64, places=1, draw=0).values()
+    (found,) = grams(parent, ReadingOptions(images=64, places=1)).values()
     assert torch.allclose(found, stacked.T @ stacked)
-    (twice,) = grams(parent, images=64, places=2, draw=0).values()
+    (twice,) = grams(parent, ReadingOptions(images=64, places=2)).values()
     assert torch.allclose(twice, 2 * found)
 
 
@@ -84,19 +84,19 @@ def test_only_layers_that_multiply_with_their_own_weight_are_read() -> None:
 def test_the_network_and_its_mode_are_left_alone(training: bool) -> None:
     net = nn.Sequential(nn.Conv2d(1, 3, 1), nn.BatchNorm2d(3), nn.Conv2d(3, 2, 1)).train(training)
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    grams(parent_of(net), 64, 1, 0)
+    grams(parent_of(net), ReadingOptions(images=64, places=1))
     assert net.training is training
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
     assert not any(module._forward_pre_hooks for module in net.modules())
 
 
-def test_where_channels_lie_in_a_weight_that_was_cut() -> None:
+def test_what_a_cut_leaves_of_a_weight_that_reads_two_groups() -> None:
     net = Own(
         lambda m, x: m.c(torch.cat([m.a(x), m.b(x)], 1).flatten(1)),
         a=nn.Conv2d(1, 4, 1), b=nn.Conv2d(1, 5, 1), c=nn.Linear(9 * 16, 2),
     )  # fmt: skip
     network = parent_of(net).network
     mask = ChannelMask({"a": torch.arange(4) < 1, "b": torch.arange(5) > 1})
-    parts = {group.name: reader.part for group in network.groups for reader in readers(network, group)}
-    assert columns_left(network, parts["a"], mask) == slice(0, 16)
-    assert columns_left(network, parts["b"], mask) == slice(16, 16 + 3 * 16)
+    assert left(network, "c.weight", 1, mask).tolist() == [*range(16), *range(4 * 16 + 2 * 16, 9 * 16)]
+    assert left(network, "c.weight", 0, mask).tolist() == [0, 1]
+    assert left(network, "b.weight", 0, mask).tolist() == [2, 3, 4]
