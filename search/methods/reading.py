@@ -81,8 +81,7 @@ def by_group(found: Grams) -> Mapping[str, Tensor]:
     """Of all layers that read a group, together."""
     together: dict[str, Tensor] = {}
     for reader, gram in found.items():
-        name = reader.group.name
-        together[name] = together[name] + gram if name in together else gram
+        together[reader.group.name] = gram + together.get(reader.group.name, 0)
     return together
 
 
@@ -100,7 +99,7 @@ def grams(parent: Parent, options: ReadingOptions) -> Grams:
         for reader in by_layer[layer]:
             for columns in _columns(module, windows, reader):
                 products = (columns @ columns.T).double().cpu()
-                found[reader] = found[reader] + products if reader in found else products
+                found[reader] = products + found.get(reader, 0)
 
     _watch(parent, by_layer, look, options)
     return {reader: _with_filters(parent.network, reader, products) for reader, products in found.items()}
@@ -134,7 +133,7 @@ def window_products(parent: Parent, layers: Collection[str], options: ReadingOpt
         flat = windows.flatten(1)
         columns = torch.cat([flat, flat.new_ones(len(flat), 1)], 1)
         products = (columns.T @ columns).double().cpu()
-        found[layer] = found[layer] + products if layer in found else products
+        found[layer] = products + found.get(layer, 0)
 
     _watch(parent, layers, look, options)
     return found
