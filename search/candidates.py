@@ -12,7 +12,7 @@ from espalier.models.document import Document, Frozen, content_hash
 from espalier.search.arms import AnyOrigin
 from espalier.search.arms.base import Role
 from espalier.search.recipe import Recipe
-from espalier.search.spec import Budget, Init, MethodSpec, Ratios, Seed, Target
+from espalier.search.spec import Budget, Init, MethodSpec, Ranking, Ratios, Seed, Target
 from espalier.search.upgrades import candidate_from_version_1
 
 KEY_VERSION = 2
@@ -81,6 +81,11 @@ class Candidate(Document):
     def budget(self) -> Budget | Ratios | None:
         """What the widths must meet, where there is something."""
         return getattr(self.origin, "budget", None)
+
+    @property
+    def control(self) -> Ranking | None:
+        """What its method's scores became before they ranked, where it is a control."""
+        return getattr(self.origin, "control", None)
 
     @property
     def init(self) -> Init:

@@ -9,8 +9,6 @@ import numpy as np
 from pydantic import Field
 
 from espalier.models.document import Frozen
-from espalier.search.arms.control import Control
-from espalier.search.arms.pruned import Pruned
 from espalier.search.candidates import Arm, Candidate
 from espalier.search.results import Result
 from espalier.search.spec import Budget, CostMetric, Init, Ranking, Ratios
@@ -70,10 +68,10 @@ def with_role(groups: Iterable[Group], *roles: str) -> dict[str, list[Group]]:
 def are_compared(ours: Group, theirs: Group) -> bool:
     """Whether a baseline is one of this arm: a control is one of its own method, with its own start; any other baseline
     is one of all."""
-    control, own = theirs.candidate.origin, ours.candidate.origin
-    if not isinstance(control, Control):
+    if theirs.candidate.control is None:
         return True
-    return isinstance(own, Pruned) and (control.method, control.init) == (own.method, own.init)
+    method, other = (getattr(group.candidate.origin, "method", None) for group in (ours, theirs))
+    return method == other and ours.candidate.init == theirs.candidate.init
 
 
 class Verdict(Frozen):

@@ -12,7 +12,6 @@ from scipy import special
 
 from espalier.search.answers.efficiency import efficiency
 from espalier.search.answers.values import Answer, Group, Outcomes, Verdict, are_compared, by_arm, sample, with_role
-from espalier.search.arms.control import Control
 from espalier.search.spec import Ratios
 
 CONFIDENCE = 0.95
@@ -55,7 +54,7 @@ def _verdict(ours: Group, theirs: Group) -> Verdict:
         metric=budget.metric,
         keep=None if isinstance(budget, Ratios) else budget.keep,
         init=ours.candidate.init,
-        control=theirs.candidate.origin.ranking if isinstance(theirs.candidate.origin, Control) else None,
+        control=theirs.candidate.control,
         automatic=sample(values),
         baseline=sample(others),
         difference=float(np.mean(values) - np.mean(others)),

@@ -5,37 +5,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from espalier.search.arms.base import Origin, Planned, Role
+from espalier.search.arms.base import Planned, Role
 from espalier.search.arms.dense import Dense
+from espalier.search.arms.scored import Scored
 from espalier.search.arms.sparse import parent_of
 from espalier.search.question import Question
-from espalier.search.recipe import Recipe, fine_tuning
-from espalier.search.spec import Budget, Init, MethodSpec, Ranking, Ratios
-
-if TYPE_CHECKING:
-    from espalier.search.derivation import Derivation, Start
+from espalier.search.spec import Ranking
 
 
-class Control(Origin):
+class Control(Scored):
     """A method's widths by another ranking than its own: reversed, shuffled, or without its penalty."""
 
     kind: Literal["control"] = "control"
     role: ClassVar[Role] = "baseline"
     ranking: Ranking
-    method: MethodSpec
-    budget: Budget | Ratios
-    init: Init = "scratch"
 
     @property
-    def name(self) -> str:
-        """The method with its options, what became of its ranking, and how its weights began."""
-        return f"{self.method} {self.ranking}" + ("" if self.init == "scratch" else f" {self.init}")
-
-    def recipe(self, recipe: Recipe) -> Recipe:
-        """As the method's own."""
-        return recipe if self.init == "scratch" else fine_tuning(recipe)
+    def control(self) -> Ranking:
+        """What becomes of the scores before they rank."""
+        return self.ranking
 
     @classmethod
     def plan(cls, question: Question) -> Iterator[Planned]:
@@ -49,8 +39,3 @@ class Control(Origin):
             if (widths_change or init == "inherited") and (parent_changes or ranking != "no_penalty"):
                 parent = Planned(Dense(), spec.seeds[0]) if parent_changes else parent_of(method, question)
                 yield Planned(cls(ranking=ranking, method=method, budget=budget, init=init), seed, {"parent": parent})
-
-    def derive(self, given: Derivation) -> Start:
-        """Rank the parent's channels, turn the ranking into the control's, keep as many as the budget has room for."""
-        mask = given.ranked(self.method, "parent", self.budget, self.ranking)
-        return given.fresh(mask) if self.init == "scratch" else given.inherited(self.method, "parent", mask)

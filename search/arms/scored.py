@@ -1,0 +1,40 @@
+"""What arms share whose widths come of a method's scores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from espalier.search.arms.base import Origin
+from espalier.search.recipe import Recipe, fine_tuning
+from espalier.search.spec import Budget, Init, MethodSpec, Ranking, Ratios
+
+if TYPE_CHECKING:
+    from espalier.search.derivation import Derivation, Start
+
+
+class Scored(Origin):
+    """Widths from a method's scores; trained from scratch, or fine-tuned with the parent's weights."""
+
+    method: MethodSpec
+    budget: Budget | Ratios
+    init: Init = "scratch"
+
+    @property
+    def control(self) -> Ranking | None:
+        """What becomes of the scores before they rank."""
+        return None
+
+    @property
+    def name(self) -> str:
+        """The method with its options, what became of its scores, and how its weights began."""
+        words = [str(self.method), self.control, None if self.init == "scratch" else self.init]
+        return " ".join(word for word in words if word)
+
+    def recipe(self, recipe: Recipe) -> Recipe:
+        """Inherited weights are fine-tuned."""
+        return recipe if self.init == "scratch" else fine_tuning(recipe)
+
+    def derive(self, given: Derivation) -> Start:
+        """Rank the parent's channels, keep as many as the budget has room for."""
+        mask = given.ranked(self.method, "parent", self.budget, self.control)
+        return given.fresh(mask) if self.init == "scratch" else given.inherited(self.method, "parent", mask)
