@@ -105,7 +105,10 @@ def _question(spec: JobSpec, whole: ChannelConfig, data: Data) -> Question:
 
 
 def _check_controls(question: Question) -> None:
-    planned = {one.origin.ranking for one in Control.plan(question)}
+    spec = question.spec.model_copy(
+        update={"seeds": question.spec.seeds[:1]}
+    )  # whatever the seed, the same are planned
+    planned = {one.origin.ranking for one in Control.plan(question.model_copy(update={"spec": spec}))}
     if idle := [control for control in question.spec.controls if control not in planned]:
         raise SpecError(
             f"controls {', '.join(idle)} would change nothing here: from scratch only widths matter, which shuffled "

@@ -32,6 +32,8 @@ ServiceDep = Annotated[Service, Depends(get_service)]
 
 def known_parameters(request: Request) -> None:
     """Refuse parameters that a route does not have: a filter that is spelled wrong would filter nothing."""
+    if not request.query_params:  # as most requests
+        return
     known = [*_query_names(request.scope["route"].dependant)]
     if unknown := [name[:100] for name in request.query_params if name not in known]:
         there = f"there are: {', '.join(sorted(known))}" if known else "there are none here"
