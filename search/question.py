@@ -19,7 +19,6 @@ class Question(Document):
     plain: tuple[Name, ...] = Field(
         default=(), description="methods whose parent is trained like any network: the dense one is theirs, too"
     )
-
     given: tuple[Name, ...] = Field(default=(), description="methods that are given their widths")
 
     def finds_widths(self, method: MethodSpec, budget: Budget | Ratios) -> bool:

@@ -23,7 +23,7 @@ EXAMPLES = 60
 @pytest.mark.timeout(1800)
 def test_no_request_is_answered_by_a_server_error(serve: Callable[..., Serve], tmp_path: Path) -> None:
     """All phases: examples, coverage, fuzzing and chains of requests. What follows a job never ends, and is left out;
-    what is submitted is not trained, since a service whose queue is full answers that it is."""
+    what is submitted is prepared and trained meanwhile, as on any service."""
     service = serve()
     finish(service.client, service.client.submit(SPEC).id)
     found = subprocess.run(
