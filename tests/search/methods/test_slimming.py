@@ -7,21 +7,19 @@ import torch
 from torch import nn
 
 from espalier.models.network import Network, dense
-from espalier.models.tracing.trace import trace
-from espalier.search import allocate, tasks
+from espalier.search import allocate
 from espalier.search.errors import SpecError
 from espalier.search.methods.base import Parent
 from espalier.search.methods.slimming import INITIAL_SCALE, PULL, Slimming, SlimmingOptions
 from espalier.search.recipe import Recipe
 from espalier.search.schedule import learning_rate
 from espalier.search.spec import Budget
-
-TASK = tasks.create("classification", Recipe(epochs=1, batch_size=1, lr=0.1))
+from tests.search.methods.helpers import TASK, parent_of
 
 
 def own(net: nn.Module) -> Network:
     """A network that no config describes."""
-    return Network(dense("lenet5"), trace(net, (1, 4, 4)), net)
+    return parent_of(net).network
 
 
 def chain() -> nn.Sequential:
