@@ -12,7 +12,8 @@ from espalier.models.document import Frozen
 from espalier.search.answers.values import Sample
 from espalier.search.candidates import Arm
 from espalier.search.events import Event
-from espalier.search.results import CurvePoint, MadeBy, Metric, Metrics, Ran
+from espalier.search.recipe import Match
+from espalier.search.results import CurvePoint, Ledger, MadeBy, Metric, Metrics, Ran
 from espalier.search.spec import Budget, Init, JobSpec, Ratios
 from espalier.search.states import CandidateState, JobState
 
@@ -73,6 +74,8 @@ class CandidateHead(Frozen):
     budget: Budget | Ratios | None
     seed: int
     init: Init
+    match: Match = "epochs"
+    lr: float = Field(default=0.0, description="peak learning rate")
 
 
 class PlannedCandidate(CandidateHead):
@@ -109,6 +112,7 @@ class CandidateView(CandidateHead):
     accuracy: float | None
     seconds: float | None
     ran: Ran | None
+    ledger: Ledger | None = None
     made_by: MadeBy | None
     error: str | None
 
@@ -168,6 +172,7 @@ class MeasuredView(CandidateHead):
     seconds: float
     curve: tuple[CurvePoint, ...]
     ran: Ran
+    ledger: Ledger | None = None
     has_weights: bool
     made_by: MadeBy
 

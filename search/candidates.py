@@ -67,8 +67,9 @@ class Candidate(Document):
         return self._arm(content_hash(self.model_dump(mode="json", exclude={"schema_version", "seed", "needs"})))
 
     def _arm(self, id: str) -> Arm:
-        name = self.origin.name
-        label = f"{name} {self.budget}" if self.budget else name
+        name = self.origin.name if self.recipe.match == "epochs" else f"{self.origin.name} {self.recipe.match}"
+        lr: float | None = getattr(self.origin, "lr", None)
+        label = " ".join(map(str, filter(None, (name, self.budget, lr and f"lr={lr:g}"))))
         return Arm(id=id, name=name, label=label, role=self.origin.role)
 
     @property

@@ -16,22 +16,37 @@ from espalier.models.architectures import architecture
 from espalier.models.config import ChannelConfig, Shape
 from espalier.models.network import Network, dense
 from espalier.models.tensors import state_of
-from espalier.models.weights import packed
-from espalier.search import methods, tasks
+from espalier.models.weights import notes_of, packed
+from espalier.search import ledger, methods, tasks
 from espalier.search.candidates import Candidate
 from espalier.search.datasets import Data, DataPaths, load
 from espalier.search.derivation import Derivation, Start
 from espalier.search.errors import SpecError
 from espalier.search.methods.base import Parent
-from espalier.search.recipe import Recipe
-from espalier.search.results import WEIGHTS, Evaluated, Execution, MadeBy, Preprocessing, Ran, Result
-from espalier.search.schedule import matched, steps_per_epoch
-from espalier.search.scores import Scores, remembered
+from espalier.search.recipe import FineTuning, Recipe
+from espalier.search.results import (
+    WEIGHTS,
+    Effort,
+    Evaluated,
+    Execution,
+    Ledger,
+    MadeBy,
+    Preprocessing,
+    Ran,
+    Result,
+)
+from espalier.search.schedule import TRAINING, images_per_epoch, matched, steps_per_epoch
+from espalier.search.scores import Scores, Scoring, remembered
 from espalier.search.spec import MethodSpec, Target
 from espalier.search.tasks import Batch, Task
+from espalier.search.tasks.distilled import Distilled
+from espalier.search.training.augment import SMALL
 from espalier.search.training.batches import plain_batches
 from espalier.search.training.loop import Report, Trained, measure, train
+from espalier.search.training.precision import place
 from espalier.search.version import VERSION
+
+SCORING, TEACHER = "scoring", "teacher"
 
 
 def evaluate(
@@ -51,11 +66,15 @@ def evaluate(
     data = _data_of(candidate, paths)
     whole = Network.of(dense_config(candidate.target, data))
     task = tasks.create(candidate.target.task, candidate.recipe)
-    start = derive(candidate, whole, task, data, needs, paths)
-    network, recipe = start.network, matched(candidate.recipe, whole.cost, start.network.cost)
+    start, scoring = derive(candidate, whole, task, data, needs, paths)
+    network, before = start.network, {role: pipeline_of(file) for role, file in needs.items()} | {SCORING: scoring}
+    recipe = _lengthened(candidate, whole, network, data, before)
     steps = recipe.epochs * steps_per_epoch(recipe, len(data.train))
     regularizer = start.method.regularizer(network, recipe, steps) if start.method else None
-    trained = train(network.module, task, data, recipe, candidate.seed, regularizer, report, execution, checkpoint)
+    taught = _taught(task, candidate, whole, needs, execution)
+    trained = train(network.module, taught, data, recipe, candidate.seed, regularizer, report, execution, checkpoint)
+    macs = TRAINING * network.cost.macs + (0 if taught is task else whole.cost.macs)
+    own = ledger.training(trained.ran, images_per_epoch(recipe, len(data.train)), macs, trained.seconds, SMALL**2)
     result = Result(
         key=candidate.key,
         config=network.config,
@@ -65,11 +84,40 @@ def evaluate(
         test=measure(network.module, task, data, "test", execution),
         curve=trained.curve,
         ran=_ran(trained, candidate.recipe, recipe),
+        ledger=ledger.entry(own, before.values()),
         seconds=trained.seconds,
         latency_ms=latency(network.module, network.config.shape, execution),
         made_by=MadeBy(espalier=VERSION, torch=torch.__version__, execution=execution),
     )
     return Evaluated(result, {WEIGHTS: _weights(network, candidate, data, result)} if keep_weights else {})
+
+
+def pipeline_of(weights: Path) -> Effort:
+    """What it took to come to these weights; nothing, of an earlier release, which did not note it."""
+    note = notes_of(weights).get("ledger")
+    return Ledger.model_validate_json(note).pipeline if note else Effort()
+
+
+def _lengthened(
+    candidate: Candidate, whole: Network, network: Network, data: Data, before: Mapping[str, Effort]
+) -> Recipe:
+    """The candidate's recipe at the length that it has for its network."""
+    recipe, images = candidate.recipe, images_per_epoch(candidate.recipe, len(data.train))
+    spent = sum(effort.macs for role, effort in before.items() if role != TEACHER)
+    if "parent" not in candidate.needs:  # a pipeline that prunes the dense network takes as much
+        spent = TRAINING * whole.cost.macs * images * recipe.epochs
+    spec: MethodSpec | None = getattr(candidate.origin, "method", None)
+    how = methods.create(spec).fine_tuning if spec else FineTuning()
+    pipeline = ledger.pipeline_epochs(spent, recipe, how, whole.cost, network.cost, images)
+    return matched(recipe, whole.cost, network.cost, pipeline)
+
+
+def _taught(task: Task, candidate: Candidate, whole: Network, needs: Mapping[str, Path], execution: Execution) -> Task:
+    """The task as it is learned: from a teacher, too, if the candidate has one."""
+    how = candidate.recipe.distillation
+    if how is None:
+        return task
+    return Distilled(task, place(whole.with_weights(needs[TEACHER]).module, execution), how)
 
 
 def _settle(execution: Execution) -> None:
@@ -98,19 +146,41 @@ def dense_config(target: Target, data: Data) -> ChannelConfig:
 
 def derive(
     candidate: Candidate, whole: Network, task: Task, data: Data, needs: Mapping[str, Path], paths: DataPaths
-) -> Start:
-    """The candidate's network with its starting weights, and the method that its training follows, if one."""
+) -> tuple[Start, Effort]:
+    """The candidate's network with its starting weights, the method that its training follows, if one, and what scores
+    took."""
     if missing := sorted(set(candidate.needs) - set(needs)):
         raise ValueError(f"candidate {candidate.label!r} needs the weights of its {', '.join(missing)}")
+
+    spent = Effort()
 
     @functools.cache
     def parent(role: str) -> Parent:
         return Parent(whole.with_weights(needs[role]), task, functools.partial(_examples, data))
 
     def scores(method: MethodSpec, role: str) -> Scores:
-        return remembered(paths.cache, method, needs[role], lambda: methods.create(method).score(parent(role)))
+        nonlocal spent
+        found = remembered(paths.cache, method, needs[role], lambda: _scoring(method, parent(role)))
+        spent = spent + found.effort
+        return found.scores
 
-    return candidate.origin.derive(Derivation(whole, candidate.seed, candidate.minimum_keep, parent, scores))
+    start = candidate.origin.derive(Derivation(whole, candidate.seed, candidate.minimum_keep, parent, scores))
+    return start, spent
+
+
+def _scoring(spec: MethodSpec, parent: Parent) -> Scoring:
+    """A method's scores, and what they took."""
+    method, images, started = methods.create(spec), 0, time.monotonic()
+
+    def counted(size: int) -> Iterator[Batch]:
+        nonlocal images
+        for batch in parent.batches(size):
+            images += len(batch.inputs)
+            yield batch
+
+    scores = method.score(replace(parent, batches=counted))
+    macs = images * method.passes * parent.network.cost.macs
+    return Scoring(scores, Effort(images=images, macs=macs, seconds=time.monotonic() - started))
 
 
 def _examples(data: Data, size: int) -> Iterator[Batch]:
@@ -121,7 +191,8 @@ def _ran(trained: Trained, asked: Recipe, recipe: Recipe) -> Ran:
     """What was really done, with a note where training was stretched."""
     if recipe.epochs == asked.epochs:
         return trained.ran
-    note = f"trained for {recipe.epochs} epochs instead of {asked.epochs}, to spend what the dense network does"
+    whose = "a pruning pipeline" if recipe.match == "pipeline" else "the dense network"
+    note = f"trained for {recipe.epochs} epochs instead of {asked.epochs}, to spend what {whose} does"
     return trained.ran.model_copy(update={"notes": (*trained.ran.notes, note)})
 
 
@@ -133,6 +204,7 @@ def _weights(network: Network, candidate: Candidate, data: Data, result: Result)
         "config": network.config.model_dump_json(),
         "preprocessing": seen.model_dump_json(),
         "measured": measured,
+        "ledger": result.ledger.model_dump_json() if result.ledger else "",
     }
     state = {name: value.contiguous().cpu() for name, value in state_of(network.module).items()}
     return packed(state, notes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from espalier.models.document import Document
-from espalier.search.recipe import Name, Recipe
+from espalier.search.recipe import FineTuning, Name, Recipe
 from espalier.search.spec import Budget, JobSpec, MethodSpec, Ratios
 
 
@@ -20,6 +20,9 @@ class Question(Document):
         default=(), description="methods whose parent is trained like any network: the dense one is theirs, too"
     )
     given: tuple[Name, ...] = Field(default=(), description="methods that are given their widths")
+    fine_tuning: dict[Name, FineTuning] = Field(
+        default_factory=dict, description="how a method's inherited weights are trained on"
+    )
 
     def finds_widths(self, method: MethodSpec, budget: Budget | Ratios) -> bool:
         """Whether a method's ranking decides how many channels each group keeps, and not which alone."""

@@ -30,6 +30,19 @@ class Flip(Frozen):
 Augmentation = Annotated[Crop | Flip, Field(discriminator="name")]
 
 
+Schedule = Literal["step", "one_cycle", "constant"]
+Match = Literal["epochs", "compute", "pipeline"]
+"""What networks are alike in: epochs, multiply-adds up to twice the epochs, or all that a pruning pipeline spends."""
+
+
+class Distillation(Frozen):
+    """Learning from a trained network's outputs, too (Hinton et al. 2015, 1503.02531): of the loss, `weight` is
+    temperature^2 * KL(teacher || network) of softened outputs, the rest the task's own."""
+
+    temperature: Real = Field(default=4.0, gt=0, le=100, description="by which outputs are divided before softmax")
+    weight: Real = Field(default=0.9, ge=0, le=1, description="share of the teacher in the loss")
+
+
 class Recipe(Frozen):
     """How a network is trained: SGD with momentum; schedules are functions of the step."""
 
@@ -39,7 +52,7 @@ class Recipe(Frozen):
     momentum: Real = Field(default=0.9, ge=0, lt=1)
     nesterov: Flag = True
     weight_decay: Real = Field(default=5e-4, ge=0, le=1, description="on all parameters")
-    schedule: Literal["step", "one_cycle", "constant"] = "one_cycle"
+    schedule: Schedule = "one_cycle"
     warmup: Real = Field(default=0.2, ge=0, lt=1, description="one_cycle: share of the steps that raise the lr")
     label_smoothing: Real = Field(default=0.0, ge=0, lt=1)
     augment: tuple[Augmentation, ...] = Field(
@@ -52,10 +65,14 @@ class Recipe(Frozen):
         description="share of the epochs, from the first, on images at three quarters of their edge "
         "(progressive resizing); a network that takes one size only sees that size throughout",
     )
-    match: Literal["epochs", "compute"] = Field(
+    match: Match = Field(
         default="epochs",
         description="epochs: every network trains as long as the dense one (Scratch-E); "
-        "compute: smaller networks train longer, at most twice as long (Scratch-B)",
+        "compute: smaller networks train longer, at most twice as long (Scratch-B); "
+        "pipeline: for as many multiply-adds as parent, scoring and fine-tuning take in all",
+    )
+    distillation: Distillation | None = Field(
+        default=None, exclude_if=lambda value: value is None, description="what is learned from a teacher besides"
     )
 
     @model_validator(mode="after")
@@ -63,6 +80,10 @@ class Recipe(Frozen):
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov needs a momentum above 0")
         return self
+
+
+SETTABLE = tuple(name for name in Recipe.model_fields if name != "distillation")
+"""What a job may change in a recipe; the rest is an arm's own."""
 
 
 class _Preset(Frozen):
@@ -73,7 +94,7 @@ class _Preset(Frozen):
     @property
     def changes(self) -> dict[str, Any]:
         """The fields of a recipe that are given."""
-        return {name: value for name in Recipe.model_fields if (value := getattr(self, name)) is not None}
+        return {name: value for name in SETTABLE if (value := getattr(self, name)) is not None}
 
 
 def _optional(name: str) -> Any:
@@ -91,15 +112,22 @@ else:
         __base__=_Preset,
         __doc__=_Preset.__doc__,
         __module__=__name__,
-        **{name: _optional(name) for name in Recipe.model_fields},
+        **{name: _optional(name) for name in SETTABLE},
     )
 
-FINE_TUNING = 0.25
-"""Length of training after inheriting weights, as a share of the recipe (40 of 160 epochs in Liu et al. 2019)."""
+
+class FineTuning(Frozen):
+    """How inherited weights are trained on, given how the dense network is: by default a quarter of the epochs at a
+    constant hundredth of the learning rate (Liu et al. 2019: 40 of 160 epochs)."""
+
+    epochs: float = Field(default=0.25, gt=0, description="share of the recipe's")
+    lr: float = Field(default=0.01, gt=0, description="share of the recipe's")
+    schedule: Schedule = "constant"
 
 
-def fine_tuning(recipe: Recipe) -> Recipe:
-    """A quarter of the epochs at a constant hundredth of the learning rate, on whole images (Liu et al. 2019)."""
-    epochs = max(1, round(recipe.epochs * FINE_TUNING))
-    changes = {"epochs": epochs, "lr": recipe.lr / 100, "schedule": "constant", "match": "epochs", "small_first": 0.0}
-    return recipe.model_copy(update=changes)
+def fine_tuning(recipe: Recipe, how: FineTuning | None = None, lr: float | None = None) -> Recipe:
+    """The recipe of inherited weights, on whole images; at its own learning rate or another one."""
+    how = how or FineTuning()
+    epochs = max(1, round(recipe.epochs * how.epochs))
+    changes = {"epochs": epochs, "lr": recipe.lr * how.lr if lr is None else lr, "schedule": how.schedule}
+    return recipe.model_copy(update={**changes, "match": "epochs", "small_first": 0.0})

@@ -62,6 +62,30 @@ class MadeBy(Frozen):
     execution: Execution
 
 
+class Effort(Frozen):
+    """What training and scoring take."""
+
+    epochs: int = 0
+    images: int = Field(default=0, description="that went into a network, each as often as it did")
+    macs: int = Field(default=0, description="multiply-adds; of a training step three times the forward pass's")
+    seconds: float = 0.0
+
+    def __add__(self, other: Effort) -> Effort:
+        return Effort(
+            epochs=self.epochs + other.epochs,
+            images=self.images + other.images,
+            macs=self.macs + other.macs,
+            seconds=self.seconds + other.seconds,
+        )
+
+
+class Ledger(Frozen):
+    """What a result took: its own training, and with it all that had to come before."""
+
+    own: Effort
+    pipeline: Effort = Field(description="own, and parents', teachers' and scoring")
+
+
 class Ran(Frozen):
     """What was really done, where it may differ from the recipe. Null where an earlier release did not note it."""
 
@@ -85,6 +109,7 @@ class Result(Document):
     test: Metrics = Field(description="what to report")
     curve: tuple[CurvePoint, ...]
     ran: Ran
+    ledger: Ledger | None = Field(default=None, description="null where an earlier release did not note it")
     seconds: float
     latency_ms: float = Field(
         description="of one input on one thread of the machine that trained it, the fastest of some"

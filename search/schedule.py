@@ -11,6 +11,11 @@ def steps_per_epoch(recipe: Recipe, examples: int) -> int:
     return max(1, examples // recipe.batch_size)
 
 
+def images_per_epoch(recipe: Recipe, examples: int) -> int:
+    """Images that one pass trains on: those of its full batches."""
+    return steps_per_epoch(recipe, examples) * min(recipe.batch_size, examples)
+
+
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
     """The learning rate of one step (from 0) out of `steps`.
 
@@ -32,12 +37,18 @@ def travel(recipe: Recipe, steps: int) -> float:
     return sum(learning_rate(recipe, step, steps) for step in range(steps)) / (1 - recipe.momentum)
 
 
-def matched(recipe: Recipe, whole: Cost, small: Cost) -> Recipe:
-    """The recipe at the length it has for this network: Scratch-E as it stands, Scratch-B at equal compute.
+TRAINING = 3
+"""Forward passes that a training step is worth: the backward pass computes twice as much."""
+
+
+def matched(recipe: Recipe, whole: Cost, small: Cost, pipeline: float = 0.0) -> Recipe:
+    """The recipe at the length it has for this network: Scratch-E as it stands, Scratch-B at equal compute, or at what
+    a whole pruning pipeline takes, in epochs of the dense network.
 
     Scratch-B's epochs are E * MACs(dense) / MACs(small), at most 2E (Liu et al. 2019, section 4).
     """
     if recipe.match == "epochs":
         return recipe
-    factor = min(2.0, whole.macs / max(1, small.macs))
-    return recipe.model_copy(update={"epochs": int(recipe.epochs * factor)})
+    ratio = whole.macs / max(1, small.macs)
+    epochs = recipe.epochs * min(2.0, ratio) if recipe.match == "compute" else pipeline * ratio
+    return recipe.model_copy(update={"epochs": max(1, int(epochs + 1e-9))})

@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from filelock import FileLock
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from espalier.models.config import ChannelGroup, ChannelMask
 from espalier.models.document import content_hash
+from espalier.search.results import Effort
 from espalier.search.spec import MethodSpec, Ranking
 from espalier.search.version import VERSION
 
@@ -21,6 +23,9 @@ Scores = Mapping[str, Tensor]
 """Group name -> importance of each channel [width], finite, larger is more important, comparable across groups.
 
 A group that is not named is cut last, when nothing else is left to cut."""
+
+EFFORT = "effort"
+"""What the file of remembered scores calls what they took."""
 
 
 def top(groups: Sequence[ChannelGroup], scores: Scores, widths: Mapping[str, int]) -> ChannelMask:
@@ -61,7 +66,14 @@ def controlled(scores: Scores, control: Ranking | None, draw: int) -> Scores:
     return dict(zip(scores, dealt.split([len(values) for values in scores.values()]), strict=True))
 
 
-def remembered(cache: Path, method: MethodSpec, parent: Path, compute: Callable[[], Scores]) -> Scores:
+class Scoring(NamedTuple):
+    """Scores, and what they took."""
+
+    scores: Scores
+    effort: Effort
+
+
+def remembered(cache: Path, method: MethodSpec, parent: Path, compute: Callable[[], Scoring]) -> Scoring:
     """A method's scores on a parent's weights, computed once and kept in `cache` for every budget, seed and start."""
     about = {"method": method.model_dump(), "parent": _content(parent), "espalier": VERSION}
     path = cache / "scores" / f"{content_hash(about)}.safetensors"
@@ -69,14 +81,17 @@ def remembered(cache: Path, method: MethodSpec, parent: Path, compute: Callable[
     with FileLock(f"{path}.lock"):
         if path.exists():
             try:
-                return load_file(path)
-            except SafetensorError:  # cut short by a kill or a full disk
+                with safe_open(path, "pt") as file:
+                    kept = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
+                    return Scoring(kept, Effort.model_validate_json((file.metadata() or {})[EFFORT]))
+            except (SafetensorError, KeyError):  # cut short by a kill or a full disk, or of an earlier release
                 pass
-        scores = {name: values.detach().cpu().contiguous().clone() for name, values in compute().items()}
+        found = compute()
+        scores = {name: values.detach().cpu().contiguous().clone() for name, values in found.scores.items()}
         new = path.with_suffix(".new")
-        save_file(scores, new)
+        save_file(scores, new, {EFFORT: found.effort.model_dump_json()})
         new.replace(path)
-        return scores
+        return Scoring(scores, found.effort)
 
 
 def _content(path: Path) -> str:

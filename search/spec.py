@@ -10,15 +10,17 @@ from pydantic import ConfigDict, Field, JsonValue, StringConstraints, model_vali
 from espalier.models.config import MINIMUM_KEEP
 from espalier.models.document import Document, Frozen, Raw, content_hash
 from espalier.search.presets import preset
-from espalier.search.recipe import Flag, Name, RecipeSpec, Whole
+from espalier.search.recipe import Distillation, Flag, Match, Name, RecipeSpec, Whole
 from espalier.search.upgrades import spec_from_version_1, uses_version_1
 
 CostMetric = Literal["params", "macs", "channels"]
-Init = Literal["scratch", "inherited"]
+Init = Literal["scratch", "inherited", "distilled"]
+"""scratch: fresh weights; inherited: the parent's, fine-tuned; distilled: fresh ones, taught by the dense network."""
 Ranking = Literal["reverse", "no_penalty", "shuffled", "shuffled_across"]
 """A control's: the least important stay; scores of a parent that was trained without the method's penalty; scores dealt
 out at random within each group, or across all groups."""
 Share = Annotated[float, Field(strict=True, gt=0, le=1)]
+Rate = Annotated[float, Field(strict=True, gt=0, le=100)]
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**31)]
 
 
@@ -143,7 +145,17 @@ class JobSpec(Document):
     controls: tuple[Ranking, ...] = Field(
         default=(), max_length=4, description="rankings that every method is held against besides its own"
     )
-    inits: tuple[Init, ...] = Field(default=("scratch",), min_length=1, max_length=2)
+    inits: tuple[Init, ...] = Field(default=("scratch",), min_length=1, max_length=3)
+    match: tuple[Match, ...] = Field(
+        default=(), max_length=3, description="lengths of training side by side, in the place of the recipe's match"
+    )
+    tune_lr: tuple[Rate, ...] = Field(
+        default=(),
+        max_length=8,
+        description="learning rates at which inherited weights are fine-tuned, in the place of the method's own; of "
+        "each arm, the one that is best on the hold-out counts",
+    )
+    distillation: Distillation = Field(default=Distillation(), description="how networks are taught, where they are")
     seeds: tuple[Seed, ...] = Field(default=(0, 1, 2), min_length=1, max_length=64)
     recipe: RecipeSpec = Field(default_factory=RecipeSpec)
     planner: PlannerSpec = PlannerSpec(name="fixed")
@@ -167,7 +179,7 @@ class JobSpec(Document):
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
-        for field in ("budgets", "baselines", "controls", "inits", "seeds", "methods"):
+        for field in ("budgets", "baselines", "controls", "inits", "match", "tune_lr", "seeds", "methods"):
             values = getattr(self, field)
             if any(value in values[:i] for i, value in enumerate(values)):
                 raise ValueError(f"{field} names the same thing twice; each is one arm of the comparison")

@@ -22,6 +22,7 @@ from espalier.search.evaluate import dense_config
 from espalier.search.options import plain
 from espalier.search.planners import PLANNERS
 from espalier.search.question import Question
+from espalier.search.recipe import fine_tuning
 from espalier.search.results import Execution
 from espalier.search.schedule import matched
 from espalier.search.spec import Budget, JobSpec, Ratios
@@ -99,6 +100,7 @@ def _question(spec: JobSpec, whole: ChannelConfig, data: Data) -> Question:
         data=data.fingerprint,
         plain=tuple(sorted(name for name, kind in kinds.items() if not kind.has_own_parent())),
         given=tuple(sorted(name for name, kind in kinds.items() if not kind.finds_widths)),
+        fine_tuning={name: kind.fine_tuning for name, kind in kinds.items()},
     )
     _check_controls(question)
     return question
@@ -152,4 +154,6 @@ def _lengths(candidates: tuple[Candidate, ...], dense: Cost, sizes: dict[str, Co
     """For each candidate its epochs, and the multiply-adds of one forward pass."""
     for candidate in candidates:
         small = sizes.get(content_hash(candidate.budget), dense) if candidate.budget else dense
-        yield matched(candidate.recipe, dense, small).epochs, small.macs
+        recipe = candidate.recipe
+        pipeline = recipe.epochs + fine_tuning(recipe).epochs * small.macs / dense.macs
+        yield matched(recipe, dense, small, pipeline).epochs, small.macs

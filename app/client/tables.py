@@ -118,7 +118,7 @@ def verdict(answer: Answer) -> Table:
     rows = (
         (
             f"{v.metric}={v.keep:g}" if v.keep is not None else v.arm.label.removeprefix(v.arm.name + " "),
-            f"{v.arm.name} {100 * v.automatic.mean:.2f}",
+            f"{v.arm.name}{f' lr={v.lr:g}' if v.lr and v.init == 'inherited' else ''} {100 * v.automatic.mean:.2f}",
             f"{v.against} {100 * v.baseline.mean:.2f}",
             f"{100 * v.difference:+.2f}",
             _interval(v.interval, 100, "+.2f"),

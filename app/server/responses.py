@@ -102,6 +102,8 @@ def _head(candidate: Candidate) -> dict[str, Any]:
         "budget": candidate.budget,
         "seed": candidate.seed,
         "init": candidate.init,
+        "match": candidate.recipe.match,
+        "lr": candidate.recipe.lr,
     }
 
 
@@ -123,6 +125,7 @@ def candidate_view(row: CandidateRow) -> CandidateView:
         **_head(candidate_of(row)),
         state=CandidateState(row.state),
         ran=result.ran if result else None,
+        ledger=result.ledger if result else None,
         made_by=result.made_by if result else None,
         **{name: getattr(row, name) for name in fields},
     )
@@ -194,6 +197,7 @@ def _measured(row: CandidateRow, has: Callable[[str], bool]) -> MeasuredView:
         seconds=result.seconds,
         curve=result.curve,
         ran=result.ran,
+        ledger=result.ledger,
         has_weights=result.weights is not None and has(result.weights),
         made_by=result.made_by,
     )

@@ -10,8 +10,9 @@ from pydantic import Field
 
 from espalier.models.document import Frozen
 from espalier.search.candidates import Arm, Candidate
+from espalier.search.recipe import Match
 from espalier.search.results import Result
-from espalier.search.spec import Budget, CostMetric, Init, Ranking, Ratios
+from espalier.search.spec import Budget, CostMetric, Init, MethodSpec, Ranking, Ratios
 
 CostName = Literal["params", "macs", "latency"]
 Outcomes = Sequence[tuple[Candidate, Result]]
@@ -45,15 +46,31 @@ class Group(NamedTuple):
         """What their widths met."""
         return self.candidate.budget
 
+    @property
+    def lr(self) -> float | None:
+        """Their learning rate, where it is one of several that were tried."""
+        return getattr(self.candidate.origin, "lr", None)
+
+    @property
+    def chosen_by(self) -> float:
+        """How good they are on the hold-out, so that more is better."""
+        sign = 1 if self.results[0].metric.higher_is_better else -1
+        return sign * float(np.mean([result.chosen_by for result in self.results]))
+
 
 def by_arm(outcomes: Outcomes) -> list[Group]:
-    """Results by arm, in the order of their first. Parents are no points of any comparison."""
+    """Results by arm, in the order of their first. Parents are no points of any comparison; nor is an arm that was
+    trained at another rate and is better on the hold-out so."""
     groups: dict[str, Group] = {}
     for candidate, result in outcomes:
         if candidate.arm.role != "parent":
             arm = candidate.arm
             groups.setdefault(arm.id, Group(arm, candidate, [])).results.append(result)
-    return list(groups.values())
+    best: dict[str, Group] = {}
+    for group in groups.values():
+        place = f"{group.arm.name} {group.budget}" if group.lr else group.arm.id
+        best[place] = max(best.get(place, group), group, key=lambda one: one.chosen_by)  # the first of equals
+    return list(best.values())
 
 
 def with_role(groups: Iterable[Group], *roles: str) -> dict[str, list[Group]]:
@@ -66,12 +83,30 @@ def with_role(groups: Iterable[Group], *roles: str) -> dict[str, list[Group]]:
 
 
 def are_compared(ours: Group, theirs: Group) -> bool:
-    """Whether a baseline is one of this arm: a control is one of its own method, with its own start; any other baseline
-    is one of all."""
+    """Whether a baseline is one of this arm: any that is trained in the same way, or, of inherited weights, in any
+    other way; a control of its own method alone."""
+    ways = [(group.candidate.init, group.candidate.recipe.match) for group in (ours, theirs)]
     if theirs.candidate.control is None:
-        return True
-    method, other = (getattr(group.candidate.origin, "method", None) for group in (ours, theirs))
-    return method == other and ours.candidate.init == theirs.candidate.init
+        return ways[0] == ways[1] or ours.candidate.init == "inherited"
+    return _method(ours) == _method(theirs) and ways[0] == ways[1]
+
+
+def are_same_widths(ours: Group, theirs: Group) -> bool:
+    """Whether both are a method's widths for one budget, ours with weights that cost more than fresh ones."""
+    inits = [group.candidate.init for group in (ours, theirs)]
+    return (
+        inits[0] != "scratch" == inits[1]
+        and _method(ours) == _method(theirs)
+        and ours.budget == theirs.budget
+        and (inits[0] == "inherited" or ours.candidate.recipe.match == theirs.candidate.recipe.match)
+    )
+
+
+def _method(group: Group) -> MethodSpec | None:
+    return getattr(group.candidate.origin, "method", None)
+
+
+About = Literal["widths", "weights"]
 
 
 class Verdict(Frozen):
@@ -81,6 +116,11 @@ class Verdict(Frozen):
     of how they would differ had that parent been trained again.
     """
 
+    about: About = Field(
+        default="widths",
+        description="widths: are a method's better than others; weights: are inherited or taught ones better than "
+        "fresh ones in the same widths, which are the baseline then",
+    )
     method: str
     against: str
     arm: Arm = Field(description="the automatic one")
@@ -89,6 +129,11 @@ class Verdict(Frozen):
     metric: CostMetric
     keep: float | None = Field(description="null for widths given beforehand")
     init: Init = "scratch"
+    match: Match = "epochs"
+    lr: float | None = Field(
+        default=None,
+        description="peak learning rate of the automatic arm; where several were tried, the hold-out's choice",
+    )
     automatic: Sample
     baseline: Sample
     difference: float = Field(description="automatic - baseline, as a fraction")

@@ -11,7 +11,18 @@ import numpy as np
 from scipy import special
 
 from espalier.search.answers.efficiency import efficiency
-from espalier.search.answers.values import Answer, Group, Outcomes, Verdict, are_compared, by_arm, sample, with_role
+from espalier.search.answers.values import (
+    About,
+    Answer,
+    Group,
+    Outcomes,
+    Verdict,
+    are_compared,
+    are_same_widths,
+    by_arm,
+    sample,
+    with_role,
+)
 from espalier.search.spec import Ratios
 
 CONFIDENCE = 0.95
@@ -25,20 +36,28 @@ def answer(outcomes: Outcomes) -> Answer:
 
 
 def compare(outcomes: Outcomes) -> list[Verdict]:
-    """One verdict for every automatic arm and every baseline with the same budget, where both have results."""
+    """One verdict for every automatic arm and every baseline with the same budget, and one for its weights against
+    fresh ones in the same widths, where both have results."""
     groups = by_arm(outcomes)
     automatic, baselines = with_role(groups, "automatic"), with_role(groups, "baseline")
-    pairs = itertools.product(automatic.values(), baselines.values())
-    return [
-        _verdict(ours, theirs)
-        for method, baseline in pairs
+    widths = [
+        _verdict("widths", ours, theirs)
+        for method, baseline in itertools.product(automatic.values(), baselines.values())
         for ours in method
         for theirs in baseline
         if ours.budget is not None and ours.budget == theirs.budget and are_compared(ours, theirs)
     ]
+    weights = [
+        _verdict("weights", ours, theirs)
+        for method, other in itertools.product(automatic.values(), automatic.values())
+        for ours in method
+        for theirs in other
+        if ours.budget is not None and are_same_widths(ours, theirs)
+    ]
+    return widths + weights
 
 
-def _verdict(ours: Group, theirs: Group) -> Verdict:
+def _verdict(about: About, ours: Group, theirs: Group) -> Verdict:
     values, others = ([result.reported for result in group.results] for group in (ours, theirs))
     interval = difference_interval(values, others)
     budget, sign = ours.budget, 1 if ours.results[0].metric.higher_is_better else -1
@@ -47,6 +66,7 @@ def _verdict(ours: Group, theirs: Group) -> Verdict:
     if interval is not None and (interval[0] > 0 or interval[1] < 0):
         found = "better" if sign * interval[0] > 0 else "worse"
     return Verdict(
+        about=about,
         method=ours.candidate.method or ours.arm.name,
         against=theirs.arm.name,
         arm=ours.arm,
@@ -54,6 +74,8 @@ def _verdict(ours: Group, theirs: Group) -> Verdict:
         metric=budget.metric,
         keep=None if isinstance(budget, Ratios) else budget.keep,
         init=ours.candidate.init,
+        match=ours.candidate.recipe.match,
+        lr=ours.candidate.recipe.lr,
         control=theirs.candidate.control,
         automatic=sample(values),
         baseline=sample(others),
@@ -96,6 +118,8 @@ def _unproven(verdicts: Sequence[Verdict]) -> Iterator[str]:
 
 def _sentence(name: str, against: str, verdicts: Sequence[Verdict]) -> str:
     parts = []
+    if verdicts[0].about == "weights":
+        against = f"fresh weights in its widths ({against})"
     for found, words in (
         ("better", f"is better than {against}"),
         ("worse", f"is worse than {against}"),
@@ -111,4 +135,5 @@ def _sentence(name: str, against: str, verdicts: Sequence[Verdict]) -> str:
 def _budget(verdict: Verdict) -> str:
     if verdict.keep is None:
         return verdict.arm.label.removeprefix(verdict.arm.name + " ")
-    return f"{verdict.metric} {verdict.keep:g}"
+    rate = f" lr {verdict.lr:g}" if verdict.lr and verdict.init == "inherited" else ""
+    return f"{verdict.metric} {verdict.keep:g}{rate}"

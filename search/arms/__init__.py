@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Union
 
 from pydantic import Field
 
-from espalier.search.arms.base import Baseline, Origin
+from espalier.search.arms.base import Origin
+from espalier.search.arms.baseline import Baseline
 from espalier.search.arms.control import Control
 from espalier.search.arms.dense import Dense
 from espalier.search.arms.pruned import Pruned

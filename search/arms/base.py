@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from itertools import product
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from espalier.models.document import Frozen
 from espalier.search.question import Question
 from espalier.search.recipe import Recipe
-from espalier.search.spec import Budget, Ratios
 
 if TYPE_CHECKING:
     from espalier.search.derivation import Derivation, Start
@@ -35,10 +33,6 @@ class Origin(Frozen):
         """The arm in a few words, without its budget: what its curve is called."""
         return self.kind
 
-    def recipe(self, recipe: Recipe) -> Recipe:
-        """How its networks are trained, given how the dense network is."""
-        return recipe
-
     @classmethod
     @abstractmethod
     def plan(cls, question: Question) -> Iterator[Planned]:
@@ -49,23 +43,11 @@ class Origin(Frozen):
         """The network of one candidate, with the weights it starts from. Raises SpecError or ModelError."""
 
 
-class Baseline(Origin):
-    """An arm that automatic widths are held against: one for each budget and seed, if the job names its kind."""
-
-    role: ClassVar[Role] = "baseline"
-    budget: Budget | Ratios
-
-    @classmethod
-    def plan(cls, question: Question) -> Iterator[Planned]:
-        """Every budget, for every seed."""
-        spec, kind = question.spec, cls.model_fields["kind"].default
-        for seed, budget in product(spec.seeds, spec.budgets if kind in spec.baselines else ()):
-            yield Planned(cls(kind=kind, budget=budget), seed)
-
-
 class Planned(NamedTuple):
-    """A candidate that is wanted: its origin, its seed, and by role the candidates whose results it needs."""
+    """A candidate that is wanted: its origin, its seed, how it is trained, and by role the candidates whose results it
+    needs."""
 
     origin: Any  # an Origin; mypy knows no NamedTuple of a class that names it
     seed: int
+    recipe: Recipe
     needs: Mapping[str, Planned] = {}

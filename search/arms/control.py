@@ -8,9 +8,10 @@ from itertools import product
 from typing import ClassVar, Literal
 
 from espalier.search.arms.base import Planned, Role
-from espalier.search.arms.dense import Dense
+from espalier.search.arms.dense import dense_of, teacher_of
 from espalier.search.arms.scored import Scored
 from espalier.search.arms.sparse import parent_of
+from espalier.search.arms.ways import ways
 from espalier.search.question import Question
 from espalier.search.spec import Ranking
 
@@ -29,13 +30,16 @@ class Control(Scored):
 
     @classmethod
     def plan(cls, question: Question) -> Iterator[Planned]:
-        """Every control of every method, at every budget, with every start, for every seed, where it is another network
-        than the method's own: from scratch only widths matter."""
+        """Every control of every method, at every budget, trained in every way, for every seed, where it is another
+        network than the method's own: from scratch only widths matter."""
         spec = question.spec
-        everything = product(spec.seeds, spec.budgets, spec.methods, spec.controls, spec.inits)
-        for seed, budget, method, ranking, init in everything:
+        for seed, budget, method, ranking in product(spec.seeds, spec.budgets, spec.methods, spec.controls):
             widths_change = ranking != "shuffled" and question.finds_widths(method, budget)
             parent_changes = ranking == "no_penalty" and question.has_own_parent(method)
-            if (widths_change or init == "inherited") and (parent_changes or ranking != "no_penalty"):
-                parent = Planned(Dense(), spec.seeds[0]) if parent_changes else parent_of(method, question)
-                yield Planned(cls(ranking=ranking, method=method, budget=budget, init=init), seed, {"parent": parent})
+            if ranking == "no_penalty" and not parent_changes:
+                continue
+            parent = dense_of(question, spec.seeds[0]) if parent_changes else parent_of(method, question)
+            for way in ways(question, method):
+                if widths_change or way.init == "inherited":
+                    origin = cls(ranking=ranking, method=method, budget=budget, init=way.init, lr=way.lr)
+                    yield Planned(origin, seed, way.recipe, {"parent": parent, **teacher_of(way.init, question)})

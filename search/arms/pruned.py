@@ -7,8 +7,10 @@ from itertools import product
 from typing import ClassVar, Literal
 
 from espalier.search.arms.base import Planned, Role
+from espalier.search.arms.dense import teacher_of
 from espalier.search.arms.scored import Scored
 from espalier.search.arms.sparse import parent_of
+from espalier.search.arms.ways import ways
 from espalier.search.question import Question
 
 
@@ -20,8 +22,10 @@ class Pruned(Scored):
 
     @classmethod
     def plan(cls, question: Question) -> Iterator[Planned]:
-        """Every method at every budget, with every start, for every seed; all seeds have one parent."""
+        """Every method at every budget, trained in every way, for every seed; all seeds have one parent."""
         spec = question.spec
-        for seed, budget, method, init in product(spec.seeds, spec.budgets, spec.methods, spec.inits):
-            parent = parent_of(method, question)
-            yield Planned(cls(method=method, budget=budget, init=init), seed, {"parent": parent})
+        for seed, budget, method in product(spec.seeds, spec.budgets, spec.methods):
+            needs = {"parent": parent_of(method, question)}
+            for way in ways(question, method):
+                origin = cls(method=method, budget=budget, init=way.init, lr=way.lr)
+                yield Planned(origin, seed, way.recipe, {**needs, **teacher_of(way.init, question)})

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from espalier.search.arms.base import Baseline
+from espalier.search.arms.baseline import Baseline
 
 if TYPE_CHECKING:
     from espalier.search.derivation import Derivation, Start

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pydantic import Field
+
 from espalier.search.arms.base import Origin
-from espalier.search.recipe import Recipe, fine_tuning
 from espalier.search.spec import Budget, Init, MethodSpec, Ranking, Ratios
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ class Scored(Origin):
     method: MethodSpec
     budget: Budget | Ratios
     init: Init = "scratch"
+    lr: float | None = Field(
+        default=None, exclude_if=lambda lr: lr is None, description="of fine-tuning, where it is one of several"
+    )
 
     @property
     def control(self) -> Ranking | None:
@@ -30,11 +34,7 @@ class Scored(Origin):
         words = [str(self.method), self.control, None if self.init == "scratch" else self.init]
         return " ".join(word for word in words if word)
 
-    def recipe(self, recipe: Recipe) -> Recipe:
-        """Inherited weights are fine-tuned."""
-        return recipe if self.init == "scratch" else fine_tuning(recipe)
-
     def derive(self, given: Derivation) -> Start:
         """Rank the parent's channels, keep as many as the budget has room for."""
         mask = given.ranked(self.method, "parent", self.budget, self.control)
-        return given.fresh(mask) if self.init == "scratch" else given.inherited(self.method, "parent", mask)
+        return given.inherited(self.method, "parent", mask) if self.init == "inherited" else given.fresh(mask)

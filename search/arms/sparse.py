@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from espalier.search.arms.base import Origin, Planned, Role
-from espalier.search.arms.dense import Dense
+from espalier.search.arms.dense import dense_of
+from espalier.search.arms.ways import dense_recipe
 from espalier.search.question import Question
 from espalier.search.spec import MethodSpec
 
@@ -40,5 +41,7 @@ class Sparse(Origin):
 
 def parent_of(method: MethodSpec, question: Question) -> Planned:
     """What a method prunes: one network for all seeds of a job, and the dense one where it is trained no other way."""
-    origin = Sparse(method=method) if question.has_own_parent(method) else Dense()
-    return Planned(origin, question.spec.seeds[0])
+    seed = question.spec.seeds[0]
+    if not question.has_own_parent(method):
+        return dense_of(question, seed)
+    return Planned(Sparse(method=method), seed, dense_recipe(question))

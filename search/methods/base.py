@@ -10,7 +10,7 @@ from typing import ClassVar, Generic, TypeVar
 from espalier.models.config import ChannelGroup, ChannelMask
 from espalier.models.document import Frozen
 from espalier.models.network import Network
-from espalier.search.recipe import Recipe
+from espalier.search.recipe import FineTuning, Recipe
 from espalier.search.regularizer import Regularizer
 from espalier.search.scores import Scores, top
 from espalier.search.tasks.base import Batch, Task
@@ -44,6 +44,11 @@ class PruningMethod(ABC, Generic[OptionsT]):
     (automatic, as the papers say). If not, widths are given: by ratios, or the same share of every group."""
     is_informed: ClassVar[bool] = True
     """Whether its scores depend on the network."""
+
+    passes: ClassVar[int] = 1
+    """Forward passes that an image is worth while it scores: three where it takes gradients."""
+    fine_tuning: ClassVar[FineTuning] = FineTuning()
+    """How inherited weights are trained on."""
 
     def __init__(self, options: OptionsT) -> None:
         self.options = options

@@ -15,6 +15,7 @@ from espalier.models.document import Frozen
 from espalier.models.network import Network
 from espalier.search.methods.base import Parent, PruningMethod
 from espalier.search.methods.channels import rows, with_role
+from espalier.search.schedule import TRAINING
 from espalier.search.scores import Scores
 
 
@@ -37,6 +38,7 @@ class Taylor(PruningMethod[TaylorOptions]):
     """
 
     Options = TaylorOptions
+    passes = TRAINING
 
     def ranked(self, network: Network) -> Sequence[ChannelGroup]:
         """Those that layers write to, or norms scale."""

@@ -48,7 +48,7 @@ class Planner(ABC, Generic[OptionsT]):
         candidate = Candidate(
             origin=planned.origin,
             target=self.question.spec.target,
-            recipe=planned.origin.recipe(self.question.recipe),
+            recipe=planned.recipe,
             data=self.question.data,
             seed=planned.seed,
             minimum_keep=self.question.spec.minimum_keep,

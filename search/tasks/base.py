@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from espalier.models.config import ChannelConfig
-from espalier.search.recipe import Recipe
+from espalier.search.errors import SpecError
+from espalier.search.recipe import Distillation, Recipe
 from espalier.search.results import Metric, Metrics
 
 
@@ -42,6 +43,11 @@ class Task(ABC):
     @abstractmethod
     def loss(self, net: nn.Module, batch: Batch) -> Tensor:
         """What training makes smaller: one number."""
+
+    def taught(self, net: nn.Module, batch: Batch, target: Tensor, how: Distillation) -> Tensor:  # noqa: ARG002
+        """The loss of a network that learns from what its teacher gives for the batch, too. Raises SpecError if the
+        task knows no such loss."""
+        raise SpecError(f"{type(self).__name__.lower()} cannot be distilled; leave 'distilled' out of inits")
 
     @abstractmethod
     def metrics(self, net: nn.Module, batches: Iterable[Batch]) -> Metrics:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from espalier.models.config import ChannelConfig
+from espalier.search.recipe import Distillation
 from espalier.search.results import ACCURACY, Metric, Metrics
 from espalier.search.tasks.base import Batch, Task
 from espalier.search.tasks.metrics import METRICS
@@ -26,7 +27,17 @@ class Classification(Task):
 
     def loss(self, net: nn.Module, batch: Batch) -> Tensor:
         """Cross entropy, with the recipe's label smoothing."""
-        return F.cross_entropy(net(batch.inputs), batch.targets, label_smoothing=self.recipe.label_smoothing)
+        return self._cross_entropy(net(batch.inputs), batch)
+
+    def taught(self, net: nn.Module, batch: Batch, target: Tensor, how: Distillation) -> Tensor:
+        """Cross entropy and the teacher's softened classes (Hinton et al. 2015, section 2)."""
+        logits = net(batch.inputs)
+        ours, theirs = ((one / how.temperature).log_softmax(1) for one in (logits, target))
+        difference = F.kl_div(ours, theirs, reduction="batchmean", log_target=True)
+        return (1 - how.weight) * self._cross_entropy(logits, batch) + how.weight * how.temperature**2 * difference
+
+    def _cross_entropy(self, logits: Tensor, batch: Batch) -> Tensor:
+        return F.cross_entropy(logits, batch.targets, label_smoothing=self.recipe.label_smoothing)
 
     def metrics(self, net: nn.Module, batches: Iterable[Batch]) -> Metrics:
         """Means over all examples."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from espalier.search.arms.base import Baseline
+from espalier.search.arms.baseline import Baseline
 
 if TYPE_CHECKING:
     from espalier.search.derivation import Derivation, Start

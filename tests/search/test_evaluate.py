@@ -22,9 +22,10 @@ from espalier.search.evaluate import dense_config, derive, evaluate, latency
 from espalier.search.exports import export
 from espalier.search.methods import create
 from espalier.search.methods.base import Parent
-from espalier.search.results import Execution, Reported
+from espalier.search.planners import create as create_planner
+from espalier.search.results import Execution, Ledger, Reported
 from espalier.search.spec import JobSpec
-from tests.search.helpers import planned
+from tests.search.helpers import planned, question
 
 SPEC = {
     "target": {"arch": "vgg11", "options": {"width": 0.1}, "dataset": "digits"},
@@ -99,7 +100,7 @@ def test_pruned_widths_are_the_parents_highest_scores(
 ) -> None:
     candidate = candidates["slimming params=0.3 seed 0"]
     network, task = whole(paths), tasks.create("classification", candidate.recipe)
-    start = derive(candidate, network, task, digits, needs_of(candidate, parent), paths)
+    start, _ = derive(candidate, network, task, digits, needs_of(candidate, parent), paths)
     scores = create(candidate.origin.method).score(Parent(network.with_weights(parent), task, lambda _: iter(())))  # type: ignore[attr-defined]
     order = allocate.by_scores(network.groups, scores, candidate.minimum_keep)
     widths = allocate.allocate(order, network.coupling, candidate.budget, candidate.minimum_keep)  # type: ignore[arg-type]
@@ -178,6 +179,55 @@ def test_a_stretched_training_says_so(digits: Data, paths: DataPaths) -> None:
     ran = evaluate(candidate, {}, LAST, paths, keep_weights=False).result.ran
     assert ran.epochs == 2
     assert ran.notes == ("trained for 2 epochs instead of 1, to spend what the dense network does",)
+
+
+def test_a_ledger_has_the_training_and_all_that_came_before(
+    candidates: dict[str, Candidate], parent: Path, paths: DataPaths
+) -> None:
+    images, network = 1295 // 64 * 64, whole(paths)
+    before = Ledger.model_validate_json(notes_of(parent)["ledger"])
+    assert before.own == before.pipeline
+    assert (before.own.epochs, before.own.images) == (2, 2 * images)
+    assert before.own.macs == 2 * images * 3 * network.cost.macs
+    one = evaluate(candidates["slimming params=0.3 seed 0"], {"parent": parent}, LAST, paths).result
+    assert one.ledger is not None
+    assert one.ledger.own.macs == 2 * images * 3 * one.cost.macs
+    assert one.ledger.own.seconds == one.seconds
+    assert one.ledger.pipeline.macs == one.ledger.own.macs + before.own.macs, "slimming reads no images to score"
+    assert one.ledger.pipeline.epochs == 4
+
+
+def test_scratch_may_be_given_what_the_whole_pipeline_takes(digits: Data, paths: DataPaths, tmp_path: Path) -> None:
+    """Two epochs of the parent, one of fine-tuning, and what Taylor takes to score."""
+    options = {"name": "taylor", "options": {"batches": 4}}
+    wanted = spec(methods=[options], match=["pipeline"], baselines=["uniform"], recipe={"epochs": 1, "batch_size": 64})
+    asked = question(wanted, digits.fingerprint).model_copy(update={"plain": ("taylor",)})
+    trained = {c.label: c for c in create_planner(asked).next({})}
+    (tmp_path / "dense").write_bytes(evaluate(trained["dense seed 0"], {}, LAST, paths).artifacts["weights"])
+    images, network = 1295 // 64 * 64, whole(paths)
+    for label, scoring in (
+        ("taylor batches=4 pipeline params=0.3 seed 0", 3 * 4 * 32), ("uniform pipeline params=0.3 seed 0", 0)
+    ):  # fmt: skip
+        one = evaluate(trained[label], needs_of(trained[label], tmp_path / "dense"), LAST, paths).result
+        macs, small = network.cost.macs, one.cost.macs
+        assert one.ran.epochs == (3 * images * (macs + small) + scoring * macs) // (3 * images * small)
+        assert one.ran.notes[-1].endswith("to spend what a pruning pipeline does")
+        assert len(one.curve) == one.ran.epochs
+
+
+def test_a_network_may_be_taught_by_the_dense_one(digits: Data, paths: DataPaths, tmp_path: Path) -> None:
+    wanted = spec(methods=[], inits=["scratch", "distilled"], baselines=["uniform"])
+    trained = {c.label: c for c in planned(wanted, digits.fingerprint)}
+    (tmp_path / "dense").write_bytes(evaluate(trained["dense seed 0"], {}, LAST, paths).artifacts["weights"])
+    alone = evaluate(trained["uniform params=0.3 seed 0"], {}, LAST, paths).result
+    label = "uniform distilled params=0.3 seed 0"
+    taught = evaluate(trained[label], {"teacher": tmp_path / "dense"}, LAST, paths).result
+    assert taught.config == alone.config
+    assert taught.curve != alone.curve
+    assert taught.ledger is not None
+    images = 1295 // 64 * 64
+    assert taught.ledger.own.macs == 2 * images * (3 * taught.cost.macs + whole(paths).cost.macs)
+    assert taught.ledger.pipeline.epochs == 4
 
 
 def test_a_run_that_was_killed_goes_on_where_it_was(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from espalier.search.recipe import Crop, Flip, Recipe, RecipeSpec, fine_tuning
+from espalier.search.recipe import SETTABLE, Crop, Distillation, FineTuning, Flip, Recipe, RecipeSpec, fine_tuning
 
 RECIPE = Recipe(epochs=8, batch_size=64, lr=0.1)
 LEAST: dict[str, Any] = {"epochs": 1, "batch_size": 1, "lr": 0.1}
@@ -24,7 +24,7 @@ INSIDE: dict[str, list[Any]] = {
     "label_smoothing": [0.0, 0.999],
     "augment": [[], [{"name": "flip"}], [{"name": "crop", "pad": 64}, {"name": "flip"}]],
     "small_first": [0.0, 0.999],
-    "match": ["epochs", "compute"],
+    "match": ["epochs", "compute", "pipeline"],
 }
 OUTSIDE: dict[str, list[Any]] = {
     "epochs": [0, 10_001, 1.5, "2", True],
@@ -46,15 +46,16 @@ OUTSIDE: dict[str, list[Any]] = {
     "small_first": [-0.1, 1],
     "match": ["time"],
 }
-cases = [(name, value) for name in Recipe.model_fields for value in OUTSIDE[name]]
+cases = [(name, value) for name in SETTABLE for value in OUTSIDE[name]]
 
 
 def test_what_a_job_may_change_is_what_there_is() -> None:
-    assert set(RecipeSpec.model_fields) == {"preset", *Recipe.model_fields}
+    assert set(RecipeSpec.model_fields) == {"preset", *SETTABLE}
+    assert set(Recipe.model_fields) - set(SETTABLE) == {"distillation"}
     assert all(field.default is None for field in RecipeSpec.model_fields.values())
 
 
-@pytest.mark.parametrize("name", Recipe.model_fields)
+@pytest.mark.parametrize("name", SETTABLE)
 def test_limits_are_the_same_in_both(name: str) -> None:
     ours, theirs = (kind.model_json_schema()["properties"][name] for kind in (Recipe, RecipeSpec))
     allowed = [one for one in theirs["anyOf"] if one != {"type": "null"}]
@@ -63,7 +64,7 @@ def test_limits_are_the_same_in_both(name: str) -> None:
     assert theirs.get("description") == ours.get("description")
 
 
-@pytest.mark.parametrize("name", Recipe.model_fields)
+@pytest.mark.parametrize("name", SETTABLE)
 def test_what_lies_inside_the_limits_is_taken_by_both(name: str) -> None:
     for value in INSIDE[name]:
         recipe, spec = Recipe.model_validate(LEAST | {name: value}), RecipeSpec.model_validate({name: value})
@@ -109,3 +110,15 @@ def test_fine_tuning_is_a_quarter_at_a_constant_hundredth() -> None:
     tuned = fine_tuning(RECIPE.model_copy(update={"small_first": 0.5, "match": "compute"}))
     assert tuned == RECIPE.model_copy(update={"epochs": 2, "lr": 0.001, "schedule": "constant"})
     assert fine_tuning(tuned).epochs == 1
+
+
+def test_a_method_and_a_job_may_have_another_fine_tuning() -> None:
+    how = FineTuning(epochs=0.5, lr=0.1, schedule="step")
+    assert fine_tuning(RECIPE, how) == RECIPE.model_copy(update={"epochs": 4, "lr": 0.1 * 0.1, "schedule": "step"})
+    assert fine_tuning(RECIPE, how, lr=0.3).lr == 0.3
+
+
+def test_what_only_arms_set_is_written_only_where_it_is_set() -> None:
+    assert "distillation" not in RECIPE.model_dump(mode="json")
+    taught = RECIPE.model_copy(update={"distillation": Distillation()})
+    assert Recipe.model_validate_json(taught.model_dump_json()) == taught

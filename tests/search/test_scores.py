@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from espalier.models.config import ChannelGroup
-from espalier.search.scores import Scores, controlled, drawn, remembered, top
+from espalier.search.results import Effort
+from espalier.search.scores import Scores, Scoring, controlled, drawn, remembered, top
 from espalier.search.spec import MethodSpec
 
 GROUPS = (ChannelGroup("a", 10, 1, 0, ()), ChannelGroup("b", 4, 1, 1, ()))
@@ -92,9 +93,13 @@ def same(one: Scores, other: Scores) -> bool:
 SLIMMING = MethodSpec(name="slimming")
 
 
+def kept_of(cache: Path, method: MethodSpec, parent: Path, compute: Callable[[], Scores]) -> Scores:
+    return remembered(cache, method, parent, lambda: Scoring(compute(), Effort(images=3))).scores
+
+
 def test_scores_are_computed_once(tmp_path: Path, parent: Path) -> None:
     calls: list[int] = []
-    first, again = (remembered(tmp_path / "cache", SLIMMING, parent, counting(calls)) for _ in range(2))
+    first, again = (kept_of(tmp_path / "cache", SLIMMING, parent, counting(calls)) for _ in range(2))
     assert len(calls) == 1
     assert same(first, again)
     assert again["a"].dtype == torch.float64
@@ -102,30 +107,30 @@ def test_scores_are_computed_once(tmp_path: Path, parent: Path) -> None:
 
 def test_the_same_weights_elsewhere_are_the_same_parent(tmp_path: Path, parent: Path) -> None:
     calls: list[int] = []
-    remembered(tmp_path / "cache", SLIMMING, parent, counting(calls))
-    remembered(tmp_path / "cache", SLIMMING, parent.rename(tmp_path / "moved"), counting(calls))
+    kept_of(tmp_path / "cache", SLIMMING, parent, counting(calls))
+    kept_of(tmp_path / "cache", SLIMMING, parent.rename(tmp_path / "moved"), counting(calls))
     assert len(calls) == 1
 
 
 def test_another_parent_or_other_options_are_another_question(tmp_path: Path, parent: Path) -> None:
     calls: list[int] = []
-    remembered(tmp_path / "cache", SLIMMING, parent, counting(calls))
-    remembered(tmp_path / "cache", MethodSpec(name="slimming", options={"strength": 2}), parent, counting(calls))
+    kept_of(tmp_path / "cache", SLIMMING, parent, counting(calls))
+    kept_of(tmp_path / "cache", MethodSpec(name="slimming", options={"strength": 2}), parent, counting(calls))
     assert len(calls) == 2
     parent.write_bytes(b"other weights")
-    remembered(tmp_path / "cache", SLIMMING, parent, counting(calls))
+    kept_of(tmp_path / "cache", SLIMMING, parent, counting(calls))
     assert len(calls) == 3
 
 
 @pytest.mark.parametrize("left", [0, 4, 30, -3])
 def test_a_damaged_file_is_computed_again(tmp_path: Path, parent: Path, left: int) -> None:
     calls: list[int] = []
-    remembered(tmp_path / "cache", SLIMMING, parent, counting(calls))
+    kept_of(tmp_path / "cache", SLIMMING, parent, counting(calls))
     (path,) = (tmp_path / "cache").rglob("*.safetensors")
     path.write_bytes(path.read_bytes()[:left])
-    found = remembered(tmp_path / "cache", SLIMMING, parent, counting(calls))
+    found = kept_of(tmp_path / "cache", SLIMMING, parent, counting(calls))
     assert len(calls) == 2
-    assert same(found, remembered(tmp_path / "cache", SLIMMING, parent, counting(calls)))
+    assert same(found, kept_of(tmp_path / "cache", SLIMMING, parent, counting(calls)))
     assert len(calls) == 2
 
 
@@ -134,27 +139,36 @@ def test_a_method_that_fails_leaves_nothing_behind(tmp_path: Path, parent: Path)
         raise RuntimeError("out of memory")
 
     with pytest.raises(RuntimeError, match="out of memory"):
-        remembered(tmp_path / "cache", SLIMMING, parent, fail)
+        kept_of(tmp_path / "cache", SLIMMING, parent, fail)
     calls: list[int] = []
-    remembered(tmp_path / "cache", SLIMMING, parent, counting(calls))
+    kept_of(tmp_path / "cache", SLIMMING, parent, counting(calls))
     assert len(calls) == 1
 
 
 def test_scores_that_are_parts_of_larger_tensors_can_be_kept(tmp_path: Path, parent: Path) -> None:
     table = torch.arange(12.0).view(4, 3)
-    kept = remembered(tmp_path / "cache", SLIMMING, parent, lambda: {"a": table[:, 0], "b": table[:, 0]})
-    again = remembered(tmp_path / "cache", SLIMMING, parent, dict)
+    kept = kept_of(tmp_path / "cache", SLIMMING, parent, lambda: {"a": table[:, 0], "b": table[:, 0]})
+    again = kept_of(tmp_path / "cache", SLIMMING, parent, dict)
     assert same(kept, again)
     assert again["a"].tolist() == [0, 3, 6, 9]
 
 
 def test_groups_may_share_one_tensor_of_scores(tmp_path: Path, parent: Path) -> None:
     equal = torch.ones(4)
-    kept = remembered(tmp_path / "cache", SLIMMING, parent, lambda: {"a": equal, "b": equal})
+    kept = kept_of(tmp_path / "cache", SLIMMING, parent, lambda: {"a": equal, "b": equal})
     assert kept["a"].tolist() == kept["b"].tolist() == [1, 1, 1, 1]
 
 
 def test_scores_come_back_without_a_gradient_the_first_time_as_later(tmp_path: Path, parent: Path) -> None:
     weight = torch.nn.Parameter(torch.ones(4))
-    found = [remembered(tmp_path / "cache", SLIMMING, parent, lambda: {"a": weight * 2}) for _ in range(2)]
+    found = [kept_of(tmp_path / "cache", SLIMMING, parent, lambda: {"a": weight * 2}) for _ in range(2)]
     assert [one["a"].requires_grad for one in found] == [False, False]
+
+
+def test_what_they_took_is_kept_with_them(tmp_path: Path, parent: Path) -> None:
+    effort = Effort(images=3, macs=5, seconds=0.25)
+    found = [
+        remembered(tmp_path / "cache", SLIMMING, parent, lambda: Scoring({"a": torch.ones(2)}, effort)).effort
+        for _ in range(2)
+    ]
+    assert found == [effort, effort]

@@ -65,7 +65,14 @@ def search(
         list[str] | None,
         typer.Option(help="another ranking for every method: reverse, no_penalty, shuffled or shuffled_across"),
     ] = None,
-    init: Annotated[list[str] | None, typer.Option(help="scratch or inherited; may be repeated")] = None,
+    init: Annotated[list[str] | None, typer.Option(help="scratch, inherited or distilled; may be repeated")] = None,
+    match: Annotated[
+        list[str] | None,
+        typer.Option(help="length of training from scratch: epochs, compute or pipeline; may be repeated"),
+    ] = None,
+    tune_lr: Annotated[
+        list[float] | None, typer.Option(help="a learning rate to fine-tune at; of several, the hold-out chooses")
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, max=64, help="how many seeds")] = 3,
     epochs: Annotated[int | None, typer.Option(min=1)] = None,
     preset: Annotated[str | None, typer.Option(help="recipe of the data set")] = None,
@@ -91,7 +98,7 @@ def search(
         spec["budgets"] = [_budget(one) for one in budget]
     if method:
         spec["methods"] = [{"name": one} for one in method]
-    given = {"baselines": baseline, "controls": control, "inits": init}
+    given = {"baselines": baseline, "controls": control, "inits": init, "match": match, "tune_lr": tune_lr}
     spec |= {field: values for field, values in given.items() if values}
     with connected(url, token) as client:
         _submit(client, spec, True, plan, as_json)

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from espalier.search.answers.values import Pareto, by_arm, sample, with_role
-from tests.search.helpers import outcome
+from espalier.search.candidates import Candidate
+from espalier.search.results import Result
+from tests.search.helpers import candidate, outcome, result
 
 
 def test_a_sample_of_one_has_no_deviation() -> None:
@@ -34,6 +36,28 @@ def test_results_of_one_arm_stand_together_in_the_order_of_their_first() -> None
     ]  # fmt: skip
     assert all(group.arm == group.candidate.arm for group in groups)
     assert str(groups[2].budget) == "params=0.1"
+
+
+def tuned(lr: float, holdout: float, seed: int, keep: float = 0.5) -> tuple[Candidate, Result]:
+    one = candidate("pruned", keep=keep, init="inherited", seed=seed)
+    changes = {
+        "origin": one.origin.model_copy(update={"lr": lr}), "recipe": one.recipe.model_copy(update={"lr": lr})
+    }  # fmt: skip
+    one = one.model_copy(update=changes)
+    return one, result(one, accuracy=1 - holdout, holdout={"accuracy": holdout})
+
+
+def test_of_several_rates_the_one_that_is_best_on_the_holdout_counts() -> None:
+    high, low = (0.1, 0.8), (0.01, 0.7)
+    outcomes = [tuned(lr, value + 0.1 * seed, seed) for lr, value in (low, high) for seed in (0, 1)]
+    outcomes += [tuned(low[0], 0.9, 0, keep=0.2), tuned(high[0], 0.9, 0, keep=0.2), outcome("pruned", init="inherited")]
+    groups = by_arm(outcomes)
+    assert [(group.arm.label, len(group.results)) for group in groups] == [
+        ("slimming inherited params=0.5 lr=0.1", 2),
+        ("slimming inherited params=0.2 lr=0.01", 1),
+        ("slimming inherited params=0.5", 1),
+    ]
+    assert {group.arm.name for group in groups} == {"slimming inherited"}
 
 
 def test_curves_are_the_points_of_one_name() -> None:

@@ -66,7 +66,38 @@ def test_one_verdict_for_each_method_baseline_and_budget_that_both_have() -> Non
 
 def test_inherited_weights_are_an_arm_of_their_own() -> None:
     outcomes = arm("pruned", [0.5, 0.6]) + arm("pruned", [0.8, 0.9], init="inherited") + arm("uniform", [0.4, 0.5])
-    assert {(v.init, round(v.automatic.mean, 2)) for v in compare(outcomes)} == {("scratch", 0.55), ("inherited", 0.85)}
+    found = {(v.init, round(v.automatic.mean, 2)) for v in compare(outcomes) if v.about == "widths"}
+    assert found == {("scratch", 0.55), ("inherited", 0.85)}
+
+
+def test_inherited_weights_are_held_against_every_way_from_scratch_in_the_same_widths() -> None:
+    def longer(outcomes: list[Any], match: str) -> list[Any]:
+        changed = [
+            one.model_copy(update={"recipe": one.recipe.model_copy(update={"match": match})}) for one, _ in outcomes
+        ]
+        return [(one, result(one, found.reported)) for one, (_, found) in zip(changed, outcomes, strict=True)]
+
+    scratch, low = arm("pruned", [0.5, 0.51]), [0.1, 0.11]
+    outcomes = (
+        arm("pruned", [0.7, 0.71], init="inherited") + scratch + longer(arm("pruned", [0.9, 0.91]), "pipeline")
+        + arm("pruned", low, 0.2) + arm("pruned", low, method="taylor") + longer(arm("uniform", low), "pipeline")
+    )  # fmt: skip
+    found = [v for v in compare(outcomes) if v.about == "weights"]
+    assert [(v.arm.name, v.against, v.answer) for v in found] == [
+        ("slimming inherited", "slimming", "better"),
+        ("slimming inherited", "slimming pipeline", "worse"),
+    ]
+    text = summary(compare(outcomes))
+    assert "slimming inherited is better than fresh weights in its widths (slimming) at params 0.1 lr 0.1" in text
+    assert "worse than fresh weights in its widths (slimming pipeline)" in text
+    lengths = {(v.arm.name, v.against) for v in compare(outcomes) if v.about == "widths"}
+    assert lengths == {("slimming inherited", "uniform pipeline"), ("slimming pipeline", "uniform pipeline")}
+
+
+def test_who_was_taught_is_held_against_fresh_weights_trained_as_long() -> None:
+    outcomes = arm("pruned", [0.7, 0.71], init="distilled") + arm("pruned", [0.5, 0.51]) + arm("uniform", [0.9, 0.91])
+    found = {(verdict.about, verdict.arm.name, verdict.against) for verdict in compare(outcomes)}
+    assert found == {("weights", "slimming distilled", "slimming"), ("widths", "slimming", "uniform")}
 
 
 def test_the_summary_is_plain_about_all_three_answers() -> None:
@@ -159,7 +190,7 @@ def test_a_method_is_held_against_controls_of_its_own_with_its_own_start() -> No
         + arm("uniform", [0.1, 0.11])
     )
     found = answer(outcomes)
-    pairs = {(v.arm.name, v.against, v.control) for v in found.verdicts if v.against != "uniform"}
+    pairs = {(v.arm.name, v.against, v.control) for v in found.verdicts if v.control}
     assert pairs == {
         ("slimming", "slimming reverse", "reverse"),
         ("slimming inherited", "slimming reverse inherited", "reverse"),

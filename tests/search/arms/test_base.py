@@ -11,11 +11,11 @@ from espalier.models.network import dense
 from espalier.models.tensors import state_of
 from espalier.search import allocate
 from espalier.search.arms import ARMS, BASELINES
-from espalier.search.arms.base import Baseline, Origin, Planned, Role
+from espalier.search.arms.base import Origin, Planned, Role
+from espalier.search.arms.baseline import Baseline
 from espalier.search.candidates import Candidate
-from espalier.search.recipe import Recipe
 from espalier.search.spec import Budget, JobSpec, Ratios
-from tests.search.helpers import RECIPE, TARGET, derivation, question
+from tests.search.helpers import TARGET, derivation, question
 
 CONFIG = dense("resnet20", 10, (1, 32, 32), {"width": 0.25})
 KEEPS = (0.3, 0.6)
@@ -30,7 +30,9 @@ SPEC = JobSpec.model_validate(
         ],
         "baselines": list(BASELINES),
         "controls": ["reverse", "no_penalty", "shuffled", "shuffled_across"],
-        "inits": ["scratch", "inherited"],
+        "inits": ["scratch", "inherited", "distilled"],
+        "match": ["epochs", "compute", "pipeline"],
+        "tune_lr": [0.01, 0.001],
         "seeds": [3, 1],
     }
 )
@@ -44,7 +46,7 @@ def of_kind(kind: str, seed: int | None = None) -> list[Planned]:
 
 def candidate(planned: Planned, **changes: Any) -> Candidate:
     fields = {"origin": planned.origin, "target": TARGET, "data": "d", "seed": planned.seed, "minimum_keep": 0.1}
-    return Candidate(**{**fields, "recipe": planned.origin.recipe(RECIPE), **changes})
+    return Candidate(**{**fields, "recipe": planned.recipe, **changes})
 
 
 @kinds
@@ -62,7 +64,7 @@ def test_a_plan_is_the_same_every_time_and_wants_nothing_twice(kind: str) -> Non
     assert planned
     assert planned == of_kind(kind)
     assert all(isinstance(one.origin, ARMS[kind]) and one.seed in SPEC.seeds for one in planned)
-    assert len({(one.origin.model_dump_json(), one.seed) for one in planned}) == len(planned)
+    assert len({(one.origin.model_dump_json(), one.seed, one.recipe) for one in planned}) == len(planned)
 
 
 @kinds
@@ -87,10 +89,12 @@ def test_another_budget_is_another_arm_of_the_same_name(kind: str) -> None:
     for planned in of_kind(kind, seed=3):
         one = candidate(planned)
         by_name.setdefault(one.arm.name, set()).add(one.arm.id)
-    expected = {len(SPEC.budgets) if "budget" in ARMS[kind].model_fields else 1}
-    if kind == "control":  # from scratch, no other network where widths are given
-        expected.add(sum(isinstance(budget, Budget) for budget in SPEC.budgets))
-    assert {len(ids) for ids in by_name.values()} == expected
+    budgets = len(SPEC.budgets) if "budget" in ARMS[kind].model_fields else 1
+    found = sum(isinstance(budget, Budget) for budget in SPEC.budgets)
+    for name, ids in by_name.items():
+        inherited = name.endswith("inherited")
+        expected = found if kind == "control" and not inherited else budgets  # the same network where widths are given
+        assert len(ids) == expected * (len(SPEC.tune_lr) if inherited else 1)
 
 
 @kinds
@@ -105,23 +109,25 @@ def test_a_candidate_survives_json_and_keeps_its_key(kind: str) -> None:
 
 
 @kinds
-def test_its_recipe_is_a_recipe_no_longer_than_the_dense_networks(kind: str) -> None:
+def test_its_recipe_is_no_longer_than_the_dense_networks_and_that_of_its_start(kind: str) -> None:
+    dense = of_kind("dense")[0].recipe
     for planned in of_kind(kind):
-        recipe = planned.origin.recipe(RECIPE.model_copy(update={"epochs": 8}))
-        assert isinstance(recipe, Recipe)
-        assert recipe.epochs <= 8
+        init = getattr(planned.origin, "init", "scratch")
+        assert planned.recipe.epochs <= dense.epochs
+        assert (planned.recipe.epochs < dense.epochs) == (init == "inherited")
+        assert (planned.recipe.distillation is not None) == ("teacher" in planned.needs) == (init == "distilled")
 
 
 @kinds
 def test_what_it_needs_is_a_parent_that_is_planned_too(kind: str) -> None:
     parents = [
-        (one.origin, one.seed)
+        (one.origin, one.seed, one.recipe)
         for name, arm in ARMS.items()
         if arm.role in ("parent", "reference")
         for one in of_kind(name)
     ]
     for planned in of_kind(kind):
-        assert all((one.origin, one.seed) in parents for one in planned.needs.values())
+        assert all((one.origin, one.seed, one.recipe) in parents for one in planned.needs.values())
 
 
 def cost(coupling: Any, widths: dict[str, int], metric: str) -> int:

@@ -11,7 +11,6 @@ from espalier.search import allocate
 from espalier.search.arms.pruned import Pruned
 from espalier.search.arms.sparse import Sparse
 from espalier.search.errors import SpecError
-from espalier.search.recipe import Recipe, fine_tuning
 from espalier.search.scores import top
 from espalier.search.spec import Budget, JobSpec, MethodSpec, Ratios
 from tests.search.helpers import SLIMMING, TARGET, derivation, question
@@ -69,12 +68,6 @@ def test_given_widths_keep_the_highest_scores_of_each_group() -> None:
 def test_a_budget_that_no_widths_meet_says_so() -> None:
     with pytest.raises(SpecError, match=r"no widths keep 0.001 of the params"):
         Pruned(method=SLIMMING, budget=Budget(metric="params", keep=0.001)).derive(derivation(CONFIG))
-
-
-def test_inherited_weights_are_fine_tuned_and_fresh_ones_are_not() -> None:
-    recipe = Recipe(epochs=8, batch_size=8, lr=0.1)
-    assert Pruned(method=SLIMMING, budget=BUDGET).recipe(recipe) == recipe
-    assert Pruned(method=SLIMMING, budget=BUDGET, init="inherited").recipe(recipe) == fine_tuning(recipe)
 
 
 def test_its_name_says_how_it_began() -> None:

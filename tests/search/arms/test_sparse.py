@@ -42,7 +42,7 @@ def test_methods_that_train_their_parent_like_any_network_read_the_dense_one() -
     asked = question(spec).model_copy(update={"plain": ("l1_norm", "taylor")})
     assert [one.origin for one in Sparse.plan(asked)] == [Sparse(method=SLIMMING)]
     assert [parent_of(method, asked) for method in spec.methods] == [
-        Planned(Sparse(method=SLIMMING), 5),
-        Planned(Dense(), 5),
-        Planned(Dense(), 5),
+        Planned(Sparse(method=SLIMMING), 5, asked.recipe),
+        Planned(Dense(), 5, asked.recipe),
+        Planned(Dense(), 5, asked.recipe),
     ]

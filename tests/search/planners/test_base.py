@@ -83,7 +83,7 @@ def test_candidates_are_of_the_job_and_its_data(name: str) -> None:
     one = asked(name, minimum_keep=0.2)
     named, _ = finish(one)
     assert {(c.data, c.minimum_keep) for c in named} == {(one.data, 0.2)}
-    assert all(c.target == one.spec.target and c.recipe == c.origin.recipe(one.recipe) for c in named)
+    assert all(c.target == one.spec.target and c.recipe.epochs <= one.recipe.epochs for c in named)
 
 
 @names

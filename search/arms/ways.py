@@ -1,0 +1,48 @@
+"""Ways of training what an arm finds: how weights begin, for how long, at which rate. Side by side in one job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from espalier.search.question import Question
+from espalier.search.recipe import Recipe, fine_tuning
+from espalier.search.spec import Init, MethodSpec
+
+
+class Way(NamedTuple):
+    """How the weights of a network begin, and how it is trained from there."""
+
+    init: Init
+    recipe: Recipe
+    lr: float | None = None
+    """Its learning rate, where it is one of several that are tried."""
+
+
+def from_scratch(question: Question) -> Iterator[Way]:
+    """Every way that needs no parent's weights; fresh weights as the recipe has it if a job names none."""
+    for init in [init for init in question.spec.inits if init != "inherited"] or ["scratch"]:
+        yield from _at_every_length(question, init)
+
+
+def ways(question: Question, method: MethodSpec) -> Iterator[Way]:
+    """Every way that a job asks for what a method finds."""
+    for init in question.spec.inits:
+        yield from _at_every_rate(question, method) if init == "inherited" else _at_every_length(question, init)
+
+
+def _at_every_length(question: Question, init: Init) -> Iterator[Way]:
+    spec, recipe = question.spec, question.recipe
+    taught = {"distillation": spec.distillation if init == "distilled" else None}
+    for match in spec.match or (recipe.match,):
+        yield Way(init, recipe.model_copy(update={**taught, "match": match}))
+
+
+def _at_every_rate(question: Question, method: MethodSpec) -> Iterator[Way]:
+    for lr in question.spec.tune_lr or (None,):
+        yield Way("inherited", fine_tuning(question.recipe, question.fine_tuning.get(method.name), lr), lr)
+
+
+def dense_recipe(question: Question) -> Recipe:
+    """How networks of the dense one's size are trained, whatever others are to be matched in."""
+    return question.recipe.model_copy(update={"match": "epochs"})

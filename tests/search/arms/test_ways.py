@@ -1,0 +1,67 @@
+"""Ways of training side by side: each that is asked for, once, with its recipe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from espalier.search.arms.ways import dense_recipe, from_scratch, ways
+from espalier.search.question import Question
+from espalier.search.recipe import Distillation, FineTuning, fine_tuning
+from espalier.search.spec import JobSpec
+from tests.search.helpers import SLIMMING, TARGET, question
+
+
+def asked(**changes: Any) -> Question:
+    return question(JobSpec.model_validate({"target": TARGET, **changes}))
+
+
+def test_without_a_word_it_is_the_recipe_from_scratch() -> None:
+    one = asked()
+    (way,) = ways(one, SLIMMING)
+    assert (way.init, way.recipe, way.lr) == ("scratch", one.recipe, None)
+
+
+def test_the_recipes_own_match_counts_where_none_are_side_by_side() -> None:
+    assert [way.recipe.match for way in ways(asked(recipe={"match": "compute"}), SLIMMING)] == ["compute"]
+    both = asked(recipe={"match": "compute"}, match=["epochs", "pipeline"])
+    assert [way.recipe.match for way in ways(both, SLIMMING)] == ["epochs", "pipeline"]
+
+
+def test_starts_and_lengths_are_side_by_side_and_fine_tuning_has_one_length() -> None:
+    one = asked(inits=["inherited", "scratch", "distilled"], match=["epochs", "compute"])
+    found = {(way.init, way.recipe.match) for way in ways(one, SLIMMING)}
+    assert found == {
+        ("inherited", "epochs"),
+        ("scratch", "epochs"),
+        ("scratch", "compute"),
+        ("distilled", "epochs"),
+        ("distilled", "compute"),
+    }
+
+
+def test_only_who_is_taught_has_a_teacher() -> None:
+    how = Distillation(temperature=2.0, weight=0.5)
+    one = asked(inits=["scratch", "inherited", "distilled"], distillation=how.model_dump())
+    assert {way.init: way.recipe.distillation for way in ways(one, SLIMMING)} == {
+        "scratch": None,
+        "inherited": None,
+        "distilled": how,
+    }
+
+
+def test_fine_tuning_is_the_methods_own_or_at_every_rate_that_is_tried() -> None:
+    own = FineTuning(epochs=0.5, lr=0.1)
+    one = asked(inits=["inherited"]).model_copy(update={"fine_tuning": {"slimming": own}})
+    (way,) = ways(one, SLIMMING)
+    assert (way.recipe, way.lr) == (fine_tuning(one.recipe, own), None)
+    tried = asked(inits=["inherited"], tune_lr=[0.1, 0.01])
+    assert [(way.lr, way.recipe.lr) for way in ways(tried, SLIMMING)] == [(0.1, 0.1), (0.01, 0.01)]
+
+
+def test_what_has_no_parent_is_trained_from_scratch_though_others_inherit() -> None:
+    one = asked(inits=["inherited"], match=["compute"])
+    assert [(way.init, way.recipe.match) for way in from_scratch(one)] == [("scratch", "compute")]
+
+
+def test_the_dense_network_is_trained_once_whatever_is_matched() -> None:
+    assert dense_recipe(asked(recipe={"match": "compute"}, match=["pipeline"])) == dense_recipe(asked())
