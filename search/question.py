@@ -20,6 +20,9 @@ class Question(Document):
         default=(), description="methods whose parent is trained like any network: the dense one is theirs, too"
     )
     given: tuple[Name, ...] = Field(default=(), description="methods that are given their widths")
+    selects: bool = Field(
+        default=False, description="whether channels are selected from a stream, so that it matters which ones stay"
+    )
     fine_tuning: dict[Name, FineTuning] = Field(
         default_factory=dict, description="how a method's inherited weights are trained on"
     )
@@ -27,6 +30,15 @@ class Question(Document):
     def finds_widths(self, method: MethodSpec, budget: Budget | Ratios) -> bool:
         """Whether a method's ranking decides how many channels each group keeps, and not which alone."""
         return isinstance(budget, Budget) and method.name not in self.given
+
+    def is_trained_anyway(self, method: MethodSpec, budget: Budget | Ratios) -> bool:
+        """Whether what a method finds is another arm's network, too, when it is trained from scratch: where widths are
+        given, and only widths matter, uniform ones or those of an earlier method are the same."""
+        if self.selects or self.finds_widths(method, budget) or "inherited" not in self.spec.inits:
+            return False
+        if isinstance(budget, Budget) and "uniform" in self.spec.baselines:
+            return True
+        return method != next(one for one in self.spec.methods if not self.finds_widths(one, budget))
 
     def has_own_parent(self, method: MethodSpec) -> bool:
         """Whether a method wants a parent that is trained its own way."""

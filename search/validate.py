@@ -41,7 +41,8 @@ def validate(spec: JobSpec, paths: DataPaths, memory: int | None = None) -> Plan
     data = load(spec.target.dataset, paths)
     network = Network.of(dense_config(spec.target, data))
     _check_one_image(network)
-    question = _question(spec, network.config, data)
+    selects = any(group.selection for group in network.groups)
+    question = _question(spec, network.config, data, selects)
     candidates = tuple(planners.create(question).next({}))
     if not network.groups and spec.budgets:
         reasons = "; ".join(f"{layer}: {reason}" for layer, reason in network.coupling.kept[:3])
@@ -82,7 +83,7 @@ def _check_names(spec: JobSpec) -> None:
             raise UnknownName("baseline", baseline, BASELINES)
 
 
-def _question(spec: JobSpec, whole: ChannelConfig, data: Data) -> Question:
+def _question(spec: JobSpec, whole: ChannelConfig, data: Data, selects: bool) -> Question:
     """The spec with options as they are meant, defaults left out: what is the same has the same key."""
     plainly = {
         "target": spec.target.model_copy(update={"options": whole.options}),
@@ -100,6 +101,7 @@ def _question(spec: JobSpec, whole: ChannelConfig, data: Data) -> Question:
         data=data.fingerprint,
         plain=tuple(sorted(name for name, kind in kinds.items() if not kind.has_own_parent())),
         given=tuple(sorted(name for name, kind in kinds.items() if not kind.finds_widths)),
+        selects=selects,
         fine_tuning={name: kind.fine_tuning for name, kind in kinds.items()},
     )
     _check_controls(question)

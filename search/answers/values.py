@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ from espalier.models.document import Frozen
 from espalier.search.candidates import Arm, Candidate
 from espalier.search.recipe import Match
 from espalier.search.results import Result
-from espalier.search.spec import Budget, CostMetric, Init, MethodSpec, Ranking, Ratios
+from espalier.search.spec import Budget, CostMetric, Init, Ranking, Ratios
 
 CostName = Literal["params", "macs", "latency"]
 Outcomes = Sequence[tuple[Candidate, Result]]
@@ -45,6 +45,12 @@ class Group(NamedTuple):
     def budget(self) -> Budget | Ratios | None:
         """What their widths met."""
         return self.candidate.budget
+
+    @property
+    def widths(self) -> list[Mapping[str, int]]:
+        """Theirs, each once, in no order of seeds."""
+        found = [result.config.widths for result in self.results]
+        return [widths for place, widths in enumerate(found) if widths not in found[:place]]
 
     @property
     def lr(self) -> float | None:
@@ -85,25 +91,18 @@ def with_role(groups: Iterable[Group], *roles: str) -> dict[str, list[Group]]:
 def are_compared(ours: Group, theirs: Group) -> bool:
     """Whether a baseline is one of this arm: any that is trained in the same way, or, of inherited weights, in any
     other way; a control of its own method alone."""
-    ways = [(group.candidate.init, group.candidate.recipe.match) for group in (ours, theirs)]
+    ours_way, theirs_way = ((group.candidate.init, group.candidate.recipe.match) for group in (ours, theirs))
     if theirs.candidate.control is None:
-        return ways[0] == ways[1] or ours.candidate.init == "inherited"
-    return _method(ours) == _method(theirs) and ways[0] == ways[1]
+        return ours_way == theirs_way or (ours_way[0] == "inherited" and theirs_way[0] == "scratch")
+    method, other = (getattr(group.candidate.origin, "method", None) for group in (ours, theirs))
+    return method == other and ours_way == theirs_way
 
 
 def are_same_widths(ours: Group, theirs: Group) -> bool:
-    """Whether both are a method's widths for one budget, ours with weights that cost more than fresh ones."""
-    inits = [group.candidate.init for group in (ours, theirs)]
-    return (
-        inits[0] != "scratch" == inits[1]
-        and _method(ours) == _method(theirs)
-        and ours.budget == theirs.budget
-        and (inits[0] == "inherited" or ours.candidate.recipe.match == theirs.candidate.recipe.match)
-    )
-
-
-def _method(group: Group) -> MethodSpec | None:
-    return getattr(group.candidate.origin, "method", None)
+    """Whether both are the same networks, ours inherited or taught and theirs trained alone."""
+    init, other = ours.candidate.init, theirs.candidate.init
+    is_as_long = init == "inherited" or ours.candidate.recipe.match == theirs.candidate.recipe.match
+    return init != "scratch" == other and is_as_long and ours.widths == theirs.widths
 
 
 About = Literal["widths", "weights"]

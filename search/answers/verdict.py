@@ -40,21 +40,19 @@ def compare(outcomes: Outcomes) -> list[Verdict]:
     fresh ones in the same widths, where both have results."""
     groups = by_arm(outcomes)
     automatic, baselines = with_role(groups, "automatic"), with_role(groups, "baseline")
+    pairs = [
+        (ours, theirs)
+        for curve, other in itertools.product(automatic.values(), [*baselines.values(), *automatic.values()])
+        for ours in curve
+        for theirs in other
+        if ours.budget is not None and ours.budget == theirs.budget
+    ]
     widths = [
         _verdict("widths", ours, theirs)
-        for method, baseline in itertools.product(automatic.values(), baselines.values())
-        for ours in method
-        for theirs in baseline
-        if ours.budget is not None and ours.budget == theirs.budget and are_compared(ours, theirs)
+        for ours, theirs in pairs
+        if theirs.arm.role == "baseline" and are_compared(ours, theirs) and not are_same_widths(ours, theirs)
     ]
-    weights = [
-        _verdict("weights", ours, theirs)
-        for method, other in itertools.product(automatic.values(), automatic.values())
-        for ours in method
-        for theirs in other
-        if ours.budget is not None and are_same_widths(ours, theirs)
-    ]
-    return widths + weights
+    return widths + [_verdict("weights", ours, theirs) for ours, theirs in pairs if are_same_widths(ours, theirs)]
 
 
 def _verdict(about: About, ours: Group, theirs: Group) -> Verdict:

@@ -39,7 +39,7 @@ class Control(Scored):
             if ranking == "no_penalty" and not parent_changes:
                 continue
             parent = dense_of(question, spec.seeds[0]) if parent_changes else parent_of(method, question)
-            for way in ways(question, method):
+            for way in ways(question, method, budget):
                 if widths_change or way.init == "inherited":
                     origin = cls(ranking=ranking, method=method, budget=budget, init=way.init, lr=way.lr)
                     yield Planned(origin, seed, way.recipe, {"parent": parent, **teacher_of(way.init, question)})

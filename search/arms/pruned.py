@@ -26,6 +26,6 @@ class Pruned(Scored):
         spec = question.spec
         for seed, budget, method in product(spec.seeds, spec.budgets, spec.methods):
             needs = {"parent": parent_of(method, question)}
-            for way in ways(question, method):
+            for way in ways(question, method, budget):
                 origin = cls(method=method, budget=budget, init=way.init, lr=way.lr)
                 yield Planned(origin, seed, way.recipe, {**needs, **teacher_of(way.init, question)})

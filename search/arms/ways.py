@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from espalier.search.question import Question
 from espalier.search.recipe import Recipe, fine_tuning
-from espalier.search.spec import Init, MethodSpec
+from espalier.search.spec import Budget, Init, MethodSpec, Ratios
 
 
 class Way(NamedTuple):
@@ -25,9 +25,11 @@ def from_scratch(question: Question) -> Iterator[Way]:
         yield from _at_every_length(question, init)
 
 
-def ways(question: Question, method: MethodSpec) -> Iterator[Way]:
-    """Every way that a job asks for what a method finds."""
-    for init in question.spec.inits:
+def ways(question: Question, method: MethodSpec, budget: Budget | Ratios) -> Iterator[Way]:
+    """Every way that a job asks for what a method finds for a budget; from scratch only where no other arm is the
+    same."""
+    anyway = question.is_trained_anyway(method, budget)
+    for init in question.spec.inits if not anyway else ("inherited",):
         yield from _at_every_rate(question, method) if init == "inherited" else _at_every_length(question, init)
 
 

@@ -80,7 +80,7 @@ def test_inherited_weights_are_held_against_every_way_from_scratch_in_the_same_w
     scratch, low = arm("pruned", [0.5, 0.51]), [0.1, 0.11]
     outcomes = (
         arm("pruned", [0.7, 0.71], init="inherited") + scratch + longer(arm("pruned", [0.9, 0.91]), "pipeline")
-        + arm("pruned", low, 0.2) + arm("pruned", low, method="taylor") + longer(arm("uniform", low), "pipeline")
+        + arm("pruned", low, 0.2) + arm("pruned", low, method="taylor", params=50) + longer(arm("uniform", low), "pipeline")
     )  # fmt: skip
     found = [v for v in compare(outcomes) if v.about == "weights"]
     assert [(v.arm.name, v.against, v.answer) for v in found] == [
@@ -92,6 +92,14 @@ def test_inherited_weights_are_held_against_every_way_from_scratch_in_the_same_w
     assert "worse than fresh weights in its widths (slimming pipeline)" in text
     lengths = {(v.arm.name, v.against) for v in compare(outcomes) if v.about == "widths"}
     assert lengths == {("slimming inherited", "uniform pipeline"), ("slimming pipeline", "uniform pipeline")}
+
+
+def test_what_is_given_uniform_widths_is_held_against_uniform_networks_for_its_weights() -> None:
+    outcomes = arm("pruned", [0.7, 0.71], init="inherited", method="l1_norm")
+    for one, found in arm("uniform", [0.5, 0.51]):
+        outcomes.append((one, found.model_copy(update={"config": outcomes[0][1].config})))
+    (verdict,) = compare(outcomes)
+    assert (verdict.about, verdict.against) == ("weights", "uniform")
 
 
 def test_who_was_taught_is_held_against_fresh_weights_trained_as_long() -> None:

@@ -25,7 +25,7 @@ def test_every_method_budget_start_and_seed_is_one_and_reads_its_methods_parent(
     spec = JobSpec(
         target=TARGET, methods=(SLIMMING, STRONG), budgets=budgets, inits=("scratch", "inherited"), seeds=(5, 2)
     )
-    planned = [*Pruned.plan(question(spec))]
+    planned = [*Pruned.plan(question(spec).model_copy(update={"selects": True}))]
     assert len(planned) == 2 * 2 * 2 * 2
     for one in planned:
         (parent,) = one.needs.values()
