@@ -83,6 +83,7 @@ def evaluate(
         holdout=trained.holdout,
         test=measure(network.module, task, data, "test", execution),
         curve=trained.curve,
+        early=trained.early,
         ran=_ran(trained, candidate.recipe, recipe),
         ledger=ledger.entry(own, before.values()),
         seconds=trained.seconds,

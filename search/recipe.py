@@ -44,16 +44,26 @@ class Distillation(Frozen):
 
 
 class Recipe(Frozen):
-    """How a network is trained: SGD with momentum; schedules are functions of the step."""
+    """How a network is trained; schedules are functions of the step."""
 
     epochs: Whole = Field(ge=1, le=10_000)
     batch_size: Whole = Field(ge=1, le=65_536)
+    optimizer: Literal["sgd", "adam"] = Field(
+        default="sgd", exclude_if=lambda value: value == "sgd", description="sgd, with momentum, or adam"
+    )
     lr: Real = Field(gt=0, le=100, description="peak learning rate")
-    momentum: Real = Field(default=0.9, ge=0, lt=1)
-    nesterov: Flag = True
+    momentum: Real = Field(default=0.9, ge=0, lt=1, description="of sgd; of adam, the decay of the first moment")
+    nesterov: Flag = Field(default=True, description="of sgd")
     weight_decay: Real = Field(default=5e-4, ge=0, le=1, description="on all parameters")
     schedule: Schedule = "one_cycle"
     warmup: Real = Field(default=0.2, ge=0, lt=1, description="one_cycle: share of the steps that raise the lr")
+    warmup_steps: Whole = Field(
+        default=0,
+        ge=0,
+        le=10_000_000,
+        exclude_if=lambda value: not value,
+        description="step and constant: optimiser steps over which the lr is raised from 0",
+    )
     label_smoothing: Real = Field(default=0.0, ge=0, lt=1)
     augment: tuple[Augmentation, ...] = Field(
         default=(Crop(pad=4), Flip()), max_length=16, description="what is done to training images, in this order"
@@ -65,6 +75,14 @@ class Recipe(Frozen):
         description="share of the epochs, from the first, on images at three quarters of their edge "
         "(progressive resizing); a network that takes one size only sees that size throughout",
     )
+    evaluate_every: Whole = Field(
+        default=0,
+        ge=0,
+        le=10_000_000,
+        exclude_if=lambda value: not value,
+        description="optimiser steps between two looks at the hold-out, 0: one an epoch. With it, the earliest of "
+        "the best by its loss is noted as the early stop, with what the test data shows there",
+    )
     match: Match = Field(
         default="epochs",
         description="epochs: every network trains as long as the dense one (Scratch-E); "
@@ -74,16 +92,27 @@ class Recipe(Frozen):
     distillation: Distillation | None = Field(
         default=None, exclude_if=lambda value: value is None, description="what is learned from a teacher besides"
     )
+    first_step: Whole = Field(
+        default=0,
+        ge=0,
+        exclude_if=lambda value: not value,
+        description="training begins here, as if it were so far",
+    )
+    last_step: Whole | None = Field(
+        default=None, ge=1, exclude_if=lambda value: value is None, description="training ends here, if not before"
+    )
 
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> Self:
-        if self.nesterov and not self.momentum:
+        if self.nesterov and not self.momentum and self.optimizer == "sgd":
             raise ValueError("nesterov needs a momentum above 0")
         return self
 
 
-SETTABLE = tuple(name for name in Recipe.model_fields if name != "distillation")
-"""What a job may change in a recipe; the rest is an arm's own."""
+OWN = frozenset({"distillation", "first_step", "last_step"})
+"""What of a recipe is an arm's own."""
+SETTABLE = tuple(name for name in Recipe.model_fields if name not in OWN)
+"""What a job may change in a recipe."""
 
 
 class _Preset(Frozen):

@@ -36,6 +36,14 @@ class CurvePoint(Frozen):
     metrics: Metrics = Field(description="the training loss, and the task's metrics on the hold-out")
 
 
+class EarlyStop(Frozen):
+    """Where training would have stopped: at the least loss on the hold-out, as is known afterwards."""
+
+    step: int = Field(description="optimiser steps until then")
+    holdout: Metrics
+    test: Metrics
+
+
 class Execution(Frozen):
     """How a network is computed on this machine; chosen by timing, and the same for every arm of a job."""
 
@@ -108,6 +116,7 @@ class Result(Document):
     holdout: Metrics = Field(description="what to choose by")
     test: Metrics = Field(description="what to report")
     curve: tuple[CurvePoint, ...]
+    early: EarlyStop | None = Field(default=None, description="where the recipe looks at the hold-out every few steps")
     ran: Ran
     ledger: Ledger | None = Field(default=None, description="null where an earlier release did not note it")
     seconds: float

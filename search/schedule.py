@@ -20,12 +20,13 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
     """The learning rate of one step (from 0) out of `steps`.
 
     step: divided by 10 at half and at three quarters (the papers' schedule, scaled with the length).
+    step and constant: from 0 linear up over the first `warmup_steps` (Frankle & Carbin 2019, section 4).
     one_cycle: linear up over `warmup` of the steps, linear down to zero over the rest (Smith & Topin 2018).
     """
-    if recipe.schedule == "constant":
-        return recipe.lr
-    if recipe.schedule == "step":
-        return recipe.lr * 0.1 ** ((step >= steps // 2) + (step >= steps * 3 // 4))
+    if recipe.schedule != "one_cycle":
+        risen = min(1.0, (step + 1) / recipe.warmup_steps) if recipe.warmup_steps else 1.0
+        decays = (step >= steps // 2) + (step >= steps * 3 // 4) if recipe.schedule == "step" else 0
+        return recipe.lr * risen * 0.1**decays
     peak = recipe.warmup * steps
     if step < peak:
         return recipe.lr * (step + 1) / (peak + 1)

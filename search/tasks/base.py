@@ -31,6 +31,8 @@ class Task(ABC):
 
     primary: ClassVar[Metric]
     """What networks are chosen by and compared by."""
+    stops_by: ClassVar[Metric]
+    """What says on the hold-out where a training would best have stopped: its loss."""
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe

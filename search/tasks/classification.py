@@ -19,6 +19,7 @@ class Classification(Task):
     """Which of several classes an image shows: cross entropy, accuracy."""
 
     primary = ACCURACY
+    stops_by = METRICS["cross_entropy"].metric
 
     @classmethod
     def reported(cls) -> tuple[Metric, ...]:

@@ -19,7 +19,7 @@ class Distilled(Task):
     def __init__(self, task: Task, teacher: nn.Module, how: Distillation) -> None:
         super().__init__(task.recipe)
         self.task, self.teacher, self.how = task, teacher.eval().requires_grad_(False), how
-        self.primary = task.primary  # type: ignore[misc]
+        self.primary, self.stops_by = task.primary, task.stops_by  # type: ignore[misc]
 
     @classmethod
     def reported(cls) -> tuple[Metric, ...]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +18,7 @@ from espalier.search.datasets.base import Data, Split
 from espalier.search.errors import Diverged
 from espalier.search.recipe import Recipe
 from espalier.search.regularizer import Regularizer
-from espalier.search.results import CurvePoint, Execution, Metrics, Ran, Reported
+from espalier.search.results import CurvePoint, EarlyStop, Execution, Metrics, Ran, Reported
 from espalier.search.schedule import learning_rate, steps_per_epoch
 from espalier.search.tasks.base import Batch, Task
 from espalier.search.training.augment import takes_small
@@ -40,12 +42,13 @@ class Trained:
     """What a run of training showed; the network itself was trained in place."""
 
     curve: tuple[CurvePoint, ...]
+    early: EarlyStop | None
     ran: Ran
     seconds: float
 
     @property
     def holdout(self) -> Metrics:
-        """The task's metrics on the hold-out, after the last epoch."""
+        """The task's metrics on the hold-out, after the last step."""
         return {name: value for name, value in self.curve[-1].metrics.items() if name != LOSS}
 
 
@@ -66,21 +69,22 @@ def train(
     often, and a run that finds the file goes on from it to exactly the same end. Raises Diverged.
     """
     run = _Run(net, task, data, recipe, seed, regularizer or Regularizer(), execution or Execution())
-    curve, spent = restore(checkpoint, run.trainee)
+    progress = restore(checkpoint, run.trainee)
+    curve, early, spent = progress.curve, progress.early, progress.seconds
     started = saved = time.monotonic()
     cost = 0.0
-    for epoch in range(len(curve), recipe.epochs):
-        loss = run.epoch(epoch)
-        metrics = {LOSS: loss} | measure(net, task, data, "holdout", run.execution)
-        curve.append(CurvePoint(step=(epoch + 1) * run.batches, epoch=epoch, metrics=metrics))
-        if report:
-            report(Reported(curve[-1], recipe.epochs, task.primary.name))
+    for epoch in range(max(progress.epochs, run.first_epoch), run.epochs):
+        for point in run.epoch(epoch):
+            curve.append(point)
+            early = run.earlier(early, point)
+        if report and curve:
+            report(Reported(curve[-1], run.epochs, task.primary.name))
         before = time.monotonic()
         if checkpoint and cost <= CHECKPOINT_SHARE * (before - saved):
-            save(checkpoint, run.trainee, Progress(curve, spent + before - started))
+            save(checkpoint, run.trainee, Progress(curve, spent + before - started, epoch + 1, early))
             saved = time.monotonic()
             cost = saved - before
-    return Trained(tuple(curve), run.ran, spent + time.monotonic() - started)
+    return Trained(tuple(curve), early, run.ran, spent + time.monotonic() - started)
 
 
 class _Run:
@@ -100,17 +104,12 @@ class _Run:
         self.task, self.data, self.recipe, self.seed = task, data, recipe, seed
         self.regularizer, self.execution = regularizer, execution
         self.batches = steps_per_epoch(recipe, len(data.train))
+        self.steps = min(recipe.epochs * self.batches, recipe.last_step or recipe.epochs * self.batches)
+        self.first_epoch, self.epochs = recipe.first_step // self.batches, -(-self.steps // self.batches)
         wanted = int(recipe.small_first * recipe.epochs)
         self.small_epochs = wanted if wanted and takes_small(net, data.shape) else 0
         self.notes = (NO_SMALL,) if wanted > self.small_epochs else ()
-        self.optimizer = torch.optim.SGD(
-            net.parameters(),
-            lr=recipe.lr,
-            momentum=recipe.momentum,
-            nesterov=recipe.nesterov,
-            weight_decay=recipe.weight_decay,
-            fused=True,
-        )
+        self.optimizer = _optimizer(net, recipe)
 
     @property
     def trainee(self) -> Trainee:
@@ -120,24 +119,55 @@ class _Run:
     @property
     def ran(self) -> Ran:
         """What is really done."""
-        epochs = self.recipe.epochs
-        return Ran(epochs=epochs, steps=epochs * self.batches, small_epochs=self.small_epochs, notes=self.notes)
+        steps = max(0, self.steps - self.recipe.first_step)
+        small = min(self.small_epochs, self.epochs)
+        return Ran(epochs=self.epochs, steps=steps, small_epochs=small, notes=self.notes)
 
-    def epoch(self, epoch: int) -> float:
-        """One pass over the data; the mean loss of its steps."""
+    def epoch(self, epoch: int) -> Iterator[CurvePoint]:
+        """One pass over the data; the points of the curve in it, each with the mean loss of the steps before it."""
         self.net.train()
         generator = np.random.default_rng([self.seed, epoch])  # so that a resumed run draws the same
         torch.manual_seed(int(generator.integers(2**62)))  # dropout
-        total = torch.zeros((), device=self.execution.device)
+        total, count = torch.zeros((), device=self.execution.device), 0
+        start, end = epoch * self.batches, min(self.steps, (epoch + 1) * self.batches)
         small = epoch < self.small_epochs
         batches = training_batches(self.data, self.recipe, generator, self.execution, small)
-        for index, batch in enumerate(batches):
-            total += self._step(batch, epoch * self.batches + index)
+        for step, batch in enumerate(itertools.islice(batches, end - start), start):
+            if step >= self.recipe.first_step:
+                total, count = total + self._step(batch, step), count + 1
+            if self._is_looked_at(step + 1) and step + 1 < end and count:
+                yield self._point(epoch, step + 1, total, count)
+                total, count = torch.zeros_like(total), 0
+                self.net.train()
         self.regularizer.after_epoch(self.net)
-        loss = float(total) / self.batches
+        if (self._is_looked_at(end) or end == self.steps) and count:
+            yield self._point(epoch, end, total, count)
+        elif not math.isfinite(float(total)):
+            raise Diverged(epoch, float(total))
+
+    def _is_looked_at(self, step: int) -> bool:
+        """Whether the curve has a point after so many steps."""
+        return step % (self.recipe.evaluate_every or self.batches) == 0
+
+    def _point(self, epoch: int, step: int, total: Tensor, count: int) -> CurvePoint:
+        loss = float(total) / count
         if not math.isfinite(loss):
             raise Diverged(epoch, loss)
-        return loss
+        metrics = {LOSS: loss} | measure(self.net, self.task, self.data, "holdout", self.execution)
+        return CurvePoint(step=step, epoch=epoch, metrics=metrics)
+
+    def earlier(self, best: EarlyStop | None, point: CurvePoint) -> EarlyStop | None:
+        """Where training would best have stopped, now that the curve has another point; the test data is looked at only
+        there."""
+        metric = self.task.stops_by
+        sign = 1 if metric.higher_is_better else -1
+        if not self.recipe.evaluate_every:
+            return None
+        if best is not None and sign * point.metrics[metric.name] <= sign * best.holdout[metric.name]:
+            return best
+        holdout = {name: value for name, value in point.metrics.items() if name != LOSS}
+        test = measure(self.net, self.task, self.data, "test", self.execution)
+        return EarlyStop(step=point.step or 0, holdout=holdout, test=test)
 
     def _step(self, batch: Batch, step: int) -> Tensor:
         lr = learning_rate(self.recipe, step, self.recipe.epochs * self.batches)
@@ -151,6 +181,13 @@ class _Run:
         self.optimizer.step()
         self.regularizer.after_step(self.net, lr)
         return loss.detach()
+
+
+def _optimizer(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    rates: dict[str, Any] = {"lr": recipe.lr, "weight_decay": recipe.weight_decay, "fused": True}
+    if recipe.optimizer == "adam":
+        return torch.optim.Adam(net.parameters(), betas=(recipe.momentum, 0.999), **rates)
+    return torch.optim.SGD(net.parameters(), momentum=recipe.momentum, nesterov=recipe.nesterov, **rates)
 
 
 def measure(net: nn.Module, task: Task, data: Data, split: Split, execution: Execution) -> Metrics:

@@ -75,7 +75,7 @@ def test_a_result_says_what_was_trained(
     assert result.key == candidate.key
     assert result.cost == Network.of(result.config).cost
     assert 0.05 < result.reported <= 1
-    assert result.holdout == {"accuracy": result.curve[-1].metrics["accuracy"]}
+    assert {"loss": result.curve[-1].metrics["loss"]} | result.holdout == result.curve[-1].metrics
     assert [one.point for one in told] == list(result.curve)
     assert [point.epoch for point in result.curve] == list(range(candidate.recipe.epochs))
     assert (result.ran.epochs, result.ran.steps) == (candidate.recipe.epochs, candidate.recipe.epochs * (1295 // 64))

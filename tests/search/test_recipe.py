@@ -15,12 +15,15 @@ LEAST: dict[str, Any] = {"epochs": 1, "batch_size": 1, "lr": 0.1}
 INSIDE: dict[str, list[Any]] = {
     "epochs": [1, 10_000],
     "batch_size": [1, 65_536],
+    "optimizer": ["sgd", "adam"],
     "lr": [1e-9, 100.0],
     "momentum": [0.1, 0.999],
     "nesterov": [True, False],
     "weight_decay": [0.0, 1.0],
     "schedule": ["step", "one_cycle", "constant"],
     "warmup": [0.0, 0.999],
+    "warmup_steps": [0, 10_000_000],
+    "evaluate_every": [0, 10_000_000],
     "label_smoothing": [0.0, 0.999],
     "augment": [[], [{"name": "flip"}], [{"name": "crop", "pad": 64}, {"name": "flip"}]],
     "small_first": [0.0, 0.999],
@@ -29,6 +32,9 @@ INSIDE: dict[str, list[Any]] = {
 OUTSIDE: dict[str, list[Any]] = {
     "epochs": [0, 10_001, 1.5, "2", True],
     "batch_size": [0, 65_537, 2.0],
+    "optimizer": ["lamb"],
+    "warmup_steps": [-1, 0.5],
+    "evaluate_every": [-1, "100"],
     "lr": [0, 100.1, float("inf"), float("nan"), "0.1"],
     "momentum": [-0.1, 1],
     "nesterov": [1, "yes"],
@@ -51,7 +57,7 @@ cases = [(name, value) for name in SETTABLE for value in OUTSIDE[name]]
 
 def test_what_a_job_may_change_is_what_there_is() -> None:
     assert set(RecipeSpec.model_fields) == {"preset", *SETTABLE}
-    assert set(Recipe.model_fields) - set(SETTABLE) == {"distillation"}
+    assert set(Recipe.model_fields) - set(SETTABLE) == {"distillation", "first_step", "last_step"}
     assert all(field.default is None for field in RecipeSpec.model_fields.values())
 
 
@@ -119,6 +125,6 @@ def test_a_method_and_a_job_may_have_another_fine_tuning() -> None:
 
 
 def test_what_only_arms_set_is_written_only_where_it_is_set() -> None:
-    assert "distillation" not in RECIPE.model_dump(mode="json")
+    assert not {"distillation", "first_step", "last_step", "evaluate_every"} & set(RECIPE.model_dump(mode="json"))
     taught = RECIPE.model_copy(update={"distillation": Distillation()})
     assert Recipe.model_validate_json(taught.model_dump_json()) == taught

@@ -55,3 +55,10 @@ def test_scratch_b_ends_before_more_compute_than_the_dense_network_has() -> None
     for macs in range(150, 300, 7):
         epochs = matched(recipe, Cost(0, 300), Cost(0, macs)).epochs
         assert epochs * macs <= 7 * 300 < (epochs + 1) * macs
+
+
+def test_steps_and_constants_may_rise_first() -> None:
+    rising = Recipe(epochs=1, batch_size=1, lr=1.0, schedule="step", warmup_steps=4)
+    assert [learning_rate(rising, s, 16) for s in (0, 1, 3, 4, 8)] == pytest.approx([0.25, 0.5, 1, 1, 0.1])
+    constant = rising.model_copy(update={"schedule": "constant"})
+    assert [learning_rate(constant, s, 16) for s in (0, 3, 15)] == pytest.approx([0.25, 1, 1])

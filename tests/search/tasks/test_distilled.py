@@ -57,7 +57,8 @@ def test_it_is_measured_and_sampled_as_its_task_is() -> None:
     plain = create("classification", RECIPE)
     task = Distilled(plain, teacher, Distillation())
     assert task.primary == plain.primary
-    assert task.metrics(net, [BATCH]) == plain.metrics(net, [BATCH])
+    with torch.no_grad():
+        assert task.metrics(net, [BATCH]) == plain.metrics(net, [BATCH])
 
 
 def test_a_task_without_such_a_loss_says_so() -> None:

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from espalier.search.regularizer import Regularizer
-from espalier.search.results import CurvePoint
+from espalier.search.results import CurvePoint, EarlyStop
 from espalier.search.training.checkpoint import Progress, Trainee, restore, save
 
 CURVE = [CurvePoint(step=3, epoch=0, metrics={"loss": 0.1 + 0.2}), CurvePoint(step=None, epoch=1, metrics={})]
@@ -31,13 +31,15 @@ class Counter(Regularizer):
         self.count = state["a.count"]
 
 
-def trainee(seed: int, steps: int = 0, last: bool = False) -> Trainee:
+def trainee(seed: int, steps: int = 0, last: bool = False, adam: bool = False) -> Trainee:
     torch.manual_seed(seed)
     net: nn.Module = nn.Sequential(
         nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
     )
     net = net.to(memory_format=torch.channels_last) if last else net  # type: ignore[call-overload]
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    optimizer: torch.optim.Optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    if adam:
+        optimizer = torch.optim.Adam(net.parameters(), lr=0.1, fused=True)
     for _ in range(steps):
         optimizer.zero_grad()
         net(torch.randn(4, 3, 8, 8)).square().sum().backward()
@@ -57,6 +59,17 @@ def test_everything_is_restored(tmp_path: Path) -> None:
         )
     assert isinstance(other.regularizer, Counter)
     assert other.regularizer.count == 1
+
+
+def test_every_moment_of_adam_is_restored(tmp_path: Path) -> None:
+    one, other, path = trainee(1, steps=3, last=True, adam=True), trainee(2, last=True, adam=True), tmp_path / "state"
+    save(path, one, Progress(CURVE, 1.0, 2, EarlyStop(step=3, holdout={"a": 0.1}, test={"a": 0.3})))
+    assert restore(path, other) == Progress(CURVE, 1.0, 2, EarlyStop(step=3, holdout={"a": 0.1}, test={"a": 0.3}))
+    for ours, their in zip(one.net.parameters(), other.net.parameters(), strict=True):
+        state, again = one.optimizer.state[ours], other.optimizer.state[their]
+        assert state.keys() == again.keys() == {"step", "exp_avg", "exp_avg_sq"}
+        assert all(torch.equal(state[name], again[name]) for name in state)
+        assert again["exp_avg"].stride() == their.stride()
 
 
 def test_momenta_have_the_layout_of_their_weights(tmp_path: Path) -> None:

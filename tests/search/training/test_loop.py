@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,11 +50,12 @@ def test_the_same_seed_gives_the_same_numbers(digits: Data, recipe: Recipe) -> N
     assert torch.equal(weights(nets[0]), weights(nets[1]))
 
 
+@pytest.mark.parametrize("changes", [{}, {"optimizer": "adam", "lr": 1e-3, "evaluate_every": 7}])
 def test_a_resumed_run_ends_exactly_where_an_undisturbed_one_does(
-    digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    changes: dict[str, Any], digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop, "CHECKPOINT_SHARE", 1e9)  # after every epoch
-    recipe = Recipe(epochs=4, batch_size=64, lr=0.05, augment=(Crop(pad=2),))
+    recipe = Recipe.model_validate({"epochs": 4, "batch_size": 64, "lr": 0.05, "augment": (Crop(pad=2),), **changes})
     whole, halved = build(CONFIG, 1), build(CONFIG, 1)
     undisturbed = train(whole, TASK, digits, recipe, 3, execution=LAST)
 
@@ -80,7 +82,7 @@ def test_a_resumed_run_ends_exactly_where_an_undisturbed_one_does(
         report=lambda told: seen.append(told.point.epoch),
     )
     assert seen == [2, 3]
-    assert resumed.curve == undisturbed.curve
+    assert (resumed.curve, resumed.early) == (undisturbed.curve, undisturbed.early)
     assert torch.equal(weights(whole), weights(again))
 
 
@@ -164,7 +166,7 @@ def test_one_step_by_hand() -> None:
     result = train(net, TASK, data, recipe, 0)
     assert float(net.w.detach()) == pytest.approx(0.05)
     assert result.curve[0].metrics["loss"] == pytest.approx(np.log(2))
-    assert result.holdout == {"accuracy": 1.0}
+    assert result.holdout["accuracy"] == 1.0
 
 
 def test_the_regularizer_sees_every_step() -> None:
@@ -201,7 +203,7 @@ def test_a_curve_counts_epochs_and_steps_and_what_is_told_is_what_stays(digits: 
     assert [(point.epoch, point.step) for point in trained.curve] == [(0, steps), (1, 2 * steps)]
     assert trained.ran.steps == 2 * steps
     assert told == [Reported(point, 2, "accuracy") for point in trained.curve]
-    assert trained.holdout == {"accuracy": trained.curve[-1].metrics["accuracy"]}
+    assert {"loss": trained.curve[-1].metrics["loss"]} | trained.holdout == trained.curve[-1].metrics
 
 
 def test_a_finished_training_is_not_run_again(
@@ -229,3 +231,49 @@ def test_measuring_is_in_evaluation_mode_and_leaves_the_weights(digits: Data) ->
     found = [measure(net, TASK, few(digits), "holdout", BFLOAT16) for _ in range(2)]
     assert found[0] == found[1]
     assert torch.equal(before, weights(net))
+
+
+def test_the_curve_may_have_a_point_every_few_steps_and_always_the_last(digits: Data, recipe: Recipe) -> None:
+    often = recipe.model_copy(update={"evaluate_every": 7})
+    net, told = build(CONFIG, 1), list[Reported]()
+    trained = train(net, TASK, few(digits), often, 0, report=told.append)  # 320 images: 5 or 10 steps an epoch
+    steps, batches = trained.ran.steps or 0, (trained.ran.steps or 0) // 2
+    points = sorted({*range(7, steps + 1, 7), steps})
+    assert [point.step for point in trained.curve] == points
+    assert [point.epoch for point in trained.curve] == [(step - 1) // batches for step in points]
+    assert told[-1].point == trained.curve[-1]
+    plain = build(CONFIG, 1)
+    assert train(plain, TASK, few(digits), recipe, 0).holdout == trained.holdout, "looking changes nothing"
+    assert torch.equal(weights(plain), weights(net))
+
+
+def test_the_early_stop_is_the_first_of_the_least_losses_with_the_test_of_that_moment(digits: Data) -> None:
+    recipe = Recipe(epochs=6, batch_size=32, lr=0.5, evaluate_every=4, schedule="constant", augment=())
+    data = few(digits)
+    found = train(build(CONFIG, 1), TASK, data, recipe, 0)
+    losses = [point.metrics["cross_entropy"] for point in found.curve]
+    best = found.curve[losses.index(min(losses))]
+    assert found.early is not None
+    assert (found.early.step, found.early.holdout["cross_entropy"]) == (best.step, min(losses))
+    again = build(CONFIG, 1)
+    train(again, TASK, data, recipe.model_copy(update={"last_step": best.step}), 0)
+    assert found.early.test == measure(again, TASK, data, "test", Execution())
+    assert train(build(CONFIG, 1), TASK, data, recipe.model_copy(update={"evaluate_every": 0}), 0).early is None
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_training_may_end_at_a_step_and_another_begin_there(digits: Data, optimizer: str) -> None:
+    """Without momentum to carry over, both together are the whole: same batches, same rates."""
+    recipe = Recipe.model_validate(
+        {"epochs": 3, "batch_size": 32, "lr": 0.01, "momentum": 0, "nesterov": False, "optimizer": optimizer}
+    )
+    data, whole, parts = few(digits), build(CONFIG, 1), build(CONFIG, 1)
+    undisturbed = train(whole, TASK, data, recipe, 3)
+    steps = undisturbed.ran.steps or 0
+    first = train(parts, TASK, data, recipe.model_copy(update={"last_step": steps - 7}), 3)
+    assert (first.curve[-1].step, first.ran.steps) == (steps - 7, steps - 7)
+    second = train(parts, TASK, data, recipe.model_copy(update={"first_step": steps - 7}), 3)
+    assert (second.ran.steps, second.curve[-1].step) == (7, steps)
+    if optimizer == "sgd":
+        assert torch.equal(weights(whole), weights(parts))
+        assert second.holdout == undisturbed.holdout
