@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from espalier.models.architectures import Architecture, architecture
 from espalier.models.config import ChannelConfig, ChannelGroup, ChannelMask, Cost, Shape
-from espalier.models.copies import on_meta, replace, with_memory, without_memory
+from espalier.models.copies import on_meta, replace, with_memory, with_tensors, without_memory
 from espalier.models.document import Frozen
 from espalier.models.errors import ArchitectureError, ConfigError, SurgeryError
 from espalier.models.initialise import check_initialisable, drawn, initialise, is_drawn, undrawn_on_meta
@@ -25,6 +25,7 @@ from espalier.models.tracing.coupling import Coupling
 from espalier.models.tracing.forward import unwrapped
 from espalier.models.tracing.probe import resized
 from espalier.models.tracing.trace import trace
+from espalier.models.weight_mask import WeightMask
 from espalier.models.weights import load_weights
 
 
@@ -35,9 +36,17 @@ class Network:
     every method gives another one.
     """
 
-    def __init__(self, config: ChannelConfig, coupling: Coupling, module: nn.Module | None = None) -> None:
+    def __init__(
+        self,
+        config: ChannelConfig,
+        coupling: Coupling,
+        module: nn.Module | None = None,
+        weight_mask: WeightMask | None = None,
+    ) -> None:
         self.config = config
         self.coupling = coupling
+        self.weight_mask = weight_mask
+        """Which single weights are kept, where not all are."""
         if module is not None:
             self.module = module
 
@@ -79,6 +88,11 @@ class Network:
         return self.coupling.cost(self.widths)
 
     @property
+    def counted(self) -> Cost:
+        """The same, but for single weights that a mask sets to zero: they cost nothing."""
+        return self.cost if self.weight_mask is None else self.weight_mask.nonzero(self.cost, self.coupling)
+
+    @property
     def is_dense(self) -> bool:
         """Whether every channel is there."""
         return self.widths == self.coupling.widths
@@ -87,7 +101,10 @@ class Network:
         """With fresh weights, drawn deterministically by `seed`; never larger than it must be.
 
         Parameters of layers that have no rule, and the network's own, are as the network's constructor draws them.
+        Raises ConfigError for a config with a mask over single weights, which this network does not have.
         """
+        if self.config.mask is not None:
+            raise ConfigError("this config has a mask over single weights, which only its trained weights come with")
         net = with_memory(self._bare())
         fill(net, self._drawn_by_itself(seed))
         initialise(net, seed, architecture(self.config.arch).init)
@@ -117,6 +134,15 @@ class Network:
     def silence(self, mask: ChannelMask) -> Network:
         """The network of the same size in which the cut channels are zero. See `surgery.silence`."""
         return Network(self.config, self.coupling, silence(self.module, self.coupling, mask))
+
+    def masked(self, mask: WeightMask) -> Network:
+        """The same network with zero for every weight that the mask does not keep. Raises WeightsError if it does not
+        fit."""
+        mask.check(self.module)
+        config = self.config.model_copy(update={"mask": mask.hash})
+        result = Network(config, self.coupling, with_tensors(self.module, {}), mask)
+        mask.apply(result.module)
+        return result
 
     def on_meta(self) -> nn.Module:
         """The module in shapes alone: nothing has memory."""
@@ -260,8 +286,6 @@ def _selected(skeleton: nn.Module, coupling: Coupling, buffer: str, config: Chan
 
 def validate(config: ChannelConfig) -> None:
     """Raise ConfigError unless the config names groups of its network alone, with widths that they can have."""
-    if config.mask is not None:
-        raise ConfigError("this config has a mask over single weights, which this release cannot apply")
     known = {group.name: group for group in _dense_of(config)[1].groups}
     for field in (config.widths, config.picks):
         if unknown := sorted(set(field) - set(known)):

@@ -5,16 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import torch
+
 from espalier.models.config import ChannelMask
 from espalier.models.network import Network, thinned
+from espalier.models.weight_mask import WeightMask
 from espalier.search import allocate, methods
 from espalier.search.methods.base import Parent, PruningMethod
 from espalier.search.scores import Scores, controlled, drawn
 from espalier.search.spec import Budget, MethodSpec, Ranking, Ratios
+from espalier.search.weights import (
+    allocate_weights,
+    of_weights,
+    spread,
+    usual_weights,
+)
+
+Mask = ChannelMask | WeightMask
 
 
 class Start(NamedTuple):
-    """Where training begins."""
+    """Where training begins. What the network's own mask leaves out stays zero."""
 
     network: Network
     method: PruningMethod[Any] | None = None
@@ -40,8 +51,12 @@ class Derivation:
         self.scores = scores
         """(method, role) -> its scores on that network; computed once for all candidates."""
 
-    def fresh(self, mask: ChannelMask | None = None) -> Start:
-        """Fresh weights, in the whole network or in the channels that a mask keeps."""
+    def fresh(self, mask: Mask | None = None) -> Start:
+        """Fresh weights, in the whole network or in what a mask keeps; single weights are the wider, the fewer stay."""
+        if isinstance(mask, WeightMask):
+            network = self.dense.fresh(self.seed)
+            spread(network, mask)
+            return Start(network.masked(mask))
         config = self.dense.config if mask is None else thinned(self.dense, mask)
         return Start(Network.of(config).fresh(self.seed))
 
@@ -59,12 +74,17 @@ class Derivation:
         cost = allocate.as_cost(budget, coupling, self.minimum_keep)
         return self.fresh(drawn(groups, allocate.allocate(order, coupling, cost, self.minimum_keep), draw))
 
-    def ranked(
-        self, spec: MethodSpec, role: str, budget: Budget | Ratios, control: Ranking | None = None
-    ) -> ChannelMask:
-        """The channels that a method keeps of a parent, for a budget; by its own ranking, or what a control makes of
-        it."""
+    def by_drawn_weights(self, budget: Budget | Ratios) -> Start:
+        """Fresh weights, single ones of which are drawn until the budget is met."""
+        names, generator = usual_weights(self.dense), torch.Generator().manual_seed(self.seed)
+        draws = of_weights(self.dense, names, lambda weight: torch.rand(weight.shape, generator=generator).double())
+        return self.fresh(allocate_weights(self.dense, draws, budget))
+
+    def ranked(self, spec: MethodSpec, role: str, budget: Budget | Ratios, control: Ranking | None = None) -> Mask:
+        """What a method keeps of a parent, for a budget; by its own ranking, or what a control makes of it."""
         method, scores = methods.create(spec), controlled(self.scores(spec, role), control, self.seed)
+        if method.grain == "weight":
+            return allocate_weights(self.dense, scores, budget)
         return method.select(self.parent(role), scores, self._widths(method, scores, budget))
 
     def _widths(self, method: PruningMethod[Any], scores: Scores, budget: Budget | Ratios) -> dict[str, int]:
@@ -74,9 +94,11 @@ class Derivation:
         order = allocate.by_scores(groups, scores, keep) if method.finds_widths else allocate.uniform(groups, keep)
         return allocate.allocate(order, coupling, budget, keep)
 
-    def inherited(self, spec: MethodSpec, role: str, mask: ChannelMask) -> Start:
-        """A parent's weights in the channels that a mask keeps, repaired as the method knows how."""
+    def inherited(self, spec: MethodSpec, role: str, mask: Mask) -> Start:
+        """A parent's weights in what a mask keeps, repaired as the method knows how."""
         parent = self.parent(role)
+        if isinstance(mask, WeightMask):
+            return Start(parent.network.masked(mask))
         network = parent.network.prune(mask)
         methods.create(spec).repair(network, parent, mask)
         return Start(network)

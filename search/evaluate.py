@@ -16,6 +16,7 @@ from espalier.models.architectures import architecture
 from espalier.models.config import ChannelConfig, Shape
 from espalier.models.network import Network, dense
 from espalier.models.tensors import state_of
+from espalier.models.weight_mask import WeightMask
 from espalier.models.weights import notes_of, packed
 from espalier.search import ledger, methods, tasks
 from espalier.search.candidates import Candidate
@@ -24,7 +25,9 @@ from espalier.search.derivation import Derivation, Start
 from espalier.search.errors import SpecError
 from espalier.search.methods.base import Parent
 from espalier.search.recipe import FineTuning, Recipe
+from espalier.search.regularizer import Masked, Regularizer, Together
 from espalier.search.results import (
+    MASK,
     WEIGHTS,
     Effort,
     Evaluated,
@@ -45,13 +48,15 @@ from espalier.search.training.batches import plain_batches
 from espalier.search.training.loop import Report, Trained, measure, train
 from espalier.search.training.precision import place
 from espalier.search.version import VERSION
+from espalier.search.weights import sparsity_of
 
+Needs = Mapping[str, Mapping[str, Path]]
 SCORING, TEACHER = "scoring", "teacher"
 
 
 def evaluate(
     candidate: Candidate,
-    needs: Mapping[str, Path],
+    needs: Needs,
     execution: Execution,
     paths: DataPaths,
     keep_weights: bool = True,
@@ -60,25 +65,27 @@ def evaluate(
 ) -> Evaluated:
     """Derive, build, train and measure one candidate. Raises Diverged, SpecError or ModelError.
 
-    `needs` has by role the safetensors files of the candidates in `candidate.needs`.
+    `needs` has by role what was kept of the candidates in `candidate.needs`: files by the names of artifacts.
     """
     _settle(execution)
     data = _data_of(candidate, paths)
     whole = Network.of(dense_config(candidate.target, data))
     task = tasks.create(candidate.target.task, candidate.recipe)
     start, scoring = derive(candidate, whole, task, data, needs, paths)
-    network, before = start.network, {role: pipeline_of(file) for role, file in needs.items()} | {SCORING: scoring}
+    network = start.network
+    before = {SCORING: scoring} | {role: pipeline_of(files[WEIGHTS]) for role, files in needs.items()}
     recipe = _lengthened(candidate, whole, network, data, before)
     steps = recipe.epochs * steps_per_epoch(recipe, len(data.train))
-    regularizer = start.method.regularizer(network, recipe, steps) if start.method else None
+    regularizer = _regularizer(start, recipe, steps)
     taught = _taught(task, candidate, whole, needs, execution)
     trained = train(network.module, taught, data, recipe, candidate.seed, regularizer, report, execution, checkpoint)
-    macs = TRAINING * network.cost.macs + (0 if taught is task else whole.cost.macs)
+    macs = TRAINING * network.counted.macs + (0 if taught is task else whole.cost.macs)
     own = ledger.training(trained.ran, images_per_epoch(recipe, len(data.train)), macs, trained.seconds, SMALL**2)
     result = Result(
         key=candidate.key,
         config=network.config,
         cost=network.cost,
+        sparsity=sparsity_of(network),
         metric=task.primary,
         holdout=trained.holdout,
         test=measure(network.module, task, data, "test", execution),
@@ -90,7 +97,16 @@ def evaluate(
         latency_ms=latency(network.module, network.config.shape, execution),
         made_by=MadeBy(espalier=VERSION, torch=torch.__version__, execution=execution),
     )
-    return Evaluated(result, {WEIGHTS: _weights(network, candidate, data, result)} if keep_weights else {})
+    kept = {MASK: network.weight_mask.file} if network.weight_mask else {}
+    return Evaluated(result, kept | ({WEIGHTS: _weights(network, candidate, data, result)} if keep_weights else {}))
+
+
+def _regularizer(start: Start, recipe: Recipe, steps: int) -> Regularizer | None:
+    """What training must respect besides the data: the method's, and the network's own mask."""
+    own = start.method.regularizer(start.network, recipe, steps) if start.method else None
+    mask = start.network.weight_mask
+    parts = [part for part in (own, mask and Masked(mask, start.network.module)) if part]
+    return parts[0] if len(parts) == 1 else Together(parts)
 
 
 def pipeline_of(weights: Path) -> Effort:
@@ -109,16 +125,16 @@ def _lengthened(
         spent = TRAINING * whole.cost.macs * images * recipe.epochs
     spec: MethodSpec | None = getattr(candidate.origin, "method", None)
     how = methods.create(spec).fine_tuning if spec else FineTuning()
-    pipeline = ledger.pipeline_epochs(spent, recipe, how, whole.cost, network.cost, images)
-    return matched(recipe, whole.cost, network.cost, pipeline)
+    pipeline = ledger.pipeline_epochs(spent, recipe, how, whole.cost, network.counted, images)
+    return matched(recipe, whole.cost, network.counted, pipeline)
 
 
-def _taught(task: Task, candidate: Candidate, whole: Network, needs: Mapping[str, Path], execution: Execution) -> Task:
+def _taught(task: Task, candidate: Candidate, whole: Network, needs: Needs, execution: Execution) -> Task:
     """The task as it is learned: from a teacher, too, if the candidate has one."""
     how = candidate.recipe.distillation
     if how is None:
         return task
-    return Distilled(task, place(whole.with_weights(needs[TEACHER]).module, execution), how)
+    return Distilled(task, place(whole.with_weights(needs[TEACHER][WEIGHTS]).module, execution), how)
 
 
 def _settle(execution: Execution) -> None:
@@ -146,7 +162,7 @@ def dense_config(target: Target, data: Data) -> ChannelConfig:
 
 
 def derive(
-    candidate: Candidate, whole: Network, task: Task, data: Data, needs: Mapping[str, Path], paths: DataPaths
+    candidate: Candidate, whole: Network, task: Task, data: Data, needs: Needs, paths: DataPaths
 ) -> tuple[Start, Effort]:
     """The candidate's network with its starting weights, the method that its training follows, if one, and what scores
     took."""
@@ -157,16 +173,22 @@ def derive(
 
     @functools.cache
     def parent(role: str) -> Parent:
-        return Parent(whole.with_weights(needs[role]), task, functools.partial(_examples, data))
+        return Parent(_trained(whole, needs[role]), task, functools.partial(_examples, data))
 
     def scores(method: MethodSpec, role: str) -> Scores:
         nonlocal spent
-        found = remembered(paths.cache, method, needs[role], lambda: _scoring(method, parent(role)))
+        found = remembered(paths.cache, method, needs[role][WEIGHTS], lambda: _scoring(method, parent(role)))
         spent = spent + found.effort
         return found.scores
 
     start = candidate.origin.derive(Derivation(whole, candidate.seed, candidate.minimum_keep, parent, scores))
     return start, spent
+
+
+def _trained(whole: Network, kept: Mapping[str, Path]) -> Network:
+    """A network of the dense one's size as it was trained, with its mask, if it has one."""
+    network = whole.with_weights(kept[WEIGHTS])
+    return network.masked(WeightMask.read(kept[MASK])) if MASK in kept else network
 
 
 def _scoring(spec: MethodSpec, parent: Parent) -> Scoring:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import torch
 from torch import Tensor, nn
+
+from espalier.models.weight_mask import WeightMask
 
 
 class Regularizer:
@@ -26,3 +30,48 @@ class Regularizer:
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Remember it again."""
+
+
+class Masked(Regularizer):
+    """Weights that a mask does not keep stay zero, whatever momentum and decay do. It remembers nothing."""
+
+    def __init__(self, mask: WeightMask, net: nn.Module) -> None:
+        self.parameters: list[Tensor] = [net.get_parameter(name) for name in mask.kept]
+        pairs = zip(self.parameters, mask.kept.values(), strict=True)
+        self.factors: Any = [kept.to(parameter.device, parameter.dtype) for parameter, kept in pairs]
+
+    @torch.no_grad()
+    def after_step(self, net: nn.Module, lr: float) -> None:  # noqa: ARG002
+        """Zero again what a step moved."""
+        torch._foreach_mul_(self.parameters, self.factors)
+
+
+class Together(Regularizer):
+    """Several, each after the one before; their states lie side by side."""
+
+    def __init__(self, parts: Sequence[Regularizer]) -> None:
+        self.parts = parts
+
+    def before_step(self, net: nn.Module) -> None:
+        for part in self.parts:
+            part.before_step(net)
+
+    def after_step(self, net: nn.Module, lr: float) -> None:
+        for part in self.parts:
+            part.after_step(net, lr)
+
+    def after_epoch(self, net: nn.Module) -> None:
+        for part in self.parts:
+            part.after_epoch(net)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {
+            f"{index}.{name}": value
+            for index, part in enumerate(self.parts)
+            for name, value in part.state_dict().items()
+        }
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        for index, part in enumerate(self.parts):
+            own = f"{index}."
+            part.load_state_dict({name.removeprefix(own): v for name, v in state.items() if name.startswith(own)})

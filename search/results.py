@@ -21,8 +21,8 @@ class Metric(Frozen):
 
 ACCURACY = Metric(name="accuracy")
 
-WEIGHTS = "weights"
-"""What a result's artifacts call its trained weights, a safetensors file."""
+WEIGHTS, MASK = "weights", "mask"
+"""What a result's artifacts call its trained weights, a safetensors file, and the mask over them, if there is one."""
 
 Metrics = dict[str, float]
 """Metric name -> value."""
@@ -34,6 +34,18 @@ class CurvePoint(Frozen):
     step: int | None = Field(description="optimiser steps so far; null where an earlier release did not note them")
     epoch: int = Field(description="from 0")
     metrics: Metrics = Field(description="the training loss, and the task's metrics on the hold-out")
+
+
+class Sparsity(Frozen):
+    """What a mask leaves of a network's single weights."""
+
+    nonzero: Cost = Field(description="what the network costs if zeros are free")
+    density: float = Field(description="share of the weights that could be cut which is left")
+    layers: dict[str, float] = Field(description="parameter -> share of its weights that is left")
+    kernels: dict[int, tuple[tuple[float, ...], ...]] = Field(
+        default_factory=dict,
+        description="stage -> share that is left at each place of its 3x3 kernels (Liu et al. 2019, section 5)",
+    )
 
 
 class EarlyStop(Frozen):
@@ -112,6 +124,7 @@ class Result(Document):
     key: str
     config: ChannelConfig
     cost: Cost
+    sparsity: Sparsity | None = Field(default=None, description="where single weights are masked")
     metric: Metric = Field(default=ACCURACY, description="the one that networks are compared by")
     holdout: Metrics = Field(description="what to choose by")
     test: Metrics = Field(description="what to report")
@@ -130,6 +143,11 @@ class Result(Document):
     def weights(self) -> str | None:
         """Hash of its trained weights, if they were kept."""
         return self.artifacts.get(WEIGHTS)
+
+    @property
+    def counted(self) -> Cost:
+        """What it is compared by: masked weights are free."""
+        return self.cost if self.sparsity is None else self.sparsity.nonzero
 
     @property
     def chosen_by(self) -> float:

@@ -20,7 +20,8 @@ from espalier.search.spec import MethodSpec, Ranking
 from espalier.search.version import VERSION
 
 Scores = Mapping[str, Tensor]
-"""Group name -> importance of each channel [width], finite, larger is more important, comparable across groups.
+"""Group name -> importance of each channel [width], finite, larger is more important, comparable across groups; or
+parameter name -> importance of each weight, in its shape.
 
 A group that is not named is cut last, when nothing else is left to cut."""
 
@@ -60,10 +61,14 @@ def controlled(scores: Scores, control: Ranking | None, draw: int) -> Scores:
         return scores
     generator = torch.Generator().manual_seed(draw)
     if control == "shuffled":
-        return {name: values[torch.randperm(len(values), generator=generator)] for name, values in scores.items()}
-    everything = torch.cat([*scores.values()]) if scores else torch.empty(0)
-    dealt = everything[torch.randperm(len(everything), generator=generator)]
-    return dict(zip(scores, dealt.split([len(values) for values in scores.values()]), strict=True))
+        return {name: _dealt(values.flatten(), generator).view(values.shape) for name, values in scores.items()}
+    everything = torch.cat([values.flatten() for values in scores.values()]) if scores else torch.empty(0)
+    dealt = _dealt(everything, generator).split([values.numel() for values in scores.values()])
+    return {name: some.view(values.shape) for (name, values), some in zip(scores.items(), dealt, strict=True)}
+
+
+def _dealt(values: Tensor, generator: torch.Generator) -> Tensor:
+    return values[torch.randperm(len(values), generator=generator)]
 
 
 class Scoring(NamedTuple):

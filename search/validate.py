@@ -19,6 +19,7 @@ from espalier.search.datasets import Data, DataPaths, load, recipe_of
 from espalier.search.errors import SpecError, UnknownName
 from espalier.search.estimate import PlanEstimate
 from espalier.search.evaluate import dense_config
+from espalier.search.methods.weight import WeightMethod
 from espalier.search.options import plain
 from espalier.search.planners import PLANNERS
 from espalier.search.question import Question
@@ -27,6 +28,7 @@ from espalier.search.results import Execution
 from espalier.search.schedule import matched
 from espalier.search.spec import Budget, JobSpec, Ratios
 from espalier.search.training.execution import choose_execution
+from espalier.search.weights import room_for, usual_weights
 
 BYTES_A_PARAMETER = 12
 """That trying a cut takes: the network, what is cut from it, and a layer on the way."""
@@ -55,9 +57,10 @@ def validate(spec: JobSpec, paths: DataPaths, memory: int | None = None) -> Plan
         )
     if network.groups and spec.budgets:
         self_check(network.config)  # before hours of training
-    for method in spec.methods:
-        methods.create(method).ranked(network)
-    sizes = {content_hash(budget): _size(network, budget, spec.minimum_keep) for budget in spec.budgets}
+    for method in map(methods.create, spec.methods):
+        method.ranked(network)
+        method.regularizer(network, question.recipe, 1)
+    sizes = {content_hash(budget): _size(spec, network, budget) for budget in spec.budgets}
     lengths = list(_lengths(candidates, network.cost, sizes))
     return PlanEstimate(
         question,
@@ -145,9 +148,20 @@ def _check_batch(network: Network, batch: int) -> None:
         ) from error
 
 
-def _size(network: Network, budget: Budget | Ratios, keep: float) -> Cost:
-    """What a uniform network costs at a budget. Raises SpecError if none meets it."""
-    coupling = network.coupling
+def _size(spec: JobSpec, network: Network, budget: Budget | Ratios) -> Cost:
+    """What a uniform network costs at a budget. Raises SpecError if nothing that the job asks for can meet it."""
+    coupling, keep = network.coupling, spec.minimum_keep
+    grains = [methods.create(method) for method in spec.methods]
+    for method in grains:
+        if isinstance(method, WeightMethod):
+            room_for(network, method.weights(network), budget)
+    if "uniform_weights" in spec.baselines:
+        room_for(network, usual_weights(network), budget)
+    of_channels = any(method.grain == "channel" for method in grains) or any(
+        baseline != "uniform_weights" for baseline in spec.baselines
+    )
+    if not of_channels and isinstance(budget, Budget):
+        return Cost(*(int(budget.keep * cost) for cost in network.cost))
     order = allocate.uniform(coupling.groups, keep)
     return coupling.cost(allocate.allocate(order, coupling, allocate.as_cost(budget, coupling, keep), keep))
 

@@ -27,8 +27,8 @@ def remember(session: Session, result: Result) -> None:
                 id=config.id,
                 arch=config.arch,
                 config=config.model_dump(mode="json"),
-                params=result.cost.params,
-                macs=result.cost.macs,
+                params=result.counted.params,
+                macs=result.counted.macs,
             )
         )
         session.flush()

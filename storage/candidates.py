@@ -116,8 +116,8 @@ def write(session: Session, job_id: str, outcome: Outcome, taken_over: bool = Fa
 def _measured(result: Result) -> dict[str, Any]:
     return {
         "architecture": result.config.id,
-        "params": result.cost.params,
-        "macs": result.cost.macs,
+        "params": result.counted.params,
+        "macs": result.counted.macs,
         "holdout": result.chosen_by,
         "accuracy": result.reported,
         "seconds": result.seconds,

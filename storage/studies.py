@@ -83,7 +83,7 @@ class Study:
 
 def _values(result: Result) -> list[float]:
     sign = 1 if result.metric.higher_is_better else -1
-    return [result.cost.params, sign * result.chosen_by]
+    return [result.counted.params, sign * result.chosen_by]
 
 
 def _read(trial: optuna.trial.FrozenTrial) -> Outcome | None:

@@ -24,7 +24,7 @@ from espalier.search.datasets import DataPaths
 from espalier.search.events import EpochEvent, PreparingEvent, SilentEvent
 from espalier.search.planners import Planner
 from espalier.search.question import Question
-from espalier.search.results import WEIGHTS, Evaluated, Execution, Failure, Outcome, Reported, Result
+from espalier.search.results import Evaluated, Execution, Failure, Outcome, Reported, Result
 from espalier.search.spec import JobSpec
 from espalier.search.version import VERSION
 from espalier.storage import candidates, jobs
@@ -205,7 +205,7 @@ class JobRun:
         return self.spec.keep_weights or any(key in one.needs.values() for one in self.candidates)
 
     def _has_weights(self, result: Result) -> bool:
-        return result.weights is not None and self.parts.store.has(result.weights)
+        return result.weights is not None and all(map(self.parts.store.has, result.artifacts.values()))
 
     def _forget_lost(self) -> None:
         """What others need, and whose weights were deleted with the job that made them, is trained again."""
@@ -229,10 +229,13 @@ class JobRun:
         return True
 
     def _training(self, candidate: Candidate, execution: Execution) -> Task:
-        needs = {role: self.done[key].artifacts[WEIGHTS] for role, key in candidate.needs.items()}
+        needs = {
+            role: {name: self.parts.store.path(hash) for name, hash in self.done[key].artifacts.items()}
+            for role, key in candidate.needs.items()
+        }
         return Task(
             evaluate_candidate,
-            (candidate, {role: self.parts.store.path(hash) for role, hash in needs.items()}, execution),
+            (candidate, needs, execution),
             {
                 "paths": self.parts.paths,
                 "keep_weights": self._is_kept(candidate.key),

@@ -24,7 +24,7 @@ def prepare_job(spec: JobSpec, most: int, cores: int, paths: DataPaths) -> Execu
 
 
 def evaluate_candidate(
-    candidate: Candidate, needs: Mapping[str, Path], execution: Execution, **options: Any
+    candidate: Candidate, needs: Mapping[str, Mapping[str, Path]], execution: Execution, **options: Any
 ) -> Evaluated:
     """See `search.evaluate.evaluate`."""
     from espalier.search.evaluate import evaluate

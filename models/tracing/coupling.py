@@ -47,6 +47,8 @@ class Coupling:
     """Parameter, or fixed weight -> dense shape."""
     roles: Mapping[tuple[str, int], Role]
     """(tensor, dimension) -> what it is to its layer, for all that tracing understood, whether it can be cut or not."""
+    stages: Mapping[str, int]
+    """Layer -> stage: layers that work at one resolution, from 0."""
     macs_per_weight: Mapping[str, int]
     """Weight of a convolution or linear layer -> multiply-adds per element, for one input."""
     fixed: frozenset[str]

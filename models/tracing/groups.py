@@ -51,6 +51,7 @@ def assemble(run: Run, net: nn.Module, shape: Shape, output: Tensor) -> Coupling
         kept=_kept_layers(graph, groups),
         shapes=shapes,
         roles=graph.roles,
+        stages=stages,
         macs_per_weight=graph.macs_per_weight,
         numbers=tuple(_numbers(run, groups)),
         fixed=frozenset(name for name in shapes if not isinstance(graph.tensors[name], nn.Parameter)),

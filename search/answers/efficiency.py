@@ -64,7 +64,7 @@ def _efficiency(
 def _numbers(groups: Sequence[Group], metric: _Metric) -> list[np.ndarray]:
     """For each budget an array [seed, 2] of log cost and accuracy."""
     return [
-        np.array([(math.log(getattr(result.cost, metric)), result.reported) for result in group.results])
+        np.array([(math.log(getattr(result.counted, metric)), result.reported) for result in group.results])
         for group in groups
     ]
 

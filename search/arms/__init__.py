@@ -14,6 +14,7 @@ from espalier.search.arms.pruned import Pruned
 from espalier.search.arms.random import Random
 from espalier.search.arms.sparse import Sparse
 from espalier.search.arms.uniform import Uniform
+from espalier.search.arms.uniform_weights import UniformWeights
 
 ARMS: dict[str, type[Origin]] = {
     "sparse": Sparse,
@@ -21,6 +22,7 @@ ARMS: dict[str, type[Origin]] = {
     "pruned": Pruned,
     "uniform": Uniform,
     "random": Random,
+    "uniform_weights": UniformWeights,
     "control": Control,
 }
 """In the order in which a job's candidates are planned."""

@@ -9,6 +9,7 @@ from espalier.search.methods.batch_norm_scale import BatchNormScale
 from espalier.search.methods.feature_reconstruction import FeatureReconstruction
 from espalier.search.methods.geometric_median import GeometricMedian
 from espalier.search.methods.l1_norm import L1Norm
+from espalier.search.methods.magnitude import Magnitude
 from espalier.search.methods.random_scores import RandomScores
 from espalier.search.methods.slimming import Slimming
 from espalier.search.methods.soft_filter import SoftFilter
@@ -27,6 +28,7 @@ METHODS: dict[str, type[PruningMethod[Any]]] = {
     "feature_reconstruction": FeatureReconstruction,
     "soft_filter": SoftFilter,
     "random_scores": RandomScores,
+    "magnitude": Magnitude,
 }
 
 

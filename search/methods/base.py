@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, Literal, TypeVar
 
 from espalier.models.config import ChannelGroup, ChannelMask
 from espalier.models.document import Frozen
@@ -39,6 +39,8 @@ class PruningMethod(ABC, Generic[OptionsT]):
     Options: ClassVar[type[Frozen]]
     """What can be set, with defaults: a closed pydantic model, published in the catalog."""
 
+    grain: ClassVar[Literal["channel", "weight"]] = "channel"
+    """What it scores and cuts: channels, or single weights, which leaves a mask in a network of the same size."""
     finds_widths: ClassVar[bool] = True
     """Whether its scores of different groups can be compared, so that a budget finds how many channels each keeps
     (automatic, as the papers say). If not, widths are given: by ratios, or the same share of every group."""

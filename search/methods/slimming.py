@@ -53,7 +53,12 @@ class Slimming(PruningMethod[SlimmingOptions]):
             gamma.fill_(INITIAL_SCALE)
 
     def regularizer(self, network: Network, recipe: Recipe, steps: int) -> Regularizer:
-        """The penalty."""
+        """The penalty. Raises SpecError for an optimiser whose steps do not add up to a path."""
+        if recipe.optimizer != "sgd":
+            raise SpecError(
+                f"slimming's penalty is scaled to how far sgd moves a weight; {recipe.optimizer} divides it by its own "
+                "size: use sgd, or another method"
+            )
         return _Penalty([*_scales(network).values()], self.options.strength * PULL / travel(recipe, steps))
 
     @torch.no_grad()

@@ -229,7 +229,6 @@ def test_a_dense_network_is_traced_once() -> None:
     [
         ({"inputs": [{"shape": [3, 32, 32]}, {"shape": [3]}]}, "one image .* this config has inputs of shape"),
         ({"outputs": [{"shape": [4]}, {"shape": [4]}]}, "one image .* and outputs of shape"),
-        ({"mask": "0" * 32}, "a mask over single weights, which this release cannot apply"),
     ],
 )
 def test_what_this_release_cannot_build_is_refused(changes: dict[str, object], words: str) -> None:

@@ -13,6 +13,7 @@ import torch
 
 from espalier.models.config import ChannelConfig
 from espalier.models.network import Network, build
+from espalier.models.weight_mask import WeightMask
 from espalier.models.weights import notes_of
 from espalier.search import allocate, tasks
 from espalier.search.candidates import Candidate
@@ -87,8 +88,8 @@ def test_a_result_says_what_was_trained(
     assert (again.result.test, again.result.curve, again.artifacts) == (result.test, result.curve, {})
 
 
-def needs_of(candidate: Candidate, parent: Path) -> dict[str, Path]:
-    return dict.fromkeys(candidate.needs, parent)
+def needs_of(candidate: Candidate, parent: Path) -> dict[str, dict[str, Path]]:
+    return {role: {"weights": parent} for role in candidate.needs}
 
 
 def whole(paths: DataPaths) -> Network:
@@ -116,7 +117,7 @@ def test_what_leaves_reaches_the_accuracy_that_was_measured(
     candidates: dict[str, Candidate], parent: Path, paths: DataPaths, tmp_path: Path
 ) -> None:
     """From the Python file and the weights alone, on pixels as an image file has them."""
-    evaluated = evaluate(candidates["slimming params=0.3 seed 0"], {"parent": parent}, LAST, paths)
+    evaluated = evaluate(candidates["slimming params=0.3 seed 0"], {"parent": {"weights": parent}}, LAST, paths)
     (tmp_path / "w").write_bytes(evaluated.artifacts["weights"])
     file: dict[str, Any] = {}
     exec(export("python", evaluated.result.config, tmp_path / "w").content, file)
@@ -189,7 +190,7 @@ def test_a_ledger_has_the_training_and_all_that_came_before(
     assert before.own == before.pipeline
     assert (before.own.epochs, before.own.images) == (2, 2 * images)
     assert before.own.macs == 2 * images * 3 * network.cost.macs
-    one = evaluate(candidates["slimming params=0.3 seed 0"], {"parent": parent}, LAST, paths).result
+    one = evaluate(candidates["slimming params=0.3 seed 0"], {"parent": {"weights": parent}}, LAST, paths).result
     assert one.ledger is not None
     assert one.ledger.own.macs == 2 * images * 3 * one.cost.macs
     assert one.ledger.own.seconds == one.seconds
@@ -215,13 +216,38 @@ def test_scratch_may_be_given_what_the_whole_pipeline_takes(digits: Data, paths:
         assert len(one.curve) == one.ran.epochs
 
 
+@pytest.mark.parametrize("label", ["magnitude", "magnitude inherited", "uniform_weights"])
+def test_single_weights_that_are_cut_stay_zero_and_cost_nothing(
+    label: str, digits: Data, paths: DataPaths, tmp_path: Path
+) -> None:
+    wanted = spec(methods=[{"name": "magnitude"}], baselines=["uniform_weights"], recipe={"epochs": 4})
+    asked = question(wanted, digits.fingerprint).model_copy(update={"plain": ("magnitude",)})
+    trained = {c.label: c for c in create_planner(asked).next({})}
+    (tmp_path / "dense").write_bytes(evaluate(trained["dense seed 0"], {}, LAST, paths).artifacts["weights"])
+    one = trained[f"{label} params=0.3 seed 0"]
+    evaluated = evaluate(one, needs_of(one, tmp_path / "dense"), LAST, paths, keep_weights=True)
+    result, network = evaluated.result, whole(paths)
+    assert result.cost == network.cost
+    assert result.sparsity is not None
+    assert result.counted == result.sparsity.nonzero
+    assert result.counted.params == int(0.3 * network.cost.params)
+    (tmp_path / "mask").write_bytes(evaluated.artifacts["mask"])
+    mask = WeightMask.read(tmp_path / "mask")
+    assert mask.hash == result.config.mask
+    weights = safetensors.torch.load(evaluated.artifacts["weights"])
+    assert all(torch.equal(weights[name] != 0, kept) for name, kept in mask.kept.items())
+    assert result.ledger is not None
+    assert result.ledger.own.macs == 3 * result.counted.macs * result.ledger.own.images
+    assert "mask" in evaluate(one, needs_of(one, tmp_path / "dense"), LAST, paths, keep_weights=False).artifacts
+
+
 def test_a_network_may_be_taught_by_the_dense_one(digits: Data, paths: DataPaths, tmp_path: Path) -> None:
     wanted = spec(methods=[], inits=["scratch", "distilled"], baselines=["uniform"])
     trained = {c.label: c for c in planned(wanted, digits.fingerprint)}
     (tmp_path / "dense").write_bytes(evaluate(trained["dense seed 0"], {}, LAST, paths).artifacts["weights"])
     alone = evaluate(trained["uniform params=0.3 seed 0"], {}, LAST, paths).result
     label = "uniform distilled params=0.3 seed 0"
-    taught = evaluate(trained[label], {"teacher": tmp_path / "dense"}, LAST, paths).result
+    taught = evaluate(trained[label], {"teacher": {"weights": tmp_path / "dense"}}, LAST, paths).result
     assert taught.config == alone.config
     assert taught.curve != alone.curve
     assert taught.ledger is not None
@@ -252,7 +278,7 @@ def test_scores_of_a_parent_are_shared_by_all_that_read_it(
     apart = DataPaths(paths.datasets, tmp_path)
     task = tasks.create("classification", candidates["dense seed 0"].recipe)
     for label in ("slimming params=0.3 seed 0", "slimming inherited params=0.3 seed 0"):
-        derive(candidates[label], whole(paths), task, digits, {"parent": parent}, apart)
+        derive(candidates[label], whole(paths), task, digits, {"parent": {"weights": parent}}, apart)
     assert len(list((tmp_path / "scores").glob("*.safetensors"))) == 1
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from espalier.models.weight_mask import WeightMask
 from espalier.search import tasks
 from espalier.search.datasets import Data
 from espalier.search.datasets.base import Images
 from espalier.search.recipe import Recipe
-from espalier.search.regularizer import Regularizer
+from espalier.search.regularizer import Masked, Regularizer, Together
 from espalier.search.results import Reported
 from espalier.search.training import loop
 from espalier.search.training.loop import train
@@ -118,3 +120,51 @@ def test_hooks_come_in_the_order_of_a_step_and_an_epoch() -> None:
 
     train(network(0), TASK, noise(), RECIPE.model_copy(update={"epochs": 2, "batch_size": 20}), 0, Noting())
     assert calls == ["before", "after", "before", "after", "epoch"] * 2
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_masked_weights_are_exactly_zero_after_every_step(optimizer: str) -> None:
+    """With momentum and decay, which would move them."""
+    torch.manual_seed(0)
+    net = nn.Linear(6, 4)
+    mask = WeightMask({"weight": torch.rand(4, 6) < 0.5})
+    mask.apply(net)
+    kind: Any = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[optimizer]
+    steps = kind(net.parameters(), lr=0.1, weight_decay=0.1, **({"momentum": 0.9} if optimizer == "sgd" else {}))
+    regularizer = Masked(mask, net)
+    for _ in range(5):
+        steps.zero_grad()
+        net(torch.randn(3, 6)).square().sum().backward()
+        steps.step()
+        regularizer.after_step(net, 0.1)
+        assert torch.equal(net.weight != 0, mask.kept["weight"])
+
+
+def test_several_are_asked_in_turn_and_remember_side_by_side() -> None:
+    class Noted(Regularizer):
+        def __init__(self, name: str, notes: list[str]) -> None:
+            self.name, self.notes, self.state = name, notes, torch.zeros(1)
+
+        def before_step(self, net: nn.Module) -> None:  # noqa: ARG002
+            self.notes.append(f"{self.name} before")
+
+        def after_step(self, net: nn.Module, lr: float) -> None:  # noqa: ARG002
+            self.notes.append(f"{self.name} after {lr:g}")
+
+        def after_epoch(self, net: nn.Module) -> None:  # noqa: ARG002
+            self.notes.append(f"{self.name} epoch")
+
+        def state_dict(self) -> dict[str, Tensor]:
+            return {"state": self.state}
+
+        def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+            self.state = state["state"]
+
+    notes: list[str] = []
+    both = Together([Noted("a", notes), Noted("b", notes)])
+    both.before_step(nn.Identity())
+    both.after_step(nn.Identity(), 0.5)
+    both.after_epoch(nn.Identity())
+    assert notes == ["a before", "b before", "a after 0.5", "b after 0.5", "a epoch", "b epoch"]
+    both.load_state_dict({"0.state": torch.ones(1), "1.state": torch.full((1,), 2.0)})
+    assert {name: float(value) for name, value in both.state_dict().items()} == {"0.state": 1, "1.state": 2}

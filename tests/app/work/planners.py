@@ -29,12 +29,12 @@ class Halving(Planner[NoOptions]):
 
     def next(self, done: Mapping[str, Outcome]) -> Sequence[Candidate]:
         self.asked.append(frozenset(done))
-        seeds = self.question.spec.seeds
-        thin = [Planned(Uniform(budget=Budget(metric="params", keep=0.5**n)), seeds[0]) for n in (1, 2, 3)]
+        seed, recipe = self.question.spec.seeds[0], self.question.recipe
+        thin = [Planned(Uniform(budget=Budget(metric="params", keep=0.5**n)), seed, recipe) for n in (1, 2, 3)]
         keys = [one.key for one in self.candidates(thin)]
         found = [done[key] for key in keys if key in done]
         self.tries[:] = [one.error if isinstance(one, Failure) else None for one in found]
-        return self.candidates([Planned(Dense(), seeds[0]), *thin[: len(found) + 1]])
+        return self.candidates([Planned(Dense(), seed, recipe), *thin[: len(found) + 1]])
 
 
 class Stuck(Halving):

@@ -7,13 +7,14 @@ from typing import Any, get_args
 import pytest
 import torch
 
-from espalier.models.network import dense
+from espalier.models.network import Network, dense
 from espalier.models.tensors import state_of
 from espalier.search import allocate
 from espalier.search.arms import ARMS, BASELINES
 from espalier.search.arms.base import Origin, Planned, Role
 from espalier.search.arms.baseline import Baseline
 from espalier.search.candidates import Candidate
+from espalier.search.errors import SpecError
 from espalier.search.spec import Budget, JobSpec, Ratios
 from tests.search.helpers import TARGET, derivation, question
 
@@ -149,12 +150,28 @@ def check_widths(origin: Origin, coupling: Any, widths: dict[str, int]) -> None:
         assert any(cost(coupling, more, least.metric) > room for more in wider), "a channel more would have fitted"
 
 
+def check_weights(origin: Origin, network: Network) -> None:
+    budget = origin.budget  # type: ignore[attr-defined]
+    room = budget.keep * getattr(network.cost, budget.metric) * (1 + 1e-9)
+    counted = getattr(network.counted, budget.metric)
+    price = max(network.coupling.macs_per_weight.values()) if budget.metric == "macs" else 1
+    assert counted <= room < counted + price
+
+
 @kinds
 def test_a_derived_network_meets_its_budget_and_runs(kind: str) -> None:
     given = derivation(CONFIG, seed=3)
+    weights = kind == "uniform_weights"  # meets no number of channels, and no widths
     for planned in of_kind(kind, seed=3):
+        if weights and (isinstance(planned.origin.budget, Ratios) or planned.origin.budget.metric == "channels"):
+            with pytest.raises(SpecError, match="single weights meet budgets of params or macs, and not"):
+                planned.origin.derive(given)
+            continue
         network = planned.origin.derive(given).network
-        check_widths(planned.origin, given.dense.coupling, network.config.widths)
+        if network.weight_mask is None:
+            check_widths(planned.origin, given.dense.coupling, network.config.widths)
+        else:
+            check_weights(planned.origin, network)
         assert network.cost.params == sum(one.numel() for one in network.module.parameters())
         with torch.no_grad():
             assert network.module.eval()(torch.zeros(2, *CONFIG.shape)).shape == (2, 10)

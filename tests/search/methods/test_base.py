@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +17,7 @@ from espalier.models.self_check import random_mask
 from espalier.models.surgery import permute
 from espalier.search import tasks
 from espalier.search.datasets import Data
+from espalier.search.datasets.base import Images
 from espalier.search.errors import SpecError, UnknownName
 from espalier.search.methods import METHODS, create
 from espalier.search.methods.base import Parent, PruningMethod
@@ -21,9 +25,12 @@ from espalier.search.recipe import Recipe
 from espalier.search.results import Execution
 from espalier.search.schedule import steps_per_epoch
 from espalier.search.scores import top
-from espalier.search.spec import MethodSpec
+from espalier.search.spec import Budget, MethodSpec
+from espalier.search.tasks import Batch
+from espalier.search.training import loop
 from espalier.search.training.batches import plain_batches
 from espalier.search.training.loop import train
+from espalier.search.weights import allocate_weights
 
 names = pytest.mark.parametrize("name", METHODS)
 CONFIG: ChannelConfig = dense("resnet20", 10, (1, 32, 32), {"width": 0.5})
@@ -35,14 +42,111 @@ TASK = tasks.create("classification", RECIPE)
 Trained = tuple[PruningMethod[Any], Parent]
 
 
-@pytest.fixture(scope="module", params=METHODS)
+CHANNELS, WEIGHTS = ([name for name, kind in METHODS.items() if kind.grain == grain] for grain in ("channel", "weight"))
+
+
+@pytest.fixture(scope="module", params=CHANNELS)
 def trained(request: pytest.FixtureRequest, digits: Data) -> Trained:
-    """A method, and its parent trained the way the method asks."""
-    method, network = create(MethodSpec(name=request.param)), Network.of(CONFIG).fresh()
+    """A method that ranks channels, and its parent trained the way the method asks."""
+    return parent_of(request.param, digits)
+
+
+@pytest.fixture(scope="module", params=WEIGHTS)
+def trained_weights(request: pytest.FixtureRequest, digits: Data) -> Trained:
+    """A method that ranks single weights, and its parent."""
+    return parent_of(request.param, digits)
+
+
+def parent_of(name: str, data: Data) -> Trained:
+    method, network = create(MethodSpec(name=name)), Network.of(CONFIG).fresh()
     method.prepare(network)
-    steps = steps_per_epoch(RECIPE, len(digits.train))
-    train(network.module, TASK, digits, RECIPE, 0, method.regularizer(network, RECIPE, steps))
-    return method, Parent(network, TASK, lambda size: plain_batches(digits, "train", size, Execution()))
+    steps = steps_per_epoch(RECIPE, len(data.train))
+    train(network.module, TASK, data, RECIPE, 0, method.regularizer(network, RECIPE, steps))
+    return method, Parent(network, TASK, lambda size: plain_batches(data, "train", size, Execution()))
+
+
+def test_what_is_scored_is_channels_or_weights() -> None:
+    assert sorted([*CHANNELS, *WEIGHTS]) == sorted(METHODS)
+
+
+def test_every_weight_that_may_be_cut_has_one_finite_score(trained_weights: Trained) -> None:
+    method, parent = trained_weights
+    scores = method.score(parent)
+    assert scores
+    for name, values in scores.items():
+        assert values.shape == parent.network.module.get_parameter(name).shape
+        assert torch.isfinite(values).all()
+    assert method.ranked(Network.of(CONFIG)) == ()
+    allocate_weights(parent.network, scores, Budget(metric="params", keep=0.3)).check(parent.network.module)
+
+
+def test_scoring_weights_leaves_the_network_alone_and_repeats(trained_weights: Trained) -> None:
+    method, parent = trained_weights
+    before = {key: value.clone() for key, value in parent.network.module.state_dict().items()}
+    first, second = (method.score(parent) for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert all(torch.equal(before[key], value) for key, value in parent.network.module.state_dict().items())
+
+
+def test_weights_of_permuted_channels_have_permuted_scores(trained_weights: Trained) -> None:
+    """Scores are permuted as the network is: as its own weights would be."""
+    method, parent = trained_weights
+    network = parent.network
+    order = {g.name: torch.randperm(g.width, generator=torch.Generator().manual_seed(1)) for g in network.groups}
+    moved = method.score(with_module(parent, permute(network.module, network.coupling, order)))
+    holder = Network.of(CONFIG).fresh().module
+    for name, values in method.score(parent).items():
+        holder.get_parameter(name).data.copy_(values)
+    expected = permute(holder, network.coupling, order)
+    for name, values in moved.items():
+        wanted = expected.get_parameter(name).detach().double()
+        assert float((values - wanted).abs().max()) <= 1e-3 * float(wanted.abs().max())
+
+
+def test_a_dead_weight_ranks_last(trained_weights: Trained) -> None:
+    method, parent = trained_weights
+    net = Network.of(CONFIG).fresh().module
+    net.load_state_dict(parent.network.module.state_dict())
+    name = next(iter(method.score(parent)))
+    net.get_parameter(name).data.view(-1)[3] = 0
+    assert int(method.score(with_module(parent, net))[name].argmin()) == 3
+
+
+def test_other_examples_order_alike(trained: Trained, digits: Data) -> None:
+    """Spearman's correlation of the scores on two halves of the data."""
+    method, parent = trained
+    halves = [Images(digits.train.x[part], digits.train.y[part]) for part in (slice(0, None, 2), slice(1, None, 2))]
+    data = [replace(digits, train=half) for half in halves]
+    found = [method.score(replace(parent, batches=examples_of(one))) for one in data]
+    places = [torch.cat([one[g.name].argsort().argsort().double() for g in parent.network.groups]) for one in found]
+    assert float(torch.corrcoef(torch.stack(places))[0, 1]) > 0.8
+
+
+def examples_of(data: Data) -> Callable[[int], Iterator[Batch]]:
+    return lambda size: plain_batches(data, "train", size, Execution())
+
+
+@names
+def test_what_its_regularizer_remembers_survives_a_kill(
+    name: str, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "CHECKPOINT_SHARE", 1e9)
+    recipe, method = RECIPE.model_copy(update={"epochs": 2}), create(MethodSpec(name=name))
+    few = replace(digits, train=Images(digits.train.x[:256], digits.train.y[:256]))
+
+    def trained_to(epochs: int, checkpoint: Path | None) -> nn.Module:
+        network = Network.of(CONFIG).fresh()
+        method.prepare(network)
+        steps = recipe.epochs * steps_per_epoch(recipe, len(few.train))
+        regularizer = method.regularizer(network, recipe, steps)
+        part = recipe.model_copy(update={"last_step": epochs * steps // recipe.epochs})
+        train(network.module, TASK, few, part, 0, regularizer, checkpoint=checkpoint)
+        return network.module
+
+    whole = trained_to(2, None).state_dict()
+    trained_to(1, tmp_path / "state")
+    resumed = trained_to(2, tmp_path / "state").state_dict()
+    assert all(torch.equal(value, resumed[key]) for key, value in whole.items())
 
 
 def with_module(parent: Parent, net: nn.Module) -> Parent:
