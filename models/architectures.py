@@ -30,6 +30,14 @@ from espalier.models.zoo.resnet import ResNet
 from espalier.models.zoo.vgg import VGG
 
 
+class Dropping(Scaled):
+    """Options of networks with hidden linear layers."""
+
+    dropout: float = Field(
+        default=0.0, strict=True, ge=0, lt=1, description="share of hidden units dropped in training"
+    )
+
+
 class VGGOptions(Scaled):
     """Options of VGGs."""
 
@@ -113,7 +121,8 @@ def _conv(depth: int) -> Architecture:
     return Architecture(
         f"conv{depth}",
         f"Conv-{depth} of the lottery-ticket paper: {depth} convolutions, two hidden linear layers, no batch norm",
-        lambda options, classes, shape: Conv(depth, classes, shape, options.width),
+        lambda options, classes, shape: Conv(depth, classes, shape, options.width, options.dropout),
+        options=Dropping,
         init=GLOROT,
     )
 

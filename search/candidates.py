@@ -68,8 +68,7 @@ class Candidate(Document):
 
     def _arm(self, id: str) -> Arm:
         name = self.origin.name if self.recipe.match == "epochs" else f"{self.origin.name} {self.recipe.match}"
-        lr: float | None = getattr(self.origin, "lr", None)
-        label = " ".join(map(str, filter(None, (name, self.budget, lr and f"lr={lr:g}"))))
+        label = " ".join(map(str, filter(None, (name, self.budget, self.origin.detail))))
         return Arm(id=id, name=name, label=label, role=self.origin.role)
 
     @property

@@ -13,7 +13,8 @@ from espalier.models.weight_mask import WeightMask
 from espalier.search import allocate, methods
 from espalier.search.methods.base import Parent, PruningMethod
 from espalier.search.scores import Scores, controlled, drawn
-from espalier.search.spec import Budget, MethodSpec, Ranking, Ratios
+from espalier.search.spec import Budget, MethodSpec, Ranking, Ratios, TicketRates
+from espalier.search.tickets import shuffled, ticket_mask
 from espalier.search.weights import (
     allocate_weights,
     of_weights,
@@ -21,6 +22,8 @@ from espalier.search.weights import (
     usual_weights,
 )
 
+REDRAWN = 2**31
+"""Added to a seed where other fresh weights than its own are wanted: seeds are smaller, and generators read 32 bits."""
 Mask = ChannelMask | WeightMask
 
 
@@ -93,6 +96,23 @@ class Derivation:
             return allocate.by_ratios(groups, budget, keep)
         order = allocate.by_scores(groups, scores, keep) if method.finds_widths else allocate.uniform(groups, keep)
         return allocate.allocate(order, coupling, budget, keep)
+
+    def ticket(self, rates: TicketRates, rounds: int) -> WeightMask:
+        """What is left of the parent after so many rounds, if this is the last of them."""
+        return ticket_mask(self.parent("parent").network, rates, rounds)
+
+    def shuffled(self, mask: WeightMask, across: bool) -> WeightMask:
+        """A mask that keeps as many weights, drawn by the seed."""
+        return shuffled(mask, self.seed, across)
+
+    def rewound(self, mask: WeightMask, role: str | None) -> Start:
+        """A mask over the weights that the seed's training began with, or over those of the network in a role."""
+        network = self.dense.fresh(self.seed) if role is None else self.parent(role).network
+        return Start(network.masked(mask))
+
+    def redrawn(self, mask: WeightMask) -> Start:
+        """A mask over other fresh weights than the seed's."""
+        return Start(self.dense.fresh(self.seed + REDRAWN).masked(mask))
 
     def inherited(self, spec: MethodSpec, role: str, mask: Mask) -> Start:
         """A parent's weights in what a mask keeps, repaired as the method knows how."""

@@ -14,8 +14,10 @@ from espalier.search.recipe import Distillation, Flag, Match, Name, RecipeSpec, 
 from espalier.search.upgrades import spec_from_version_1, uses_version_1
 
 CostMetric = Literal["params", "macs", "channels"]
-Init = Literal["scratch", "inherited", "distilled"]
-"""scratch: fresh weights; inherited: the parent's, fine-tuned; distilled: fresh ones, taught by the dense network."""
+Init = Literal["scratch", "inherited", "distilled", "rewound"]
+"""scratch: fresh weights; inherited: the parent's, fine-tuned; distilled: fresh ones, taught by the dense network;
+rewound: the parent's, as they were when its training began, or shortly after."""
+AskedInit = Literal["scratch", "inherited", "distilled"]
 Ranking = Literal["reverse", "no_penalty", "shuffled", "shuffled_across"]
 """A control's: the least important stay; scores of a parent that was trained without the method's penalty; scores dealt
 out at random within each group, or across all groups."""
@@ -103,6 +105,58 @@ class MethodSpec(Choice):
     """A pruning method and its options."""
 
 
+Cut = Annotated[float, Field(strict=True, ge=0, lt=1)]
+TicketControlName = Literal["reinit", "random", "random_across", "one_shot", "continued", "lr_rewound"]
+
+
+class TicketRates(Frozen):
+    """How lottery tickets are found: what each round cuts of a trained network, and where the rest is set back to."""
+
+    grain: Literal["weight", "channel"] = Field(
+        default="weight", description="single weights by magnitude; or whole channels by the L1 norms of their filters"
+    )
+    layers: Literal["conv", "linear", "all"] = Field(default="all", description="of which single weights are cut")
+    scope: Literal["layer", "global"] = Field(
+        default="layer", description="layer: the smallest of each layer go; global: the smallest of all"
+    )
+    cut: Annotated[float, Field(strict=True, gt=0, lt=1)] = Field(
+        default=0.2, description="share of what is left that each round cuts"
+    )
+    conv_cut: Cut | None = Field(default=None, description="of convolutions, if another")
+    output_cut: Cut | None = Field(
+        default=None, description="of the last layer, if another than half as much (layer) or nothing (global)"
+    )
+    rewind_steps: Annotated[int, Field(strict=True, ge=0, le=10_000_000)] = Field(
+        default=0, description="steps of training after which weights and learning rate are set back to"
+    )
+
+    @model_validator(mode="after")
+    def _one_rate_where_all_are_one(self) -> Self:
+        if self.scope == "global" and self.conv_cut is not None:
+            raise ValueError("scope global ranks all layers together, at one rate: leave conv_cut out, and say layers")
+        if self.grain == "channel" and (self.conv_cut is not None or self.output_cut is not None):
+            raise ValueError("grain channel cuts the same share of every group: leave conv_cut and output_cut out")
+        return self
+
+
+class Tickets(TicketRates):
+    """Lottery tickets of the target, round by round, and what they are held against."""
+
+    rounds: Annotated[int, Field(strict=True, ge=1, le=60)] = 8
+    controls: tuple[TicketControlName, ...] = Field(
+        default=("reinit",),
+        max_length=6,
+        description="reinit: the ticket's mask over other first weights; random, random_across: as many weights drawn "
+        "in each layer, or across layers; one_shot: as sparse in one round; continued: weights are set back only in "
+        "the end; lr_rewound: only the learning rate is",
+    )
+
+    @property
+    def rates(self) -> TicketRates:
+        """How they are found, whatever they are held against."""
+        return TicketRates(**self.model_dump(include=set(TicketRates.model_fields)))
+
+
 class PlannerSpec(Choice):
     """What decides which candidates are tried, and its options."""
 
@@ -115,6 +169,10 @@ _EXAMPLE: dict[str, Any] = {
     "seeds": [0, 1, 2],
     "recipe": {"preset": "quick", "epochs": 6},
 }
+
+
+SEARCHED = frozenset({"methods", "budgets", "baselines"})
+"""What a search is about; a job of tickets has none if it names none."""
 
 
 def _ratios(budget: Any, arch: str) -> Any:
@@ -145,7 +203,7 @@ class JobSpec(Document):
     controls: tuple[Ranking, ...] = Field(
         default=(), max_length=4, description="rankings that every method is held against besides its own"
     )
-    inits: tuple[Init, ...] = Field(default=("scratch",), min_length=1, max_length=3)
+    inits: tuple[AskedInit, ...] = Field(default=("scratch",), min_length=1, max_length=3)
     match: tuple[Match, ...] = Field(
         default=(), max_length=3, description="lengths of training side by side, in the place of the recipe's match"
     )
@@ -159,6 +217,11 @@ class JobSpec(Document):
     seeds: tuple[Seed, ...] = Field(default=(0, 1, 2), min_length=1, max_length=64)
     recipe: RecipeSpec = Field(default_factory=RecipeSpec)
     planner: PlannerSpec = PlannerSpec(name="fixed")
+    tickets: Tickets | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="lottery tickets; methods, budgets and baselines are empty then unless any of them is named",
+    )
     minimum_keep: Share = Field(default=MINIMUM_KEEP, description="least share of each group's channels that stays")
     keep_weights: Flag = True
 
@@ -169,9 +232,13 @@ class JobSpec(Document):
 
     @model_validator(mode="before")
     @classmethod
-    def _presets_as_ratios(cls, data: Any) -> Any:
-        """Ratios in the place of a preset's name."""
-        if not isinstance(data, Mapping) or not isinstance(data.get("budgets"), (list, tuple)):
+    def _spelt_out(cls, data: Any) -> Any:
+        """Ratios in the place of a preset's name; no searches beside tickets that are not asked for."""
+        if not isinstance(data, Mapping):
+            return data
+        if data.get("tickets") is not None and not SEARCHED.intersection(data):
+            data = {**dict.fromkeys(SEARCHED, ()), **data}
+        if not isinstance(data.get("budgets"), (list, tuple)):
             return data
         target = data.get("target")
         arch = target.get("arch") if isinstance(target, Mapping) else getattr(target, "arch", None)

@@ -22,6 +22,7 @@ from espalier.app.schemas import (
     Page,
     PlanView,
 )
+from espalier.search.answers.tickets import TicketAnswer
 from espalier.search.answers.values import Answer, CostName, Pareto
 from espalier.search.datasets.summary import Summary
 from espalier.search.events import EVENT
@@ -114,6 +115,10 @@ class Client:
     def verdict(self, job: str) -> Answer:
         """Whether automatic pruning was better."""
         return self._get(Answer, f"/v1/jobs/{job}/verdict")
+
+    def tickets(self, job: str) -> TicketAnswer:
+        """Lottery tickets, round by round."""
+        return self._get(TicketAnswer, f"/v1/jobs/{job}/tickets")
 
     def architectures(self, most: int | None = None, **wanted: Any) -> list[FoundView]:
         """Architectures across all jobs; filters and order as the API has them."""

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from espalier.app.client import tables
-from espalier.app.client.charts import picture
+from espalier.app.client.charts import picture, ticket_picture
 from espalier.app.client.client import Client
 from espalier.app.client.words import markdown
 from espalier.app.schemas import CandidateView, JobView
+from espalier.search.answers.tickets import TicketAnswer
 from espalier.search.answers.values import Answer, CostName, Pareto
 from espalier.search.events import CandidateFinished
 from espalier.search.results import MadeBy
@@ -25,13 +26,20 @@ def write(client: Client, job_id: str, page: Path) -> None:
     job = client.job(job_id)
     fronts = [client.pareto(job_id, cost) for cost in COSTS]
     answer, trainings = client.verdict(job_id), client.candidates(job_id)
+    tickets = client.tickets(job_id) if job.spec.tickets else None
     taken_over = _taken_over(client, job) if job.state in FINISHED else 0
     spec = json.dumps(_set(job.spec.model_dump(mode="json")), indent=2)
     beside = page.with_suffix("")
     beside.mkdir(parents=True, exist_ok=True)
-    (beside / "front.svg").write_bytes(picture(fronts))
+    found: list[str] = []
+    if tickets:
+        (beside / "tickets.svg").write_bytes(ticket_picture(tickets))
+        found += _of_tickets(beside.name, tickets)
+    if job.spec.budgets or not tickets:
+        (beside / "front.svg").write_bytes(picture(fronts))
+        found += _of_search(beside.name, fronts, answer)
     (beside / "spec.json").write_text(spec + "\n")
-    page.write_text("\n\n".join(_sections(job, beside.name, spec, fronts, answer, trainings, taken_over)) + "\n")
+    page.write_text("\n\n".join(_sections(job, beside.name, spec, found, trainings, taken_over)) + "\n")
 
 
 def _set(value: Any) -> Any:
@@ -52,17 +60,10 @@ def _made_by(made: MadeBy) -> str:
 
 
 def _sections(
-    job: JobView, beside: str, spec: str, fronts: Sequence[Pareto], answer: Answer,
-    trainings: Sequence[CandidateView], taken_over: int,
-) -> Iterator[str]:  # fmt: skip
+    job: JobView, beside: str, spec: str, found: Sequence[str], trainings: Sequence[CandidateView], taken_over: int
+) -> Iterator[str]:
     yield f"# {markdown(job.name or job.id)}"
-    yield answer.summary
-    yield f"![Accuracy against cost]({beside}/front.svg)"
-    yield "Bars are one standard deviation over seeds; `ms` is the latency of one image on one thread."
-    for found in (tables.pareto(*fronts), tables.verdict(answer), tables.efficiency(answer)):
-        if found.rows:
-            yield f"## {found.title}"
-            yield found.markdown()
+    yield from found
     yield "## How it was made"
     yield _duration(job, trainings, taken_over)
     yield "\n".join(sorted({f"- {_made_by(one.made_by)}" for one in trainings if one.made_by}))
@@ -72,6 +73,24 @@ def _sections(
         yield "\n".join(notes)
     yield f"`espalier submit {beside}/spec.json --wait` runs it again. What was submitted:"
     yield f"```json\n{spec}\n```"
+
+
+def _of_search(beside: str, fronts: Sequence[Pareto], answer: Answer) -> Iterator[str]:
+    yield answer.summary
+    yield f"![Accuracy against cost]({beside}/front.svg)"
+    yield "Bars are one standard deviation over seeds; `ms` is the latency of one image on one thread."
+    for found in (tables.pareto(*fronts), tables.verdict(answer), tables.efficiency(answer)):
+        if found.rows:
+            yield f"## {found.title}"
+            yield found.markdown()
+
+
+def _of_tickets(beside: str, answer: TicketAnswer) -> Iterator[str]:
+    yield answer.summary
+    yield f"![Tickets against the share of weights left]({beside}/tickets.svg)"
+    found = tables.tickets(answer)
+    yield f"## {found.title}"
+    yield found.markdown()
 
 
 def _taken_over(client: Client, job: JobView) -> int:

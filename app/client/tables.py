@@ -12,6 +12,7 @@ from rich.table import Table as RichTable
 
 from espalier.app.client.words import markdown, plain
 from espalier.app.schemas import CatalogArchitecture, CatalogEntry, JobView, PlannedCandidate, ProgressView
+from espalier.search.answers.tickets import Spread, TicketAnswer
 from espalier.search.answers.values import Answer, Pareto, Point, Sample
 from espalier.search.datasets.summary import Summary
 
@@ -144,6 +145,32 @@ def efficiency(answer: Answer) -> Table:
     )
     columns = ("at equal accuracy", "cost", "times cheaper", "95 % interval", "at")
     return table("Efficiency: how many times cheaper at the same accuracy", columns, rows)
+
+
+def tickets(answer: TicketAnswer) -> Table:
+    """Lottery tickets and what they are held against, round by round."""
+    rows = (
+        (
+            point.name,
+            point.round,
+            f"{100 * point.density:.1f}",
+            _spread(point.accuracy, 100, ".2f"),
+            _spread(point.early_accuracy, 100, ".2f"),
+            _spread(point.early_step, 1, ".0f"),
+            "●" * bool(point.wins),
+            point.accuracy.n,
+        )
+        for point in answer.points
+    )
+    columns = ("network", "round", "left %", "test %", "at early stop", "early stop", "wins", "n")
+    return table("Lottery tickets: means over seeds, least to most", columns, rows)
+
+
+def _spread(spread: Spread | None, factor: float, form: str) -> str:
+    if spread is None:
+        return "-"
+    mean, least, most = (f"{factor * value:{form}}" for value in (spread.mean, spread.least, spread.most))
+    return mean if spread.n == 1 else f"{mean} ({least} to {most})"
 
 
 def candidates(items: Iterable[PlannedCandidate]) -> Table:

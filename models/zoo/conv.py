@@ -11,7 +11,9 @@ HIDDEN = 256
 class Conv(nn.Module):
     """`depth` convolutions: images [batch, channels, height, width] to logits [batch, classes]."""
 
-    def __init__(self, depth: int, classes: int, shape: tuple[int, ...], width: float = 1.0) -> None:
+    def __init__(
+        self, depth: int, classes: int, shape: tuple[int, ...], width: float = 1.0, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         before, height, rest = shape
         layers: list[nn.Module] = []
@@ -24,9 +26,10 @@ class Conv(nn.Module):
             height, rest = height // 2, rest // 2
         self.features = nn.Sequential(*layers)
         hidden = max(1, round(HIDDEN * width))
+        drop = [nn.Dropout(dropout)] if dropout else []
         self.hidden = nn.Sequential(
-            nn.Linear(before * height * rest, hidden), nn.ReLU(inplace=True),
-            nn.Linear(hidden, hidden), nn.ReLU(inplace=True),
+            nn.Linear(before * height * rest, hidden), nn.ReLU(inplace=True), *drop,
+            nn.Linear(hidden, hidden), nn.ReLU(inplace=True), *drop,
         )  # fmt: skip
         self.classifier = nn.Linear(hidden, classes)
 

@@ -10,9 +10,12 @@ from espalier.search.arms.base import Origin
 from espalier.search.arms.baseline import Baseline
 from espalier.search.arms.control import Control
 from espalier.search.arms.dense import Dense
+from espalier.search.arms.pretrained import Pretrained
 from espalier.search.arms.pruned import Pruned
 from espalier.search.arms.random import Random
 from espalier.search.arms.sparse import Sparse
+from espalier.search.arms.ticket import Ticket
+from espalier.search.arms.ticket_control import TicketControl
 from espalier.search.arms.uniform import Uniform
 from espalier.search.arms.uniform_weights import UniformWeights
 
@@ -24,6 +27,9 @@ ARMS: dict[str, type[Origin]] = {
     "random": Random,
     "uniform_weights": UniformWeights,
     "control": Control,
+    "pretrained": Pretrained,
+    "ticket": Ticket,
+    "ticket_control": TicketControl,
 }
 """In the order in which a job's candidates are planned."""
 

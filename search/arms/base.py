@@ -33,6 +33,11 @@ class Origin(Frozen):
         """The arm in a few words, without its budget: what its curve is called."""
         return self.kind
 
+    @property
+    def detail(self) -> str:
+        """What tells arms of one name and budget apart, in a few words."""
+        return ""
+
     @classmethod
     @abstractmethod
     def plan(cls, question: Question) -> Iterator[Planned]:

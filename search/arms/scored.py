@@ -29,6 +29,11 @@ class Scored(Origin):
         return None
 
     @property
+    def detail(self) -> str:
+        """The learning rate, where it is one of several."""
+        return "" if self.lr is None else f"lr={self.lr:g}"
+
+    @property
     def name(self) -> str:
         """The method with its options, what became of its scores, and how its weights began."""
         words = [str(self.method), self.control, None if self.init == "scratch" else self.init]

@@ -76,7 +76,8 @@ class _Evaluated:
     """Automatic is better than uniform, which is better than random; a little noise by key."""
 
     def __init__(self, candidate: Candidate, keep_weights: bool) -> None:
-        base = {"sparse": 0.9, "dense": 0.9, "pruned": 0.8, "uniform": 0.7, "random": 0.6}[candidate.origin.kind]
+        known = {"sparse": 0.9, "dense": 0.9, "pruned": 0.8, "random": 0.6, "ticket": 0.9}
+        base = known.get(candidate.origin.kind, 0.7)
         noise = int(hashlib.sha256(candidate.key.encode()).hexdigest()[:4], 16) / 65536 / 100
         keep = candidate.budget.keep if candidate.budget else 1.0
         self.result = result(

@@ -157,8 +157,15 @@ def _watch(client: Client, job_id: str, as_json: bool) -> None:
     """Follow a job to its end and print what came of it; exit 1 unless it succeeded."""
     job = follow(client, job_id, make_console(stderr=True) if as_json else console)
     front, answer = client.pareto(job_id), client.verdict(job_id)
-    found = (tables.pareto(front), tables.verdict(answer), tables.efficiency(answer), answer.summary)
-    show(as_json, {"job": job, "pareto": front, "verdict": answer}, *found)
+    if job.spec.tickets is None:
+        found = (tables.pareto(front), tables.verdict(answer), tables.efficiency(answer), answer.summary)
+        show(as_json, {"job": job, "pareto": front, "verdict": answer}, *found)
+    else:
+        tickets = client.tickets(job_id)
+        found_tickets = (tables.tickets(tickets), tickets.summary)
+        searched = (tables.pareto(front), tables.verdict(answer), answer.summary) if job.spec.budgets else ()
+        everything = {"job": job, "pareto": front, "verdict": answer, "tickets": tickets}
+        show(as_json, everything, *found_tickets, *searched)
     if job.state is not JobState.SUCCEEDED:
         raise ClientError(f"job {job_id} {job.state}" + (f": {job.error}" if job.error else ""))
 

@@ -50,6 +50,14 @@ def verdict(job: str, url: Url = LOCAL, token: Token = "", as_json: AsJson = Fal
 
 
 @app.command()
+def tickets(job: str, url: Url = LOCAL, token: Token = "", as_json: AsJson = False) -> None:
+    """Print a job's lottery tickets, round by round."""
+    with connected(url, token) as client:
+        answer = client.tickets(job)
+        show(as_json, answer, tables.tickets(answer), answer.summary)
+
+
+@app.command()
 def report(
     job: str,
     output: Annotated[Path, typer.Option("--output", "-o", help="the page; its picture goes beside it")] = Path(

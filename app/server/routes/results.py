@@ -15,6 +15,8 @@ from espalier.app.service import Service
 from espalier.app.work.tasks import export_config, receipt_of
 from espalier.models.document import content_hash
 from espalier.search.answers.front import pareto as pareto_of
+from espalier.search.answers.tickets import TicketAnswer
+from espalier.search.answers.tickets import tickets as tickets_of
 from espalier.search.answers.values import Answer, CostName, Pareto
 from espalier.search.answers.verdict import answer
 from espalier.search.candidates import Candidate
@@ -40,6 +42,12 @@ def pareto(job_id: str, service: ServiceDep, cost: CostName = "params") -> Paret
 def verdict(job_id: str, service: ServiceDep) -> Answer:
     """Is automatic pruning better than the baselines? Works while the job runs, on what there is."""
     return answer(_outcomes(service, job_id))
+
+
+@router.get("/jobs/{job_id}/tickets", operation_id="get_tickets", responses=problems(404))
+def tickets(job_id: str, service: ServiceDep) -> TicketAnswer:
+    """Lottery tickets: accuracy and early stop against the share of weights left. Works while the job runs."""
+    return tickets_of(_outcomes(service, job_id))
 
 
 def _outcomes(service: Service, job_id: str) -> list[tuple[Candidate, Result]]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
-from espalier.app.client.charts import picture
+from espalier.app.client.charts import picture, ticket_picture
 from espalier.app.client.client import Client
 from espalier.search.answers.front import pareto
+from espalier.search.answers.tickets import tickets
 from espalier.search.answers.values import CostName, Pareto
 from tests.app.world import World
+from tests.search.answers.test_tickets import outcomes
 from tests.search.helpers import outcome
 
 
@@ -59,3 +61,25 @@ def test_settings_of_one_method_are_curves_of_their_own() -> None:
 
 def test_nothing_yet_is_a_picture_too() -> None:
     ElementTree.fromstring(picture([pareto([], "params")]))
+
+
+def test_tickets_that_know_no_early_stop_are_one_panel() -> None:
+    answer = tickets(outcomes("dense", 0, [0.9, 0.92]) + outcomes("ticket", 1, [0.9, 0.91]))
+    words = texts(ticket_picture(answer))
+    assert "test accuracy, %" in words
+    assert "early stop, steps" not in words
+    assert ticket_picture(answer) == ticket_picture(answer)
+
+
+def test_tickets_that_do_are_three() -> None:
+    answer = tickets(
+        outcomes("dense", 0, [0.9, 0.92], [10, 20])
+        + outcomes("ticket", 1, [0.9, 0.91], [10, 20])
+        + outcomes("reinit", 1, [0.9, 0.91], [10, 20])
+    )
+    words = texts(ticket_picture(answer))
+    assert all(word in words for word in ("test accuracy, %", "early stop, steps", "ticket", "reinit"))
+
+
+def test_no_tickets_yet_are_a_picture_too() -> None:
+    ElementTree.fromstring(ticket_picture(tickets([])))

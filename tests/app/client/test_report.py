@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from espalier.app.client.client import Client
 from espalier.app.client.report import write
@@ -69,3 +70,29 @@ def test_a_report_says_how_to_run_it_again_and_leaves_out_what_was_left_to_the_p
     spec = json.loads((tmp_path / "report" / "spec.json").read_text())
     assert spec["recipe"] == {"epochs": 3}
     assert "`espalier submit report/spec.json --wait` runs it again" in page.read_text()
+
+
+TICKETS: dict[str, Any] = {
+    "tickets": {"rounds": 2, "controls": ["reinit"]},
+    "methods": [],
+    "budgets": [],
+    "baselines": [],
+}
+
+
+def test_tickets_have_a_page_and_a_picture_of_their_own(world: World, client: Client, tmp_path: Path) -> None:
+    job_id, page = world.finish(**TICKETS), tmp_path / "tickets.md"
+    write(client, job_id, page)
+    text = page.read_text()
+    assert world.get(f"/v1/jobs/{job_id}/tickets")["summary"] in text
+    assert "(tickets/tickets.svg)" in text
+    assert "front.svg" not in text
+    assert "| reinit | 2 |" in text
+    words = texts((tmp_path / "tickets" / "tickets.svg").read_bytes())
+    assert all(word in words for word in ("ticket", "reinit", "weights left, %"))
+
+
+def test_a_search_with_tickets_shows_both(world: World, client: Client, tmp_path: Path) -> None:
+    page = tmp_path / "both.md"
+    write(client, world.finish(tickets=TICKETS["tickets"]), page)
+    assert all(words in page.read_text() for words in ("(both/tickets.svg)", "(both/front.svg)"))

@@ -72,6 +72,18 @@ def test_front_and_verdict_for_people_and_for_programs(reached: Client, world: W
     assert run("pareto", job_id, "--cost", "channels").exit_code == 2
 
 
+def test_tickets_for_people_and_for_programs(reached: Client, world: World, run: Run) -> None:
+    tickets = {"rounds": 2, "controls": ["reinit"]}
+    job_id = world.finish(tickets=tickets, methods=[], budgets=[], baselines=[])
+    assert json.loads(run("tickets", job_id, "--json").output) == reached.tickets(job_id).model_dump(mode="json")
+    assert "Lottery tickets" in run("tickets", job_id).output
+    watched = run("watch", job_id)
+    assert "Tickets against reinit" in " ".join(watched.output.split())
+    assert "Pareto" not in watched.output
+    both = world.finish(tickets=tickets)
+    assert set(json.loads(run("watch", both, "--json").stdout)) == {"job", "pareto", "verdict", "tickets"}
+
+
 def test_a_report_is_written(reached: Client, world: World, run: Run, tmp_path: Path) -> None:
     del reached
     page = tmp_path / "found.md"

@@ -144,3 +144,21 @@ def test_arms_of_architectures_are_those_of_fronts(world: World) -> None:
     arms = {item["arm"]["id"] for item in world.get("/v1/architectures")["items"]}
     points = world.get(f"/v1/jobs/{job_id}/pareto")["points"]
     assert {point["arm"]["id"] for point in points} <= arms
+
+
+def test_tickets_are_answered_round_by_round_at_any_time(world: World) -> None:
+    wanted = {"tickets": {"rounds": 2, "controls": ["reinit"]}, "methods": [], "budgets": [], "baselines": []}
+    job_id = world.submit(**wanted)
+    assert world.get(f"/v1/jobs/{job_id}/tickets")["points"] == []
+    assert world.runner.run_one()
+    found = world.get(f"/v1/jobs/{job_id}/tickets")
+    assert [(p["name"], p["round"]) for p in found["points"]] == [
+        ("dense", 0), ("ticket", 1), ("reinit", 1), ("ticket", 2), ("reinit", 2),
+    ]  # fmt: skip
+    assert {v["answer"] for v in found["verdicts"] if v["measure"] == "accuracy"} == {"better"}
+    assert "Tickets against reinit" in found["summary"]
+    problem(world.client.get("/v1/jobs/none/tickets"), 404, "no job 'none'")
+    tried = world.get(f"/v1/jobs/{job_id}/candidates")["items"]
+    assert {(c["origin"], c["init"]) for c in tried} == {
+        ("dense", "scratch"), ("ticket", "rewound"), ("ticket_control", "scratch"),
+    }  # fmt: skip

@@ -1,0 +1,195 @@
+"""Lottery tickets: how good and how fast they are, round by round, and whether their first weights matter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from espalier.models.document import Frozen
+from espalier.search.answers.values import Group, Outcomes, by_arm
+from espalier.search.answers.verdict import difference_interval
+
+Measure = Literal["accuracy", "early_accuracy", "early_step"]
+"""Of the test data after the last step; there at the early stop; the steps until then."""
+WORDS = {"accuracy": "final accuracy", "early_accuracy": "accuracy at the early stop", "early_step": "early stop"}
+
+
+class Spread(Frozen):
+    """A number over seeds: its mean, and how far it reaches, as the paper draws it."""
+
+    mean: float
+    least: float
+    most: float
+    n: int
+
+
+class TicketPoint(Frozen):
+    """Tickets, or what they are held against, of one round."""
+
+    name: str
+    round: int = Field(description="0: the dense network")
+    density: float = Field(description="share of the weights that could be cut which is left")
+    accuracy: Spread = Field(description="of the test data, after the last step")
+    early_accuracy: Spread | None = Field(description="of the test data, at the early stop")
+    early_step: Spread | None = Field(description="steps until the least loss on the hold-out")
+    wins: bool | None = Field(
+        default=None, description="at least as accurate as the dense network, with an early stop that is no later"
+    )
+
+
+class TicketVerdict(Frozen):
+    """Is a ticket better than a control of its round?"""
+
+    against: str
+    round: int
+    density: float
+    measure: Measure
+    difference: float = Field(description="ticket - control; steps, or a fraction")
+    interval: tuple[float, float] | None = Field(description="95 % confidence; null without spread to tell it from")
+    answer: Literal["better", "worse", "undecided"]
+
+
+class TicketAnswer(Frozen):
+    """What a job found about lottery tickets."""
+
+    lr: float | None = Field(description="peak learning rate, of which the answer is true")
+    points: tuple[TicketPoint, ...]
+    verdicts: tuple[TicketVerdict, ...]
+    summary: str
+
+
+def tickets(outcomes: Outcomes) -> TicketAnswer:
+    """Every curve of a job with tickets, and what is to be said of it. Works on what results there are."""
+    groups = [group for group in by_arm(outcomes) if _round(group) is not None]
+    dense = next((group for group in groups if _round(group) == 0), None)
+    points = [_point(group, dense) for group in groups]
+    verdicts = tuple(_verdicts(groups))
+    rates = [group.candidate.recipe.lr for group in groups]
+    return TicketAnswer(
+        lr=rates[0] if rates else None,
+        points=tuple(sorted(points, key=lambda point: (point.round, point.name != "ticket", point.name))),
+        verdicts=verdicts,
+        summary=_summary(points, verdicts, rates[0] if rates else None),
+    )
+
+
+def _round(group: Group) -> int | None:
+    """Of a ticket or control; the dense network is round 0; None for anything else."""
+    if group.arm.role == "reference":
+        return 0
+    found: int | None = getattr(group.candidate.origin, "round", None)
+    return found
+
+
+def _values(group: Group, measure: Measure) -> list[float]:
+    if measure == "accuracy":
+        return [result.reported for result in group.results]
+    early = [(result, result.early) for result in group.results if result.early is not None]
+    if measure == "early_step":
+        return [float(stop.step) for _, stop in early]
+    return [stop.test[result.metric.name] for result, stop in early]
+
+
+def _spread(values: Sequence[float]) -> Spread | None:
+    if not values:
+        return None
+    return Spread(mean=float(np.mean(values)), least=min(values), most=max(values), n=len(values))
+
+
+def _density(group: Group) -> float:
+    found = [result.sparsity.density if result.sparsity else 1.0 for result in group.results]
+    return float(np.mean(found))
+
+
+def _point(group: Group, dense: Group | None) -> TicketPoint:
+    number = _round(group)
+    accuracy = _spread(_values(group, "accuracy"))
+    assert accuracy is not None
+    assert number is not None
+    return TicketPoint(
+        name=group.arm.name,
+        round=number,
+        density=_density(group),
+        accuracy=accuracy,
+        early_accuracy=_spread(_values(group, "early_accuracy")),
+        early_step=_spread(_values(group, "early_step")),
+        wins=_wins(group, dense) if number and dense else None,
+    )
+
+
+def _wins(group: Group, dense: Group) -> bool | None:
+    """Whether it is a winning ticket (Frankle & Carbin 2019, section 1), in the mean over seeds."""
+    measured: tuple[Measure, Measure] = ("early_accuracy", "early_step")
+    (ours, step), (theirs, other) = ([_spread(_values(one, what)) for what in measured] for one in (group, dense))
+    if ours is None or theirs is None or step is None or other is None:
+        return None
+    sign = 1 if group.results[0].metric.higher_is_better else -1
+    return sign * ours.mean >= sign * theirs.mean and step.mean <= other.mean
+
+
+def _verdicts(groups: Sequence[Group]) -> Iterator[TicketVerdict]:
+    by_round = {_round(group): group for group in groups if group.arm.role == "automatic"}
+    measures: tuple[Measure, ...] = ("accuracy", "early_accuracy", "early_step")
+    for control in groups:
+        if control.arm.role == "baseline" and (ticket := by_round.get(_round(control))) is not None:
+            for measure in measures:
+                if _values(ticket, measure) and _values(control, measure):
+                    yield _verdict(ticket, control, measure)
+
+
+def _verdict(ticket: Group, control: Group, measure: Measure) -> TicketVerdict:
+    ours, theirs = _values(ticket, measure), _values(control, measure)
+    interval = difference_interval(ours, theirs)
+    less_is_better = measure == "early_step" or not ticket.results[0].metric.higher_is_better
+    found: Literal["better", "worse", "undecided"] = "undecided"
+    if interval is not None and (interval[0] > 0 or interval[1] < 0):
+        found = "better" if (interval[0] > 0) != less_is_better else "worse"
+    return TicketVerdict(
+        against=control.arm.name,
+        round=_round(ticket) or 0,
+        density=_density(ticket),
+        measure=measure,
+        difference=float(np.mean(ours) - np.mean(theirs)),
+        interval=interval,
+        answer=found,
+    )
+
+
+def _summary(points: Sequence[TicketPoint], verdicts: Sequence[TicketVerdict], lr: float | None) -> str:
+    if not any(point.name == "ticket" for point in points):
+        return "There are no tickets yet."
+    sentences = [_winning(points)]
+    for against in dict.fromkeys(v.against for v in verdicts):
+        about = [v for v in verdicts if v.against == against]
+        parts = (
+            f"{WORDS[measure]} {_rounds([v for v in about if v.measure == measure])}"
+            for measure in dict.fromkeys(v.measure for v in about)
+        )
+        sentences.append(f"Tickets against {against} at a learning rate of {lr:g}: {'; '.join(parts)}.")
+    return " ".join(sentences)
+
+
+def _winning(points: Sequence[TicketPoint]) -> str:
+    known = [point for point in points if point.name == "ticket" and point.wins is not None]
+    if not known:
+        return "Whether tickets win cannot be said without an early stop of theirs and of the dense network's."
+    wins = [f"{100 * point.density:.1f} %" for point in sorted(known, key=lambda p: -p.density) if point.wins]
+    return (
+        f"Tickets are at least as accurate as the dense network at an early stop that is no later at {', '.join(wins)} "
+        "of the weights."
+        if wins
+        else "No ticket is at least as accurate as the dense network at an early stop that is no later."
+    )
+
+
+def _rounds(verdicts: Sequence[TicketVerdict]) -> str:
+    """In how many rounds, and at what shares of the weights, which answer was given."""
+    parts = []
+    for found in ("better", "worse"):
+        shares = [f"{100 * v.density:.1f} %" for v in verdicts if v.answer == found]
+        if shares:
+            parts.append(f"{found} at {', '.join(shares)} of the weights")
+    return ", ".join(parts) if parts else f"no difference in {len(verdicts)} rounds that the intervals support"
