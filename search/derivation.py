@@ -22,6 +22,7 @@ from espalier.search.weights import (
     usual_weights,
 )
 
+UNTRAINED = "untrained"
 REDRAWN = 2**31
 """Added to a seed where other fresh weights than its own are wanted: seeds are smaller, and generators read 32 bits."""
 Mask = ChannelMask | WeightMask
@@ -50,7 +51,7 @@ class Derivation:
         self.seed = seed
         self.minimum_keep = minimum_keep
         self.parent = parent
-        """Role -> the trained network that is needed in it."""
+        """Role -> the trained network that is needed in it; `UNTRAINED`: the whole one with the seed's first weights."""
         self.scores = scores
         """(method, role) -> its scores on that network; computed once for all candidates."""
 
@@ -83,9 +84,11 @@ class Derivation:
         draws = of_weights(self.dense, names, lambda weight: torch.rand(weight.shape, generator=generator).double())
         return self.fresh(allocate_weights(self.dense, draws, budget))
 
-    def ranked(self, spec: MethodSpec, role: str, budget: Budget | Ratios, control: Ranking | None = None) -> Mask:
+    def ranked(self, spec: MethodSpec, budget: Budget | Ratios, control: Ranking | None = None) -> Mask:
         """What a method keeps of a parent, for a budget; by its own ranking, or what a control makes of it."""
-        method, scores = methods.create(spec), controlled(self.scores(spec, role), control, self.seed)
+        method = methods.create(spec)
+        role = "parent" if method.is_trained else UNTRAINED
+        scores = controlled(self.scores(spec, role), control, self.seed)
         if method.grain == "weight":
             return allocate_weights(self.dense, scores, budget)
         return method.select(self.parent(role), scores, self._widths(method, scores, budget))
@@ -114,9 +117,9 @@ class Derivation:
         """A mask over other fresh weights than the seed's."""
         return Start(self.dense.fresh(self.seed + REDRAWN).masked(mask))
 
-    def inherited(self, spec: MethodSpec, role: str, mask: Mask) -> Start:
-        """A parent's weights in what a mask keeps, repaired as the method knows how."""
-        parent = self.parent(role)
+    def inherited(self, spec: MethodSpec, mask: Mask) -> Start:
+        """The parent's weights in what a mask keeps, repaired as the method knows how."""
+        parent = self.parent("parent")
         if isinstance(mask, WeightMask):
             return Start(parent.network.masked(mask))
         network = parent.network.prune(mask)

@@ -21,7 +21,7 @@ from espalier.models.weights import notes_of, packed
 from espalier.search import ledger, methods, tasks
 from espalier.search.candidates import Candidate
 from espalier.search.datasets import Data, DataPaths, load
-from espalier.search.derivation import Derivation, Start
+from espalier.search.derivation import UNTRAINED, Derivation, Start
 from espalier.search.errors import SpecError
 from espalier.search.methods.base import Parent
 from espalier.search.recipe import FineTuning, Recipe
@@ -121,9 +121,9 @@ def _lengthened(
     """The candidate's recipe at the length that it has for its network."""
     recipe, images = candidate.recipe, images_per_epoch(candidate.recipe, len(data.train))
     spent = sum(effort.macs for role, effort in before.items() if role != TEACHER)
-    if "parent" not in candidate.needs:  # a pipeline that prunes the dense network takes as much
-        spent = TRAINING * whole.cost.macs * images * recipe.epochs
     spec: MethodSpec | None = getattr(candidate.origin, "method", None)
+    if spec is None:  # a pipeline that prunes the dense network takes as much
+        spent = TRAINING * whole.cost.macs * images * recipe.epochs
     how = methods.create(spec).fine_tuning if spec else FineTuning()
     pipeline = ledger.pipeline_epochs(spent, recipe, how, whole.cost, network.counted, images)
     return matched(recipe, whole.cost, network.counted, pipeline)
@@ -173,11 +173,15 @@ def derive(
 
     @functools.cache
     def parent(role: str) -> Parent:
-        return Parent(_trained(whole, needs[role]), task, functools.partial(_examples, data))
+        network = whole.fresh(candidate.seed) if role == UNTRAINED else _trained(whole, needs[role])
+        return Parent(network, task, functools.partial(_examples, data))
 
     def scores(method: MethodSpec, role: str) -> Scores:
         nonlocal spent
-        found = remembered(paths.cache, method, needs[role][WEIGHTS], lambda: _scoring(method, parent(role)))
+        if role == UNTRAINED:
+            found = _scoring(method, parent(role))
+        else:
+            found = remembered(paths.cache, method, needs[role][WEIGHTS], lambda: _scoring(method, parent(role)))
         spent = spent + found.effort
         return found.scores
 

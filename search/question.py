@@ -19,6 +19,7 @@ class Question(Document):
     plain: tuple[Name, ...] = Field(
         default=(), description="methods whose parent is trained like any network: the dense one is theirs, too"
     )
+    untrained: tuple[Name, ...] = Field(default=(), description="methods whose parent is not trained at all")
     given: tuple[Name, ...] = Field(default=(), description="methods that are given their widths")
     selects: bool = Field(
         default=False, description="whether channels are selected from a stream, so that it matters which ones stay"

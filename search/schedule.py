@@ -51,5 +51,5 @@ def matched(recipe: Recipe, whole: Cost, small: Cost, pipeline: float = 0.0) -> 
     if recipe.match == "epochs":
         return recipe
     ratio = whole.macs / max(1, small.macs)
-    epochs = recipe.epochs * min(2.0, ratio) if recipe.match == "compute" else pipeline * ratio
+    epochs = recipe.epochs * min(2.0, ratio) if recipe.match == "compute" else max(recipe.epochs, pipeline * ratio)
     return recipe.model_copy(update={"epochs": max(1, int(epochs + 1e-9))})

@@ -103,10 +103,16 @@ def _question(spec: JobSpec, whole: ChannelConfig, data: Data, selects: bool) ->
         recipe=recipe_of(spec),
         data=data.fingerprint,
         plain=tuple(sorted(name for name, kind in kinds.items() if not kind.has_own_parent())),
+        untrained=tuple(sorted(name for name, kind in kinds.items() if not kind.is_trained)),
         given=tuple(sorted(name for name, kind in kinds.items() if not kind.finds_widths)),
         selects=selects,
         fine_tuning={name: kind.fine_tuning for name, kind in kinds.items()},
     )
+    if spec.inits == ("inherited",) and question.untrained:
+        raise SpecError(
+            f"{', '.join(question.untrained)}: the parent is not trained, so there are no weights to inherit; ask for "
+            "inits 'scratch'"
+        )
     _check_controls(question)
     return question
 

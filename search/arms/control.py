@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 from espalier.search.arms.base import Planned, Role
 from espalier.search.arms.dense import dense_of, teacher_of
 from espalier.search.arms.scored import Scored
-from espalier.search.arms.sparse import parent_of
+from espalier.search.arms.sparse import parents_of
 from espalier.search.arms.ways import ways
 from espalier.search.question import Question
 from espalier.search.spec import Ranking
@@ -38,8 +38,9 @@ class Control(Scored):
             parent_changes = ranking == "no_penalty" and question.has_own_parent(method)
             if ranking == "no_penalty" and not parent_changes:
                 continue
-            parent = dense_of(question, spec.seeds[0]) if parent_changes else parent_of(method, question)
+            dense = {"parent": dense_of(question, spec.seeds[0])}
+            needs = dense if parent_changes else parents_of(method, question)
             for way in ways(question, method, budget):
                 if widths_change or way.init == "inherited":
                     origin = cls(ranking=ranking, method=method, budget=budget, init=way.init, lr=way.lr)
-                    yield Planned(origin, seed, way.recipe, {"parent": parent, **teacher_of(way.init, question)})
+                    yield Planned(origin, seed, way.recipe, {**needs, **teacher_of(way.init, question)})

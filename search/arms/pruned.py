@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from espalier.search.arms.base import Planned, Role
 from espalier.search.arms.dense import teacher_of
 from espalier.search.arms.scored import Scored
-from espalier.search.arms.sparse import parent_of
+from espalier.search.arms.sparse import parents_of
 from espalier.search.arms.ways import ways
 from espalier.search.question import Question
 
@@ -25,7 +25,7 @@ class Pruned(Scored):
         """Every method at every budget, trained in every way, for every seed; all seeds have one parent."""
         spec = question.spec
         for seed, budget, method in product(spec.seeds, spec.budgets, spec.methods):
-            needs = {"parent": parent_of(method, question)}
+            needs = parents_of(method, question)
             for way in ways(question, method, budget):
                 origin = cls(method=method, budget=budget, init=way.init, lr=way.lr)
                 yield Planned(origin, seed, way.recipe, {**needs, **teacher_of(way.init, question)})

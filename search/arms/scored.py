@@ -41,5 +41,5 @@ class Scored(Origin):
 
     def derive(self, given: Derivation) -> Start:
         """Rank the parent's channels, keep as many as the budget has room for."""
-        mask = given.ranked(self.method, "parent", self.budget, self.control)
-        return given.inherited(self.method, "parent", mask) if self.init == "inherited" else given.fresh(mask)
+        mask = given.ranked(self.method, self.budget, self.control)
+        return given.inherited(self.method, mask) if self.init == "inherited" else given.fresh(mask)

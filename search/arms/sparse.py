@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from espalier.search.arms.base import Origin, Planned, Role
@@ -37,6 +37,11 @@ class Sparse(Origin):
     def derive(self, given: Derivation) -> Start:
         """Fresh weights, as the method wants them."""
         return given.sparse(self.method)
+
+
+def parents_of(method: MethodSpec, question: Question) -> Mapping[str, Planned]:
+    """What must be trained before a method can score: its parent, unless that is not trained."""
+    return {} if method.name in question.untrained else {"parent": parent_of(method, question)}
 
 
 def parent_of(method: MethodSpec, question: Question) -> Planned:

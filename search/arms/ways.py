@@ -30,6 +30,8 @@ def ways(question: Question, method: MethodSpec, budget: Budget | Ratios) -> Ite
     same."""
     anyway = question.is_trained_anyway(method, budget)
     for init in question.spec.inits if not anyway else ("inherited",):
+        if init == "inherited" and method.name in question.untrained:
+            continue
         yield from _at_every_rate(question, method) if init == "inherited" else _at_every_length(question, init)
 
 

@@ -12,7 +12,9 @@ from espalier.search.methods.l1_norm import L1Norm
 from espalier.search.methods.magnitude import Magnitude
 from espalier.search.methods.random_scores import RandomScores
 from espalier.search.methods.slimming import Slimming
+from espalier.search.methods.snip import Snip
 from espalier.search.methods.soft_filter import SoftFilter
+from espalier.search.methods.synflow import SynFlow
 from espalier.search.methods.taylor import Taylor
 from espalier.search.methods.thinet import ThiNet
 from espalier.search.options import chosen
@@ -28,6 +30,8 @@ METHODS: dict[str, type[PruningMethod[Any]]] = {
     "feature_reconstruction": FeatureReconstruction,
     "soft_filter": SoftFilter,
     "random_scores": RandomScores,
+    "snip": Snip,
+    "synflow": SynFlow,
     "magnitude": Magnitude,
 }
 

@@ -44,6 +44,8 @@ class PruningMethod(ABC, Generic[OptionsT]):
     finds_widths: ClassVar[bool] = True
     """Whether its scores of different groups can be compared, so that a budget finds how many channels each keeps
     (automatic, as the papers say). If not, widths are given: by ratios, or the same share of every group."""
+    is_trained: ClassVar[bool] = True
+    """Whether its parent is. If not, it is a network with fresh weights, of the seed that is trained from scratch."""
     is_informed: ClassVar[bool] = True
     """Whether its scores depend on the network."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from torch import Tensor
@@ -25,9 +25,17 @@ def with_role(group: ChannelGroup, role: Role) -> Iterator[Slice]:
 def over_layers(network: Network, role: Role, score: Callable[[Tensor], Tensor]) -> Scores:
     """Each channel's mean score over the tensors of its group that are this to their layers: `score` makes [width] of
     [width, elements]. A residual stream has a filter for a channel in each layer that writes to it."""
+    names = {part.tensor for group in network.groups for part in with_role(group, role)}
+    tensors = {name: network.module.get_parameter(name).detach().double() for name in names}
+    return over_filters(network, tensors, score, role)
+
+
+def over_filters(
+    network: Network, tensors: Mapping[str, Tensor], score: Callable[[Tensor], Tensor], role: Role = "out"
+) -> Scores:
+    """The same of other numbers in the place of these tensors' own."""
     found: dict[str, list[Tensor]] = {}
     for group in network.groups:
         for part in with_role(group, role):
-            tensor = network.module.get_parameter(part.tensor).detach().double()
-            found.setdefault(group.name, []).append(score(rows(tensor, part, group.width)))
+            found.setdefault(group.name, []).append(score(rows(tensors[part.tensor], part, group.width)))
     return {name: torch.stack(scores).mean(0).cpu() for name, scores in found.items()}

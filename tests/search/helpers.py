@@ -90,7 +90,10 @@ def derivation(config: ChannelConfig, seed: int = 0, minimum_keep: float = 0.1) 
     task = tasks.create("classification", RECIPE)
 
     def parent(role: str) -> Parent:
-        network, generator = whole.fresh(seed if role == "start" else 99), torch.Generator().manual_seed(1)
+        network, generator = (
+            whole.fresh(seed if role in ("start", "untrained") else 99),
+            torch.Generator().manual_seed(1),
+        )
         for name in network.coupling.with_role("scale"):
             network.module.get_parameter(name).data.uniform_(0.1, 1, generator=generator)
         return Parent(network, task, lambda size: iter([task.sample(config, size)]))

@@ -53,22 +53,22 @@ def test_the_minimum_keep_holds_everywhere() -> None:
     groups = given.dense.groups
     for widths in (
         given.by_rates([1.0] * len(groups), Budget(metric="channels", keep=0.6)).network.config.widths,
-        given.ranked(SLIMMING, "parent", Budget(metric="channels", keep=0.6)).widths,
-        given.ranked(SLIMMING, "parent", Ratios(by="stage", ratios={"0": 0.1})).widths,
+        given.ranked(SLIMMING, Budget(metric="channels", keep=0.6)).widths,
+        given.ranked(SLIMMING, Ratios(by="stage", ratios={"0": 0.1})).widths,
     ):
         assert all(widths[group.name] >= group.width / 2 for group in groups)
     with pytest.raises(SpecError, match=r"with at least 0\.5 of each group's channels"):
-        given.ranked(SLIMMING, "parent", Budget(metric="channels", keep=0.3))
+        given.ranked(SLIMMING, Budget(metric="channels", keep=0.3))
 
 
 def test_a_method_that_is_given_its_widths_shares_a_budget_out_evenly() -> None:
     given, found = derivation(CONFIG), {}
     for name in ("l1_norm", "slimming"):
-        found[name] = given.ranked(MethodSpec(name=name), "parent", BUDGET)
+        found[name] = given.ranked(MethodSpec(name=name), BUDGET)
     even = allocate.allocate(allocate.uniform(given.dense.groups, 0.1), given.dense.coupling, BUDGET, 0.1)
     assert found["l1_norm"].widths == even != found["slimming"].widths
     ratios = Ratios(by="stage", ratios={"0": 0.5})
-    assert given.ranked(MethodSpec(name="l1_norm"), "parent", ratios).widths == allocate.by_ratios(
+    assert given.ranked(MethodSpec(name="l1_norm"), ratios).widths == allocate.by_ratios(
         given.dense.groups, ratios, 0.1
     )
 
@@ -84,10 +84,10 @@ def test_the_draw_says_which_channels_of_a_stream_are_read() -> None:
 
 def test_inherited_weights_compute_what_the_silenced_parent_does() -> None:
     given = derivation(CONFIG)
-    mask = given.ranked(SLIMMING, "parent", BUDGET)
+    mask = given.ranked(SLIMMING, BUDGET)
     x = torch.randn(2, *CONFIG.shape, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        cut = given.inherited(SLIMMING, "parent", mask).network.module.eval()(x)
+        cut = given.inherited(SLIMMING, mask).network.module.eval()(x)
         silenced = given.parent("parent").network.silence(mask).module.eval()(x)
     assert torch.allclose(cut, silenced, rtol=1e-4, atol=1e-5)
 
@@ -95,4 +95,4 @@ def test_inherited_weights_compute_what_the_silenced_parent_does() -> None:
 def test_a_mask_of_everything_inherits_the_parent_itself() -> None:
     given = derivation(CONFIG)
     everything = ChannelMask({g.name: torch.ones(g.width, dtype=torch.bool) for g in given.dense.groups})
-    assert same(given.inherited(SLIMMING, "parent", everything), given.parent("parent").network.module)
+    assert same(given.inherited(SLIMMING, everything), given.parent("parent").network.module)

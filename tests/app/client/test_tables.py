@@ -102,7 +102,9 @@ def test_without_spread_there_is_no_interval() -> None:
 def test_two_settings_of_one_method_are_two_rows() -> None:
     more = outcome("pruned", 0.8, 10_000, keep=0.1, seed=0, init="inherited")
     rows = tables.verdict(answer([*OUTCOMES, more])).rows
-    assert [row[1] for row in rows] == ["slimming 85.50", *["slimming inherited lr=0.1 80.00"] * 2], "widths, then weights"
+    assert [row[1] for row in rows] == ["slimming 85.50", *["slimming inherited lr=0.1 80.00"] * 2], (
+        "widths, then weights"
+    )
 
 
 def test_jobs_and_candidates() -> None:

@@ -68,7 +68,7 @@ def test_it_reads_its_methods_parent_and_without_a_penalty_the_dense_network() -
 def test_the_reverse_keeps_the_channels_that_the_method_would_cut_first() -> None:
     given = derivation(CONFIG, seed=2)
     ratios = Ratios(by="stage", ratios={str(stage): 0.5 for stage in range(5)})
-    own, turned = (given.ranked(SLIMMING, "parent", ratios, control) for control in (None, "reverse"))
+    own, turned = (given.ranked(SLIMMING, ratios, control) for control in (None, "reverse"))
     halves = [group.name for group in given.dense.groups if 2 * own.widths[group.name] == group.width]
     assert halves
     for name in halves:
@@ -78,7 +78,7 @@ def test_the_reverse_keeps_the_channels_that_the_method_would_cut_first() -> Non
 @pytest.mark.parametrize("control", ["reverse", "shuffled", "shuffled_across", "no_penalty"])
 def test_its_network_is_that_of_its_ranking_and_start(control: Any) -> None:
     given = derivation(CONFIG, seed=2)
-    mask = given.ranked(SLIMMING, "parent", BUDGET, control)
+    mask = given.ranked(SLIMMING, BUDGET, control)
     scratch, inherited = (
         Control(ranking=control, method=SLIMMING, budget=BUDGET, init=init).derive(given).network  # type: ignore[arg-type]
         for init in ("scratch", "inherited")

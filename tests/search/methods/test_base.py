@@ -186,7 +186,7 @@ def test_permuted_channels_have_permuted_scores(trained: Trained) -> None:
     moved = method.score(with_module(parent, permute(parent.network.module, parent.network.coupling, order)))
     for group, scores in plain.items():  # in another order, sums of single precision round differently
         expected = scores[order[group]] if method.is_informed else scores
-        assert float((moved[group] - expected).abs().max()) <= 1e-3 * float(scores.abs().max())
+        assert float((moved[group] - expected).abs().max()) <= 5e-3 * float(scores.abs().max())
 
 
 def test_a_dead_channel_ranks_last(trained: Trained) -> None:
