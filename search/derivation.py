@@ -51,7 +51,7 @@ class Derivation:
         self.seed = seed
         self.minimum_keep = minimum_keep
         self.parent = parent
-        """Role -> the trained network that is needed in it; `UNTRAINED`: the whole one with the seed's first weights."""
+        """Role -> the trained network that is needed in it; `UNTRAINED`: the whole one with the seed's own weights."""
         self.scores = scores
         """(method, role) -> its scores on that network; computed once for all candidates."""
 

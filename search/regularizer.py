@@ -24,6 +24,10 @@ class Regularizer:
     def after_epoch(self, net: nn.Module) -> None:
         """Change the weights after a pass over the data."""
 
+    def is_done(self) -> bool:
+        """Whether training may end here, at the end of an epoch."""
+        return False
+
     def state_dict(self) -> dict[str, Tensor]:
         """What it remembers."""
         return {}
@@ -63,6 +67,9 @@ class Together(Regularizer):
     def after_epoch(self, net: nn.Module) -> None:
         for part in self.parts:
             part.after_epoch(net)
+
+    def is_done(self) -> bool:
+        return any(part.is_done() for part in self.parts)
 
     def state_dict(self) -> dict[str, Tensor]:
         return {

@@ -31,6 +31,7 @@ CHECKPOINT_SHARE = 0.02
 """Share of the time that may go into checkpoints; a small network has one after every epoch."""
 LOSS = "loss"
 """What the mean training loss of an epoch is called in a curve."""
+EARLY = "the mask no longer changed (early-bird)"
 NO_SMALL = "small images were skipped: the network takes one size only"
 
 
@@ -74,6 +75,8 @@ def train(
     started = saved = time.monotonic()
     cost = 0.0
     for epoch in range(max(progress.epochs, run.first_epoch), run.epochs):
+        if run.regularizer.is_done():
+            break
         for point in run.epoch(epoch):
             curve.append(point)
             early = run.earlier(early, point)
@@ -84,7 +87,7 @@ def train(
             save(checkpoint, run.trainee, Progress(curve, spent + before - started, epoch + 1, early))
             saved = time.monotonic()
             cost = saved - before
-    return Trained(tuple(curve), early, run.ran, spent + time.monotonic() - started)
+    return Trained(tuple(curve), early, run.ran(curve[-1].step or 0), spent + time.monotonic() - started)
 
 
 class _Run:
@@ -116,12 +119,13 @@ class _Run:
         """What a checkpoint holds."""
         return Trainee(self.net, self.optimizer, self.regularizer)
 
-    @property
-    def ran(self) -> Ran:
-        """What is really done."""
-        steps = max(0, self.steps - self.recipe.first_step)
-        small = min(self.small_epochs, self.epochs)
-        return Ran(epochs=self.epochs, steps=steps, small_epochs=small, notes=self.notes)
+    def ran(self, last: int) -> Ran:
+        """What was really done, up to the last step."""
+        epochs, notes = -(-last // self.batches), self.notes
+        if last < self.steps:
+            notes += (f"stopped after {epochs} of {self.epochs} epochs: {EARLY}",)
+        steps, small = max(0, last - self.recipe.first_step), min(self.small_epochs, epochs)
+        return Ran(epochs=epochs, steps=steps, small_epochs=small, notes=notes)
 
     def epoch(self, epoch: int) -> Iterator[CurvePoint]:
         """One pass over the data; the points of the curve in it, each with the mean loss of the steps before it."""
@@ -140,7 +144,7 @@ class _Run:
                 total, count = torch.zeros_like(total), 0
                 self.net.train()
         self.regularizer.after_epoch(self.net)
-        if (self._is_looked_at(end) or end == self.steps) and count:
+        if (self._is_looked_at(end) or end == self.steps or self.regularizer.is_done()) and count:
             yield self._point(epoch, end, total, count)
         elif not math.isfinite(float(total)):
             raise Diverged(epoch, float(total))
