@@ -111,7 +111,7 @@ class _Run:
         self.first_epoch, self.epochs = recipe.first_step // self.batches, -(-self.steps // self.batches)
         wanted = int(recipe.small_first * recipe.epochs)
         self.small_epochs = wanted if wanted and takes_small(net, data.shape) else 0
-        self.notes = (NO_SMALL,) if wanted > self.small_epochs else ()
+        self.notes: tuple[str, ...] = (NO_SMALL,) if wanted > self.small_epochs else ()
         self.optimizer = _optimizer(net, recipe)
 
     @property
