@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from espalier.models.architectures import architecture
@@ -27,6 +28,7 @@ from espalier.search.methods.base import Parent
 from espalier.search.recipe import FineTuning, Recipe
 from espalier.search.regularizer import Masked, Regularizer, Together
 from espalier.search.results import (
+    LEARNED,
     MASK,
     WEIGHTS,
     Effort,
@@ -98,7 +100,10 @@ def evaluate(
         made_by=MadeBy(espalier=VERSION, torch=torch.__version__, execution=execution),
     )
     kept = {MASK: network.weight_mask.file} if network.weight_mask else {}
-    return Evaluated(result, kept | ({WEIGHTS: _weights(network, candidate, data, result)} if keep_weights else {}))
+    if keep_weights:
+        kept[WEIGHTS] = _weights(network, candidate, data, result)
+        kept |= {LEARNED: packed(trained.kept, {})} if trained.kept else {}
+    return Evaluated(result, kept)
 
 
 def _regularizer(start: Start, recipe: Recipe, steps: int) -> Regularizer | None:
@@ -173,8 +178,10 @@ def derive(
 
     @functools.cache
     def parent(role: str) -> Parent:
-        network = whole.fresh(candidate.seed) if role == UNTRAINED else _trained(whole, needs[role])
-        return Parent(network, task, functools.partial(_examples, data))
+        files = needs.get(role, {})
+        network = _trained(whole, files) if files else whole.fresh(candidate.seed)
+        learned = load_file(files[LEARNED]) if LEARNED in files else {}
+        return Parent(network, task, functools.partial(_examples, data), learned)
 
     def scores(method: MethodSpec, role: str) -> Scores:
         nonlocal spent

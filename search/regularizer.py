@@ -24,6 +24,10 @@ class Regularizer:
     def after_epoch(self, net: nn.Module) -> None:
         """Change the weights after a pass over the data."""
 
+    def finish(self, net: nn.Module) -> Mapping[str, Tensor]:  # noqa: ARG002
+        """After training, put into the weights what stood beside them; what of it is to be kept, by name."""
+        return {}
+
     def is_done(self) -> bool:
         """Whether training may end here, at the end of an epoch."""
         return False
@@ -67,6 +71,9 @@ class Together(Regularizer):
     def after_epoch(self, net: nn.Module) -> None:
         for part in self.parts:
             part.after_epoch(net)
+
+    def finish(self, net: nn.Module) -> Mapping[str, Tensor]:
+        return {name: kept for part in self.parts for name, kept in part.finish(net).items()}
 
     def is_done(self) -> bool:
         return any(part.is_done() for part in self.parts)

@@ -21,8 +21,9 @@ class Metric(Frozen):
 
 ACCURACY = Metric(name="accuracy")
 
-WEIGHTS, MASK = "weights", "mask"
-"""What a result's artifacts call its trained weights, a safetensors file, and the mask over them, if there is one."""
+WEIGHTS, MASK, LEARNED = "weights", "mask", "learned"
+"""What a result's artifacts call its trained weights, a safetensors file; the mask over them, if there is one; and what
+was learned beside them, if anything was."""
 
 Metrics = dict[str, float]
 """Metric name -> value."""

@@ -14,6 +14,7 @@ from espalier.search.methods.random_scores import RandomScores
 from espalier.search.methods.slimming import Slimming
 from espalier.search.methods.snip import Snip
 from espalier.search.methods.soft_filter import SoftFilter
+from espalier.search.methods.structure_selection import StructureSelection
 from espalier.search.methods.synflow import SynFlow
 from espalier.search.methods.taylor import Taylor
 from espalier.search.methods.thinet import ThiNet
@@ -22,6 +23,7 @@ from espalier.search.spec import MethodSpec
 
 METHODS: dict[str, type[PruningMethod[Any]]] = {
     "slimming": Slimming,
+    "structure_selection": StructureSelection,
     "taylor": Taylor,
     "batch_norm_scale": BatchNormScale,
     "l1_norm": L1Norm,

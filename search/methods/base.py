@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Generic, Literal, TypeVar
+
+from torch import Tensor
 
 from espalier.models.config import ChannelGroup, ChannelMask
 from espalier.models.document import Frozen
@@ -25,6 +27,8 @@ class Parent:
     task: Task
     batches: Callable[[int], Iterator[Batch]]
     """So many training examples at a time, in a fixed order, prepared as for evaluation."""
+    kept: Mapping[str, Tensor] = field(default_factory=dict)
+    """What its training learned beside the weights, by the method that asked for it."""
 
 
 OptionsT = TypeVar("OptionsT", bound=Frozen)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,8 @@ class Trained:
 
     curve: tuple[CurvePoint, ...]
     early: EarlyStop | None
+    kept: Mapping[str, Tensor]
+    """What the regularizer learned beside the weights."""
     ran: Ran
     seconds: float
 
@@ -87,7 +89,8 @@ def train(
             save(checkpoint, run.trainee, Progress(curve, spent + before - started, epoch + 1, early))
             saved = time.monotonic()
             cost = saved - before
-    return Trained(tuple(curve), early, run.ran(curve[-1].step or 0), spent + time.monotonic() - started)
+    kept = run.regularizer.finish(run.net)
+    return Trained(tuple(curve), early, kept, run.ran(curve[-1].step or 0), spent + time.monotonic() - started)
 
 
 class _Run:

@@ -154,6 +154,12 @@ def test_several_are_asked_in_turn_and_remember_side_by_side() -> None:
         def after_epoch(self, net: nn.Module) -> None:  # noqa: ARG002
             self.notes.append(f"{self.name} epoch")
 
+        def finish(self, net: nn.Module) -> dict[str, Tensor]:  # noqa: ARG002
+            return {self.name: self.state}
+
+        def is_done(self) -> bool:
+            return self.name == "b"
+
         def state_dict(self) -> dict[str, Tensor]:
             return {"state": self.state}
 
@@ -166,5 +172,8 @@ def test_several_are_asked_in_turn_and_remember_side_by_side() -> None:
     both.after_step(nn.Identity(), 0.5)
     both.after_epoch(nn.Identity())
     assert notes == ["a before", "b before", "a after 0.5", "b after 0.5", "a epoch", "b epoch"]
+    assert set(both.finish(nn.Identity())) == {"a", "b"}
+    assert both.is_done()
+    assert not Regularizer().is_done()
     both.load_state_dict({"0.state": torch.ones(1), "1.state": torch.full((1,), 2.0)})
     assert {name: float(value) for name, value in both.state_dict().items()} == {"0.state": 1, "1.state": 2}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from espalier.models.config import ChannelConfig, ChannelMask
 from espalier.models.network import Network, dense
@@ -61,8 +61,8 @@ def parent_of(name: str, data: Data) -> Trained:
     method, network = create(MethodSpec(name=name)), Network.of(CONFIG).fresh()
     method.prepare(network)
     steps = steps_per_epoch(RECIPE, len(data.train))
-    train(network.module, TASK, data, RECIPE, 0, method.regularizer(network, RECIPE, steps))
-    return method, Parent(network, TASK, lambda size: plain_batches(data, "train", size, Execution()))
+    kept = train(network.module, TASK, data, RECIPE, 0, method.regularizer(network, RECIPE, steps)).kept
+    return method, Parent(network, TASK, lambda size: plain_batches(data, "train", size, Execution()), kept)
 
 
 def test_what_is_scored_is_channels_or_weights() -> None:
@@ -149,10 +149,11 @@ def test_what_its_regularizer_remembers_survives_a_kill(
     assert all(torch.equal(value, resumed[key]) for key, value in whole.items())
 
 
-def with_module(parent: Parent, net: nn.Module) -> Parent:
-    """The same parent with another network's values."""
+def with_module(parent: Parent, net: nn.Module, order: Mapping[str, Tensor] | None = None) -> Parent:
+    """The same parent with another network's values, its channels in another order."""
     network = Network(parent.network.config, parent.network.coupling, net)
-    return Parent(network, parent.task, parent.batches)
+    kept = {name: value[order[name]] if order else value for name, value in parent.kept.items()}
+    return Parent(network, parent.task, parent.batches, kept)
 
 
 def test_scores_are_one_finite_number_for_each_channel(trained: Trained) -> None:
@@ -183,7 +184,7 @@ def test_permuted_channels_have_permuted_scores(trained: Trained) -> None:
     method, parent = trained
     order = {g.name: torch.randperm(g.width, generator=torch.Generator().manual_seed(1)) for g in parent.network.groups}
     plain = method.score(parent)
-    moved = method.score(with_module(parent, permute(parent.network.module, parent.network.coupling, order)))
+    moved = method.score(with_module(parent, permute(parent.network.module, parent.network.coupling, order), order))
     for group, scores in plain.items():  # in another order, sums of single precision round differently
         expected = scores[order[group]] if method.is_informed else scores
         assert float((moved[group] - expected).abs().max()) <= 5e-3 * float(scores.abs().max())
@@ -253,7 +254,11 @@ def test_a_method_need_write_no_more_than_its_scores() -> None:
 
 
 def test_a_method_that_asks_nothing_of_training_prunes_the_dense_network() -> None:
-    assert {name for name, kind in METHODS.items() if kind.has_own_parent()} == {"slimming", "soft_filter"}
+    assert {name for name, kind in METHODS.items() if kind.has_own_parent()} == {
+        "slimming",
+        "soft_filter",
+        "structure_selection",
+    }
     assert not Bare.has_own_parent()
 
 

@@ -1,0 +1,116 @@
+"""Sparse structure selection: one step by hand, exact zeros, factors that end in the weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from espalier.models.network import Network, dense
+from espalier.search.datasets import Data, DataPaths
+from espalier.search.errors import SpecError
+from espalier.search.evaluate import evaluate
+from espalier.search.methods.structure_selection import PULL, StructureSelection, StructureSelectionOptions
+from espalier.search.recipe import Recipe
+from espalier.search.results import Execution
+from espalier.search.schedule import travel
+from espalier.search.spec import JobSpec
+from tests.search.helpers import planned
+
+CONFIG = dense("resnet20", 10, (1, 32, 32), {"width": 0.25})
+RECIPE = Recipe(epochs=1, batch_size=8, lr=0.1)
+
+
+def method(strength: float = 1.0) -> StructureSelection:
+    return StructureSelection(StructureSelectionOptions(strength=strength))
+
+
+def test_two_steps_by_hand() -> None:
+    """One factor, gradient 2 and then -1, lr 0.1, momentum 0.9, and the penalty that the recipe gives."""
+    network = Network.of(CONFIG).fresh()
+    found = method().regularizer(network, RECIPE, 10)
+    penalty, lr, mu = PULL / travel(RECIPE, 10), 0.1, 0.9
+    name, expected, speed = network.groups[0].name, 1.0, 0.0
+    factor = found.factors[name]  # type: ignore[attr-defined]
+    for gradient in (2.0, -1.0):
+        factor.grad = torch.full_like(factor, gradient)
+        found.after_step(network.module, lr)
+        z = expected - lr * gradient
+        z = max(abs(z) - lr * penalty, 0) * (1 if z > 0 else -1)
+        speed = z - expected + mu * speed
+        expected = max(0.0, z + mu * speed)
+        assert factor.tolist() == pytest.approx([expected] * len(factor), rel=1e-5)
+        assert factor.grad is None
+
+
+def test_a_factor_that_is_pulled_below_zero_is_exactly_zero() -> None:
+    network = Network.of(CONFIG).fresh()
+    found = method(100).regularizer(network, RECIPE, 1)
+    factor = found.factors[network.groups[0].name]  # type: ignore[attr-defined]
+    factor.grad = torch.zeros_like(factor)
+    found.after_step(network.module, 0.1)
+    assert factor.tolist() == [0.0] * len(factor)
+
+
+@pytest.mark.parametrize("arch", ["resnet20", "vgg11", "lenet5", "mobilenet_v2", "preresnet20"])
+def test_factors_in_passing_and_in_the_weights_are_the_same(arch: str) -> None:
+    network = Network.of(dense(arch, 10, (1, 32, 32), {"width": 0.25})).fresh(1)
+    net = network.module.eval()
+    x = torch.randn(2, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    plain = net(x).detach()
+    found = method().regularizer(network, RECIPE, 10)
+    assert torch.equal(net(x), plain), "factors begin at 1"
+    generator = torch.Generator().manual_seed(2)
+    for factor in found.factors.values():  # type: ignore[attr-defined]
+        factor.data.uniform_(0, 1, generator=generator)
+    passing = net(x).detach()
+    kept = found.finish(net)
+    assert not torch.allclose(passing, plain)
+    assert torch.allclose(net(x), passing, rtol=1e-3, atol=1e-5 * float(passing.abs().max()))
+    assert set(kept) == {group.name for group in method().ranked(network)}
+
+
+def test_they_learn_from_the_loss() -> None:
+    network = Network.of(CONFIG).fresh()
+    found = method().regularizer(network, RECIPE, 10)
+    network.module.train()(torch.randn(4, 1, 32, 32)).square().sum().backward()
+    assert all(float(one.grad.abs().sum()) > 0 for one in found.factors.values())  # type: ignore[attr-defined]
+    found.finish(network.module)
+
+
+def test_a_network_that_only_selects_is_refused() -> None:
+    with pytest.raises(SpecError, match="each of the .* groups only selects from a stream that stays; use slimming"):
+        method().ranked(Network.of(dense("densenet40", 10, (1, 32, 32), {"growth": 3})))
+
+
+def test_another_optimiser_is_refused() -> None:
+    with pytest.raises(SpecError, match="factors are learned as sgd learns weights; use sgd"):
+        method().regularizer(Network.of(CONFIG), RECIPE.model_copy(update={"optimizer": "adam"}), 10)
+
+
+def test_factors_are_kept_beside_the_parents_weights_and_rank_its_channels(
+    digits: Data, paths: DataPaths, tmp_path: Path
+) -> None:
+    spec = JobSpec.model_validate(
+        {
+            "target": {"arch": "vgg11", "options": {"width": 0.1}, "dataset": "digits"},
+            "methods": [{"name": "structure_selection"}],
+            "budgets": [{"metric": "params", "keep": 0.3}],
+            "seeds": [0],
+            "recipe": {"epochs": 1, "batch_size": 64},
+        }
+    )
+    trained = {one.label: one for one in planned(spec, digits.fingerprint)}
+    found = evaluate(trained["structure_selection parent seed 0"], {}, Execution(), paths)
+    files = {name: tmp_path / name for name in found.artifacts}
+    for name, path in files.items():
+        path.write_bytes(found.artifacts[name])
+    factors = load_file(files["learned"])
+    assert all(0 <= float(one.min()) <= float(one.max()) < 2 for one in factors.values())
+    pruned = evaluate(trained["structure_selection params=0.3 seed 0"], {"parent": files}, Execution(), paths).result
+    widths = pruned.config.widths
+    assert pruned.cost.params <= 0.3 * found.result.cost.params
+    kept = {name: sorted(one.tolist())[-widths[name] :] for name, one in factors.items()}
+    assert min(one[0] for one in kept.values()) >= 0
