@@ -81,7 +81,7 @@ def test_they_learn_from_the_loss() -> None:
 
 
 def test_a_network_that_only_selects_is_refused() -> None:
-    with pytest.raises(SpecError, match="each of the .* groups only selects from a stream that stays; use slimming"):
+    with pytest.raises(SpecError, match=r"each of the .* groups only selects from a stream that stays; use slimming"):
         method().ranked(Network.of(dense("densenet40", 10, (1, 32, 32), {"growth": 3})))
 
 
