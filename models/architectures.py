@@ -88,12 +88,17 @@ MNIST: Shape = (1, 28, 28)
 GLOROT = InitScheme(convolution="glorot", linear="glorot")
 
 
+WITHOUT_NORMS = {"optimizer": "adam", "lr": 1e-3, "weight_decay": 0.0}
+"""What trains networks without norms: at the rates of the others, sgd diverges or learns little."""
+
+
 def _vgg(depth: int) -> Architecture:
     return Architecture(
         f"vgg{depth}",
         f"VGG-{depth} with batch norm and one linear layer, for images of 16 px and more",
         lambda options, classes, shape: VGG(depth, classes, shape[0], options.width, options.batch_norm),
         options=VGGOptions,
+        recipe=lambda options: {} if options.batch_norm else WITHOUT_NORMS,
         init=InitScheme(gamma=0.5),
     )
 
@@ -123,6 +128,7 @@ def _conv(depth: int) -> Architecture:
         f"Conv-{depth} of the lottery-ticket paper: {depth} convolutions, two hidden linear layers, no batch norm",
         lambda options, classes, shape: Conv(depth, classes, shape, options.width, options.dropout),
         options=Dropping,
+        recipe=lambda _options: WITHOUT_NORMS,
         init=GLOROT,
     )
 
@@ -140,6 +146,7 @@ _ZOO = (
         "LeNet-5 as in Caffe: two convolutions, one hidden linear layer, no batch norm",
         lambda options, classes, shape: LeNet5(classes, shape, options.width),
         shape=MNIST,
+        recipe=lambda _options: WITHOUT_NORMS,
         init=GLOROT,
     ),
     *map(_conv, (2, 4, 6)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,9 @@ class Architecture:
     shape: Shape = (3, 32, 32)
     init: InitScheme = AS_PAPERS
     """How fresh weights are drawn."""
+    recipe: Callable[[Any], Mapping[str, Any]] = lambda _options: {}
+    """Options -> what of a data set's recipe does not suit the network, by the names of a recipe's fields: networks
+    without norms diverge at the learning rates of those that have them."""
     output: str | int | None = None
     """Which of several outputs is trained on: its key, or its place. None: the network gives one tensor."""
     mean: tuple[float, ...] = ()

@@ -167,7 +167,7 @@ def dense(
     entry = architecture(arch)
     bare = ChannelConfig.of_classifier(
         arch,
-        _chosen(entry, options or {}).model_dump(mode="json", exclude_defaults=True),
+        chosen_options(entry, options or {}).model_dump(mode="json", exclude_defaults=True),
         entry.classes if classes is None else classes,
         entry.shape if shape is None else shape,
         {},
@@ -221,7 +221,7 @@ def _traced(arch: str, options: str, classes: int, shape: Shape) -> tuple[nn.Mod
 def _made(arch: str, options: Mapping[str, JsonValue], classes: int, shape: Shape, seed: int = 0) -> nn.Module:
     """What an architecture's factory gives; what layers' rules draw later holds no memory."""
     entry = architecture(arch)
-    chosen = _chosen(entry, options)
+    chosen = chosen_options(entry, options)
 
     def make() -> nn.Module:
         torch.manual_seed(seed)  # position tables and the like are the same in every process
@@ -262,7 +262,8 @@ def forget_traced() -> None:
     _traced.cache_clear()
 
 
-def _chosen(entry: Architecture, options: Mapping[str, JsonValue]) -> Frozen:
+def chosen_options(entry: Architecture, options: Mapping[str, JsonValue]) -> Frozen:
+    """The options of an architecture, checked. Raises ArchitectureError."""
     try:
         return entry.options.model_validate(options)
     except ValidationError as error:

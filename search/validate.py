@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import torch
 from pydantic import ValidationError
 
+from espalier.models.architectures import architecture
 from espalier.models.config import ChannelConfig, Cost
 from espalier.models.document import content_hash
-from espalier.models.network import Network
+from espalier.models.network import Network, chosen_options
 from espalier.models.self_check import self_check
 from espalier.search import allocate, methods, planners, tasks
 from espalier.search.arms import BASELINES
@@ -23,7 +24,7 @@ from espalier.search.methods.weight import WeightMethod
 from espalier.search.options import plain
 from espalier.search.planners import PLANNERS
 from espalier.search.question import Question
-from espalier.search.recipe import fine_tuning
+from espalier.search.recipe import Recipe, fine_tuning
 from espalier.search.results import Execution
 from espalier.search.schedule import matched
 from espalier.search.spec import Budget, JobSpec, Ratios
@@ -74,9 +75,15 @@ def validate(spec: JobSpec, paths: DataPaths, memory: int | None = None) -> Plan
 def prepare(spec: JobSpec, most: int, cores: int, paths: DataPaths) -> Execution:
     """Find by timing how the job's networks, up to `most` at once, are computed fastest on so many cores."""
     data = load(spec.target.dataset, paths)
-    recipe = recipe_of(spec)
+    recipe = _recipe(spec)
     task, batch = tasks.create(spec.target.task, recipe), min(recipe.batch_size, len(data.train))
     return choose_execution(dense_config(spec.target, data), task, batch, cores, most, paths.cache)
+
+
+def _recipe(spec: JobSpec) -> Recipe:
+    """The recipe of a spec, as it suits its architecture."""
+    entry = architecture(spec.target.arch)
+    return recipe_of(spec, entry.recipe(chosen_options(entry, spec.target.options)))
 
 
 def _check_names(spec: JobSpec) -> None:
@@ -100,7 +107,7 @@ def _question(spec: JobSpec, whole: ChannelConfig, data: Data, selects: bool) ->
     kinds = {method.name: methods.METHODS[method.name] for method in meant.methods}
     question = Question(
         spec=meant,
-        recipe=recipe_of(spec),
+        recipe=_recipe(spec),
         data=data.fingerprint,
         plain=tuple(sorted(name for name, kind in kinds.items() if not kind.has_own_parent())),
         untrained=tuple(sorted(name for name, kind in kinds.items() if not kind.is_trained)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -36,14 +37,15 @@ def recipes(dataset: str | Folder) -> Mapping[str, Recipe]:
     return DATASETS[dataset].recipes
 
 
-def recipe_of(spec: JobSpec) -> Recipe:
-    """The recipe a spec asks for: its preset with its changes. Raises UnknownName or SpecError."""
+def recipe_of(spec: JobSpec, suited: Mapping[str, Any] | None = None) -> Recipe:
+    """The recipe a spec asks for: its preset, with what suits its architecture, and its own changes. Raises UnknownName
+    or SpecError."""
     presets = recipes(spec.target.dataset)
     name = spec.recipe.preset or next(iter(presets))
     if name not in presets:
         raise UnknownName("recipe", name, presets)
     try:
-        return presets[name].model_copy(update=spec.recipe.changes)
+        return presets[name].model_copy(update={**(suited or {}), **spec.recipe.changes})
     except ValidationError as error:
         raise SpecError("recipe: " + "; ".join(e["msg"] for e in error.errors())) from error
 

@@ -252,3 +252,14 @@ def test_a_network_that_breaks_on_one_image_is_refused_before_hours_of_training(
     forget_traced()
     with pytest.raises(SpecError, match=words):
         validate(spec(target={"arch": "breaking", "dataset": "digits"}), paths)
+
+
+def test_a_network_without_norms_has_a_recipe_that_suits_it(paths: DataPaths) -> None:
+    """Sgd at the rate of the others diverges in its first epoch."""
+    least = {"target": {"arch": "lenet5", "dataset": "digits"}, "methods": [{"name": "l1_norm"}], "seeds": [0]}
+    recipe = validate(JobSpec.model_validate(least), paths).question.recipe
+    assert (recipe.optimizer, recipe.lr) == ("adam", 1e-3)
+    own = JobSpec.model_validate({**least, "recipe": {"optimizer": "sgd", "lr": 0.01}})
+    assert validate(own, paths).question.recipe.lr == 0.01
+    norms = {**least, "target": {"arch": "vgg11", "dataset": "digits"}}
+    assert validate(JobSpec.model_validate(norms), paths).question.recipe.optimizer == "sgd"
