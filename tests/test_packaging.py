@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from espalier.search.datasets import recipe_of
+from espalier.search.planners import create
+from espalier.search.question import Question
+from espalier.search.spec import JobSpec
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("models", "search", "storage", "app")
@@ -75,3 +81,9 @@ def test_a_service_starts_there_and_reads_its_migrations(installed: Path, crowde
     environment = {**os.environ, "PYTHONPATH": str(installed), "ESPALIER_DATA_DIR": str(crowded / "data")}
     _run(sys.executable, "-m", "espalier.app.client.cli", "upgrade", cwd=crowded, env=environment)
     assert (crowded / "data/espalier.db").exists()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs").rglob("*.json")), ids=lambda path: path.stem)
+def test_every_spec_in_the_documentation_plans_candidates(path: Path) -> None:
+    spec = JobSpec.read(json.loads(path.read_text()))
+    assert create(Question(spec=spec, recipe=recipe_of(spec), data="d")).next({})

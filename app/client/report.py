@@ -79,7 +79,12 @@ def _of_search(beside: str, fronts: Sequence[Pareto], answer: Answer) -> Iterato
     yield answer.summary
     yield f"![Accuracy against cost]({beside}/front.svg)"
     yield "Bars are one standard deviation over seeds; `ms` is the latency of one image on one thread."
-    for found in (tables.pareto(*fronts), tables.verdict(answer), tables.efficiency(answer)):
+    for found in (
+        tables.comparison(fronts[0]),
+        tables.pareto(*fronts),
+        tables.verdict(answer),
+        tables.efficiency(answer),
+    ):
         if found.rows:
             yield f"## {found.title}"
             yield found.markdown()

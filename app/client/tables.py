@@ -114,6 +114,31 @@ def _is_on(front: Pareto, point: Point) -> bool:
     return any(other.on_front and other.arm == point.arm for other in front.points)
 
 
+WAYS = {
+    ("inherited", "epochs"): "fine-tuned",
+    ("scratch", "epochs"): "scratch",
+    ("scratch", "compute"): "compute",
+    ("scratch", "pipeline"): "pipeline",
+    ("distilled", "epochs"): "distilled",
+    ("distilled", "compute"): "distilled, compute",
+    ("distilled", "pipeline"): "distilled, pipeline",
+}
+
+
+def comparison(front: Pareto) -> Table:
+    """Methods against ways of training: what each found, at each budget, trained in each way. No rows where all were
+    trained in one."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for point in front.points:
+        way = WAYS.get((point.init, point.match))
+        if point.budget is not None and way is not None:
+            found.setdefault((str(point.budget), point.subject), {})[way] = percent(point.accuracy)
+    ways = [way for way in WAYS.values() if any(way in cells for cells in found.values())]
+    rows = ((*place, *(cells.get(way, "-") for way in ways)) for place, cells in sorted(found.items()))
+    title = "Ways of training: test accuracy in per cent"
+    return table(title, ("budget", "widths", *ways), rows if len(ways) > 1 else ())
+
+
 def verdict(answer: Answer) -> Table:
     """The verdicts at each budget."""
     rows = (
@@ -192,11 +217,17 @@ def entries(kind: str, found: Sequence[CatalogEntry]) -> Table:
     ]
     columns: dict[str, list[str]] = {"name": [entry.name for entry in found]}
     if any(entry.finds_widths is not None for entry in found):
-        columns["widths"] = ["found" if entry.finds_widths else "given" for entry in found]
+        columns["widths"] = [_widths(entry) for entry in found]
     if any(entry.options and entry.options.get("properties") for entry in found):
         columns["options"] = [_defaults(entry.options or {}) for entry in found]
     columns["description"] = [entry.description for entry in found]
     return table(kind.capitalize(), tuple(columns), zip(*columns.values(), strict=True))
+
+
+def _widths(entry: CatalogEntry) -> str:
+    if entry.grain == "weight":
+        return "-"
+    return "found" if entry.finds_widths else "given"
 
 
 def _defaults(schema: Mapping[str, Any]) -> str:

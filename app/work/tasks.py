@@ -68,7 +68,10 @@ def describe_catalog() -> dict[str, list[CatalogEntry]]:
             )
             for entry in DATASETS.values()
         ],
-        "methods": [_entry(name, kind, kind.Options, finds_widths=kind.finds_widths) for name, kind in METHODS.items()],
+        "methods": [
+            _entry(name, kind, kind.Options, finds_widths=kind.finds_widths, grain=kind.grain)
+            for name, kind in METHODS.items()
+        ],
         "exports": [_entry(name, kind) for name, kind in EXPORTS.items()],
         "arms": [_entry(name, kind, kind, role=kind.role) for name, kind in ARMS.items()],
         "planners": [_entry(name, kind, kind.Options) for name, kind in PLANNERS.items()],

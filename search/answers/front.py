@@ -82,6 +82,8 @@ def _point(group: Group) -> Point:
         method=candidate.method,
         budget=candidate.budget,
         init=candidate.init,
+        match=candidate.recipe.match,
+        subject=candidate.origin.subject,
         params=round(fmean(result.counted.params for result in results)),
         macs=round(fmean(result.counted.macs for result in results)),
         latency_ms=fmean(result.latency_ms for result in results),

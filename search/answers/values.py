@@ -180,6 +180,8 @@ class Point(Frozen):
     method: str | None
     budget: Budget | Ratios | None
     init: Init
+    match: Match = "epochs"
+    subject: str = Field(default="", description="where its channels come from, however they are trained")
     params: int = Field(description="mean over the architectures")
     macs: int
     latency_ms: float

@@ -29,9 +29,14 @@ class Origin(Frozen):
     role: ClassVar[Role]
 
     @property
+    def subject(self) -> str:
+        """Where its channels come from, in a few words, however they are trained."""
+        return self.kind
+
+    @property
     def name(self) -> str:
         """The arm in a few words, without its budget: what its curve is called."""
-        return self.kind
+        return self.subject
 
     @property
     def detail(self) -> str:

@@ -26,7 +26,7 @@ class Baseline(Origin):
     @property
     def name(self) -> str:
         """The kind, and how weights began."""
-        return self.kind if self.init == "scratch" else f"{self.kind} {self.init}"
+        return self.subject if self.init == "scratch" else f"{self.subject} {self.init}"
 
     @classmethod
     def plan(cls, question: Question) -> Iterator[Planned]:

@@ -34,10 +34,14 @@ class Scored(Origin):
         return "" if self.lr is None else f"lr={self.lr:g}"
 
     @property
+    def subject(self) -> str:
+        """The method with its options, and what became of its scores."""
+        return f"{self.method} {self.control}" if self.control else str(self.method)
+
+    @property
     def name(self) -> str:
-        """The method with its options, what became of its scores, and how its weights began."""
-        words = [str(self.method), self.control, None if self.init == "scratch" else self.init]
-        return " ".join(word for word in words if word)
+        """The same, and how its weights began."""
+        return self.subject if self.init == "scratch" else f"{self.subject} {self.init}"
 
     def derive(self, given: Derivation) -> Start:
         """Rank the parent's channels, keep as many as the budget has room for."""

@@ -28,7 +28,7 @@ _FILE = '''"""{arch} with {params:,} parameters and {macs:,} multiply-adds, foun
     net = build("weights.safetensors")     # trained weights
 
 Needs {needs}. Input: [batch, {input}]; output: [batch, {classes}].
-{wanted}"""
+{wanted}{masked}"""
 
 from __future__ import annotations
 
@@ -98,6 +98,10 @@ def prepare(pixels: Tensor) -> Tensor:
     return (pixels - mean) / std
 '''
 
+_MASKED = """
+Single weights of it are cut: they are zero in its trained weights. Fresh weights are the whole network's.
+"""
+
 _HELPERS = (
     InitScheme, draw_normal, glorot, zero,
     values, unpacked, place, Assembled, initialise, load, fill,
@@ -127,12 +131,13 @@ def python_file(config: ChannelConfig, seen: Preprocessing | None = None) -> str
         input=", ".join(map(str, config.shape)),
         classes=config.classes,
         wanted="" if seen is None else _WANTED.format(dataset=_plain(seen.dataset)),
+        masked="" if config.mask is None else _MASKED,
         imports="\n".join([*needed, ""]),
         config=config.model_dump_json(),
         preparation="" if seen is None else _preparation(seen),
         **_code(found, source, architecture(config.arch).init),
     )
-    _try_out(text, config)
+    _try_out(text, config.model_copy(update={"mask": None}))
     return text
 
 

@@ -158,7 +158,14 @@ def _watch(client: Client, job_id: str, as_json: bool) -> None:
     job = follow(client, job_id, make_console(stderr=True) if as_json else console)
     front, answer = client.pareto(job_id), client.verdict(job_id)
     if job.spec.tickets is None:
-        found = (tables.pareto(front), tables.verdict(answer), tables.efficiency(answer), answer.summary)
+        compared = tables.comparison(front)
+        found = (
+            tables.pareto(front),
+            *((compared,) if compared.rows else ()),
+            tables.verdict(answer),
+            tables.efficiency(answer),
+            answer.summary,
+        )
         show(as_json, {"job": job, "pareto": front, "verdict": answer}, *found)
     else:
         tickets = client.tickets(job_id)

@@ -124,7 +124,7 @@ def test_an_architecture_shows_its_groups_and_what_stays_dense(client: Client) -
 
 def test_the_catalog_shows_what_can_be_set_and_who_finds_widths(client: Client) -> None:
     found = {row[0]: row for row in tables.entries("methods", client.catalog("methods")).rows}
-    assert found["slimming"][1:3] == ("found", "strength=1.0")
+    assert found["slimming"][1:3] == ("found", "strength=1.0, early_bird=0.0, window=5")
     assert found["thinet"][1] == "given"
     assert 'objective="remove"' in found["thinet"][2]
     architectures = tables.entries("architectures", client.catalog("architectures")).rows
@@ -159,3 +159,23 @@ def test_names_are_data() -> None:
 def test_numbers_alone_stand_to_the_right(cells: tuple[str, ...], right: bool) -> None:
     rule = table("", ("x",), [(cell,) for cell in cells]).markdown().splitlines()[1]
     assert rule == ("| ---: |" if right else "| --- |")
+
+
+def test_methods_are_held_against_ways_of_training() -> None:
+    points = [
+        *(outcome("pruned", 0.8 + seed / 100, 400, keep=0.1, seed=seed) for seed in (0, 1)),
+        outcome("pruned", 0.6, 400, keep=0.1, init="inherited"),
+        outcome("pruned", 0.5, 400, keep=0.1, method="taylor", init="inherited"),
+        outcome("uniform", 0.7, 400, keep=0.1),
+        outcome("dense", 0.9, 1000),
+    ]
+    one, result_of = outcome("uniform", 0.75, 400, keep=0.1)
+    longer = one.model_copy(update={"recipe": one.recipe.model_copy(update={"match": "compute"})})
+    found = tables.comparison(pareto([*points, (longer, result_of)], "params"))
+    assert found.columns == ("budget", "widths", "fine-tuned", "scratch", "compute")
+    assert found.rows == (
+        ("params=0.1", "slimming", "60.00", "80.50 ± 0.71", "-"),
+        ("params=0.1", "taylor", "50.00", "-", "-"),
+        ("params=0.1", "uniform", "-", "70.00", "75.00"),
+    )
+    assert tables.comparison(pareto([*points[:2], points[4]], "params")).rows == ()

@@ -15,7 +15,8 @@ import yaml
 from torch import nn
 
 from espalier.models.errors import WeightsError
-from espalier.models.network import build
+from espalier.models.network import Network, build, dense
+from espalier.models.tensors import state_of
 from espalier.models.weights import notes_of, packed
 from espalier.search.errors import SpecError, UnknownName
 from espalier.search.exports import EXPORTS, export, read_document
@@ -23,6 +24,8 @@ from espalier.search.exports.base import CLOSE, Source, check_alike, example_for
 from espalier.search.exports.onnx import OPSET
 from espalier.search.file import File
 from espalier.search.results import Preprocessing
+from espalier.search.spec import TicketRates
+from espalier.search.tickets import ticket_mask
 from tests.search.exports.helpers import EVERY_KIND, SEEN, pruned, weights_of
 
 QUICK = ("lenet5", "resnet20", "preresnet20", "mobilenet_v2", "torchvision/shufflenet_v2_x0_5")
@@ -164,3 +167,15 @@ def test_examples_are_in_the_networks_own_precision() -> None:
     config = pruned("lenet5")
     assert example_for(build(config).double(), config).dtype == torch.float64
     assert example_for(build(config), config).shape == (3, *config.shape)
+
+
+@pytest.mark.parametrize("format", EXPORTS)
+def test_masked_weights_leave_with_their_zeros_and_need_them(format: str, tmp_path: Path) -> None:
+    network = Network.of(dense("lenet5", 10, (1, 16, 16), {"width": 0.2})).fresh(1)
+    masked = network.masked(ticket_mask(network, TicketRates(), 4))
+    weights = tmp_path / "weights"
+    weights.write_bytes(packed(state_of(masked.module), {"config": masked.config.model_dump_json()}))
+    content = export(format, masked.config, weights).content
+    assert (b"Single weights of it are cut" in content) == (format == "python")
+    again = Network.of(masked.config).with_weights(weights).module
+    assert all(torch.equal(again.get_parameter(name), one) for name, one in masked.module.named_parameters())

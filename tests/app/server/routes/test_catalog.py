@@ -89,6 +89,7 @@ def test_what_can_be_set_is_published(world: World) -> None:
         [],
     ]
     assert [entry("methods", name)["finds_widths"] for name in ("slimming", "l1_norm")] == [True, False]
+    assert [entry("methods", name)["grain"] for name in ("slimming", "magnitude")] == ["channel", "weight"]
 
 
 def test_every_list_is_there_and_described(world: World) -> None:
