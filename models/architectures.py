@@ -109,6 +109,7 @@ def _resnet(depth: int) -> Architecture:
         f"ResNet-{depth} for small images: basic blocks of 16/32/64 channels, option-A shortcuts",
         lambda options, classes, shape: ResNet(options.blocks, classes, shape[0], options.width, options.bare),
         options=_residual((depth - 2) // 6, (1, 2)),
+        init=InitScheme(linear="fan_in"),
     )
 
 
@@ -118,7 +119,7 @@ def _preresnet(depth: int) -> Architecture:
         f"PreResNet-{depth} for small images: pre-activation bottlenecks with channel selection",
         lambda options, classes, shape: PreResNet(options.blocks, classes, shape[0], options.width, options.bare),
         options=_residual((depth - 2) // 9, (0, 1, 2)),
-        init=InitScheme(gamma=0.5),
+        init=InitScheme(gamma=0.5, linear="fan_in"),
     )
 
 
@@ -158,7 +159,7 @@ _ZOO = (
         "DenseNet-40 for small images: 3x3 convolutions that append 12 channels each, with channel selection",
         lambda options, classes, shape: DenseNet(40, classes, shape[0], options.growth),
         options=Growing,
-        init=InitScheme(gamma=0.5),
+        init=InitScheme(gamma=0.5, linear="fan_in"),
     ),
     Architecture(
         "densenet_bc100",
@@ -167,7 +168,7 @@ _ZOO = (
             100, classes, shape[0], options.growth, bottleneck=True, compression=0.5
         ),
         options=Growing,
-        init=InitScheme(gamma=0.5),
+        init=InitScheme(gamma=0.5, linear="fan_in"),
     ),
     Architecture(
         "mobilenet_v1",

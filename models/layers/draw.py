@@ -20,7 +20,7 @@ class InitScheme(NamedTuple):
     convolution: str = "fan_out"
     """'fan_out': N(0, 2 / fan_out) with fan_out = kernel elements x output channels; 'glorot': Glorot's normal."""
     linear: float | str = 0.01
-    """Standard deviation, or 'glorot'."""
+    """Standard deviation; 'glorot'; or 'fan_in': that of torch's own default, 1 / sqrt(3 x inputs)."""
 
 
 def draw_normal(tensor: Tensor, deviation: float, generator: torch.Generator) -> None:

@@ -10,8 +10,9 @@ from espalier.models.layers.draw import InitScheme, draw_normal, glorot, zero
 
 
 def draw_linear(layer: nn.Linear, generator: torch.Generator, scheme: InitScheme) -> None:
-    """The scheme's deviation, or Glorot's; biases are 0."""
-    deviation = glorot(layer.weight) if isinstance(scheme.linear, str) else scheme.linear
+    """The scheme's deviation, Glorot's, or that of torch's default; biases are 0."""
+    named = {"glorot": glorot(layer.weight), "fan_in": (3 * layer.weight.shape[1]) ** -0.5}
+    deviation = named[scheme.linear] if isinstance(scheme.linear, str) else scheme.linear
     draw_normal(layer.weight, deviation, generator)
     zero(layer.bias)
 

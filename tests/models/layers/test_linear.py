@@ -25,7 +25,9 @@ def test_a_linear_layer_is_drawn_by_seed() -> None:
     assert not drawn(layer, 1)["bias"].any()
 
 
-@pytest.mark.parametrize(("scheme", "deviation"), [(0.01, 0.01), (0.02, 0.02), ("glorot", (2 / 300) ** 0.5)])
+@pytest.mark.parametrize(
+    ("scheme", "deviation"), [(0.01, 0.01), (0.02, 0.02), ("glorot", (2 / 300) ** 0.5), ("fan_in", 600**-0.5)]
+)
 def test_a_linear_layers_weights_have_the_schemes_deviation(scheme: float | str, deviation: float) -> None:
     state = drawn(nn.Linear(200, 100), 0, InitScheme(linear=scheme))
     assert float(state["weight"].std()) == pytest.approx(deviation, rel=0.03)
