@@ -26,8 +26,9 @@ from espalier.search.planners import PLANNERS
 from espalier.search.question import Question
 from espalier.search.recipe import Recipe, fine_tuning
 from espalier.search.results import Execution
-from espalier.search.schedule import matched
-from espalier.search.spec import Budget, JobSpec, Ratios
+from espalier.search.schedule import matched, steps_per_epoch
+from espalier.search.spec import Budget, JobSpec, Ratios, Tickets
+from espalier.search.tickets import rates_of
 from espalier.search.training.execution import choose_execution
 from espalier.search.weights import room_for, usual_weights
 
@@ -61,6 +62,10 @@ def validate(spec: JobSpec, paths: DataPaths, memory: int | None = None) -> Plan
     for method in map(methods.create, spec.methods):
         method.ranked(network)
         method.regularizer(network, question.recipe, 1)
+    if spec.tickets:
+        _check_tickets(
+            spec.tickets, network, question.recipe.epochs * steps_per_epoch(question.recipe, len(data.train))
+        )
     sizes = {content_hash(budget): _size(spec, network, budget) for budget in spec.budgets}
     lengths = list(_lengths(candidates, network.cost, sizes))
     return PlanEstimate(
@@ -134,6 +139,18 @@ def _check_controls(question: Question) -> None:
             f"controls {', '.join(idle)} would change nothing here: from scratch only widths matter, which shuffled "
             "leaves, and so do all where widths are given (inits 'inherited' helps); no_penalty is for methods that "
             "train their parent in a way of their own"
+        )
+
+
+def _check_tickets(tickets: Tickets, network: Network, steps: int) -> None:
+    """Raise SpecError unless there is something to cut, and something left to train."""
+    if tickets.grain == "channel" and not network.groups:
+        raise SpecError(f"{network.config.arch} has no channels that tickets could cut; use grain 'weight'")
+    if tickets.grain == "weight" and not rates_of(network, tickets.rates):
+        raise SpecError("these tickets cut nothing: every layer that takes part has a rate of 0")
+    if tickets.rewind_steps >= steps:
+        raise SpecError(
+            f"tickets are set back to step {tickets.rewind_steps:,}, and training has {steps:,}; ask for fewer"
         )
 
 

@@ -263,3 +263,57 @@ def test_a_network_without_norms_has_a_recipe_that_suits_it(paths: DataPaths) ->
     assert validate(own, paths).question.recipe.lr == 0.01
     norms = {**least, "target": {"arch": "vgg11", "dataset": "digits"}}
     assert validate(JobSpec.model_validate(norms), paths).question.recipe.optimizer == "sgd"
+
+
+LENET: dict[str, Any] = {"target": {"arch": "lenet300", "dataset": "digits"}, "seeds": [0]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"tickets": {"layers": "conv"}}, "lenet300 has no convolution whose single weights could be cut"),
+        ({"tickets": {"layers": "linear", "rewind_steps": 10**6}}, "set back to step 1,000,000, and training has 480"),
+        ({"tickets": {"scope": "global"}, "target": {"arch": "vgg11", "dataset": "digits"}}, ""),
+        ({"methods": [{"name": "magnitude"}]}, "lenet300 has no convolution"),
+        ({"methods": [{"name": "magnitude", "options": {"layers": "few"}}]}, "options of 'magnitude': layers"),
+        (
+            {"methods": [{"name": "magnitude", "options": {"layers": "all"}}], "baselines": [],
+             "budgets": [{"metric": "channels", "keep": 0.5}]},
+            "single weights meet budgets of params or macs",
+        ),
+        (
+            {"methods": [{"name": "magnitude", "options": {"layers": "all"}}], "baselines": ["uniform_weights"],
+             "budgets": [{"metric": "params", "keep": 0.001}]},
+            "no mask keeps 0.001 of the params: what is not cut takes",
+        ),
+        ({"methods": [{"name": "snip"}], "inits": ["inherited"]}, "snip: the parent is not trained, so there are no"),
+        (
+            {"methods": [{"name": "slimming"}], "recipe": {"optimizer": "adam"},
+             "target": {"arch": "vgg11", "dataset": "digits"}},
+            "adam divides it by its own size: use sgd",
+        ),
+        ({"methods": [{"name": "structure_selection"}], "recipe": {"optimizer": "adam"}}, "use sgd"),
+        (
+            {"methods": [{"name": "structure_selection"}],
+             "target": {"arch": "densenet40", "options": {"growth": 2}, "dataset": "digits"}},
+            "only selects from a stream that stays",
+        ),
+    ],
+)  # fmt: skip
+def test_what_tickets_and_methods_cannot_do_is_refused_before(
+    changes: dict[str, Any], words: str, paths: DataPaths
+) -> None:
+    spec = JobSpec.model_validate({**LENET, **changes})
+    if not words:
+        assert validate(spec, paths).candidates
+        return
+    with pytest.raises(SpecError, match=words):
+        validate(spec, paths)
+
+
+def test_a_budget_of_single_weights_may_lie_below_what_channels_allow(paths: DataPaths) -> None:
+    weights = {"methods": [{"name": "magnitude", "options": {"layers": "all"}}], "baselines": ["uniform_weights"]}
+    budget = {"budgets": [{"metric": "params", "keep": 0.01}]}
+    assert validate(JobSpec.model_validate({**LENET, **weights, **budget}), paths).candidates
+    with pytest.raises(SpecError, match=r"no widths keep 0\.01 of the params"):
+        validate(JobSpec.model_validate({**LENET, **weights, **budget, "baselines": ["uniform"]}), paths)
