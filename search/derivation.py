@@ -14,7 +14,7 @@ from espalier.search import allocate, methods
 from espalier.search.methods.base import Parent, PruningMethod
 from espalier.search.scores import Scores, controlled, drawn
 from espalier.search.spec import Budget, MethodSpec, Ranking, Ratios, TicketRates
-from espalier.search.tickets import shuffled, ticket_mask
+from espalier.search.tickets import shuffled, ticket_mask, without_channels
 from espalier.search.weights import (
     allocate_weights,
     of_weights,
@@ -69,6 +69,16 @@ class Derivation:
         method, network = methods.create(spec), self.dense.fresh(self.seed)
         method.prepare(network)
         return Start(network, method)
+
+    def narrowed(self, spec: MethodSpec, passed: int) -> Start:
+        """The parent of a later pass: the one before, with half as many channels for each pass, trained on as the
+        method wants it (Liu et al. 2017, multi-pass)."""
+        groups = self.dense.groups
+        least = allocate.minimum_widths(groups, self.minimum_keep).sum() / sum(group.width for group in groups)
+        mask = self.ranked(spec, Budget(metric="channels", keep=max(0.5**passed, float(least))))
+        assert isinstance(mask, ChannelMask)
+        start = self.rewound(without_channels(self.parent("parent").network, mask), "parent")
+        return start._replace(method=methods.create(spec))
 
     def by_rates(self, rates: Sequence[float], budget: Budget | Ratios, draw: int = 0) -> Start:
         """Fresh weights; groups are thinned in proportion to their rates until the budget is met. Where channels are

@@ -104,6 +104,12 @@ def _word(value: JsonValue) -> str:
 class MethodSpec(Choice):
     """A pruning method and its options."""
 
+    @property
+    def passes(self) -> int:
+        """How often its parent is trained, each time with fewer channels; for methods with an option of that name."""
+        found = self.options.get("passes", 1)
+        return found if isinstance(found, int) else 1
+
 
 Cut = Annotated[float, Field(strict=True, ge=0, lt=1)]
 TicketControlName = Literal["reinit", "random", "random_across", "one_shot", "continued", "lr_rewound"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from pydantic import Field
+
 from espalier.search.arms.base import Origin, Planned, Role
 from espalier.search.arms.dense import dense_of
 from espalier.search.arms.ways import dense_recipe
@@ -21,11 +23,17 @@ class Sparse(Origin):
     kind: Literal["sparse"] = "sparse"
     role: ClassVar[Role] = "parent"
     method: MethodSpec
+    passed: int = Field(default=0, exclude_if=lambda passed: not passed, description="passes before this one")
 
     @property
     def name(self) -> str:
         """The method with its options."""
         return f"{self.method} parent"
+
+    @property
+    def detail(self) -> str:
+        """The pass, where there are several."""
+        return f"pass {self.passed + 1}" if self.method.passes > 1 else ""
 
     @classmethod
     def plan(cls, question: Question) -> Iterator[Planned]:
@@ -35,8 +43,9 @@ class Sparse(Origin):
                 yield parent_of(method, question)
 
     def derive(self, given: Derivation) -> Start:
-        """Fresh weights, as the method wants them."""
-        return given.sparse(self.method)
+        """Fresh weights, as the method wants them; in a later pass, those of the one before, but for the channels that
+        it ranked lowest."""
+        return given.narrowed(self.method, self.passed) if self.passed else given.sparse(self.method)
 
 
 def parents_of(method: MethodSpec, question: Question) -> Mapping[str, Planned]:
@@ -49,4 +58,10 @@ def parent_of(method: MethodSpec, question: Question) -> Planned:
     seed = question.spec.seeds[0]
     if not question.has_own_parent(method):
         return dense_of(question, seed)
-    return Planned(Sparse(method=method), seed, dense_recipe(question))
+    return _pass_of(method, question, method.passes - 1)
+
+
+def _pass_of(method: MethodSpec, question: Question, passed: int) -> Planned:
+    before = {"parent": _pass_of(method, question, passed - 1)} if passed else {}
+    origin = Sparse(method=method, passed=passed)
+    return Planned(origin, question.spec.seeds[0], dense_recipe(question), before)

@@ -31,6 +31,13 @@ class SlimmingOptions(Frozen):
     strength: float = Field(
         default=1.0, strict=True, gt=0, le=100, description="of the L1 penalty, relative to the recipe's length"
     )
+    passes: int = Field(
+        default=1,
+        strict=True,
+        ge=1,
+        le=3,
+        description="trainings of the parent; before each but the first, half of the channels that are left are cut",
+    )
     early_bird: float = Field(
         default=0.0,
         strict=True,

@@ -241,6 +241,29 @@ def test_single_weights_that_are_cut_stay_zero_and_cost_nothing(
     assert "mask" in evaluate(one, needs_of(one, tmp_path / "dense"), LAST, paths, keep_weights=False).artifacts
 
 
+def test_a_second_pass_trains_what_the_first_left_and_is_in_the_ledger(
+    digits: Data, paths: DataPaths, tmp_path: Path
+) -> None:
+    wanted = spec(methods=[{"name": "slimming", "options": {"passes": 2}}], baselines=[])
+    trained = {c.label: c for c in planned(wanted, digits.fingerprint)}
+    files: dict[str, Path] = {}
+    for number in (1, 2):
+        one = trained[f"slimming passes=2 parent pass {number} seed 0"]
+        found = evaluate(one, {"parent": files} if files else {}, LAST, paths)
+        files = {name: tmp_path / f"{name}{number}" for name in found.artifacts}
+        for name, path in files.items():
+            path.write_bytes(found.artifacts[name])
+    assert found.result.sparsity is not None
+    assert found.result.counted.params < 0.6 * found.result.cost.params
+    pruned = evaluate(trained["slimming passes=2 params=0.3 seed 0"], {"parent": files}, LAST, paths).result
+    assert pruned.cost.params <= 0.3 * whole(paths).cost.params
+    assert pruned.ledger is not None
+    assert pruned.ledger.pipeline.epochs == 6
+    scales = safetensors.torch.load_file(files["weights"])
+    mask = WeightMask.read(files["mask"])
+    assert all(not scales[name][~kept].any() for name, kept in mask.kept.items()), "what was cut is zero"
+
+
 def test_a_network_may_be_taught_by_the_dense_one(digits: Data, paths: DataPaths, tmp_path: Path) -> None:
     wanted = spec(methods=[], inits=["scratch", "distilled"], baselines=["uniform"])
     trained = {c.label: c for c in planned(wanted, digits.fingerprint)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+
 from espalier.models.network import dense
 from espalier.search.arms.base import Planned
 from espalier.search.arms.dense import Dense
@@ -46,3 +48,34 @@ def test_methods_that_train_their_parent_like_any_network_read_the_dense_one() -
         Planned(Dense(), 5, asked.recipe),
         Planned(Dense(), 5, asked.recipe),
     ]
+
+
+TWICE = MethodSpec(name="slimming", options={"passes": 2})
+
+
+def test_passes_are_a_chain_of_parents() -> None:
+    asked = question(JobSpec(target=TARGET, methods=(TWICE,), seeds=(5,)))
+    (last,) = Sparse.plan(asked)
+    first = last.needs["parent"]
+    assert (last.origin.passed, last.origin.detail) == (1, "pass 2")
+    assert (first.origin, first.needs) == (Sparse(method=TWICE), {})
+    assert parent_of(TWICE, asked) == last
+    assert Sparse(method=SLIMMING).detail == ""
+
+
+def test_a_later_pass_goes_on_without_the_channels_that_the_one_before_ranked_lowest() -> None:
+    given = derivation(dense("vgg11", 10, (1, 32, 32), {"width": 0.25}))
+    start = Sparse(method=TWICE, passed=1).derive(given)
+    before, scores = given.parent("parent").network, given.scores(TWICE, "parent")
+    mask = start.network.weight_mask
+    assert mask is not None
+    assert start.method is not None
+    left = 0
+    for group in given.dense.groups:
+        (part,) = (part for part in group.slices if part.role == "scale")
+        scale, kept = start.network.module.get_parameter(part.tensor).detach(), mask.kept[part.tensor]
+        assert torch.equal(scale, before.module.get_parameter(part.tensor) * kept)
+        least_kept = float(scores[group.name][kept].min())
+        assert not (scores[group.name][~kept] > least_kept).any()
+        left += int(kept.sum())
+    assert left == sum(group.width for group in given.dense.groups) // 2
