@@ -25,17 +25,17 @@ def with_role(group: ChannelGroup, role: Role) -> Iterator[Slice]:
 def over_layers(network: Network, role: Role, score: Callable[[Tensor], Tensor]) -> Scores:
     """Each channel's mean score over the tensors of its group that are this to their layers: `score` makes [width] of
     [width, elements]. A residual stream has a filter for a channel in each layer that writes to it."""
-    names = {part.tensor for group in network.groups for part in with_role(group, role)}
-    tensors = {name: network.module.get_parameter(name).detach().double() for name in names}
-    return over_filters(network, tensors, score, role)
+    tensors = {part.tensor for group in network.groups for part in with_role(group, role)}
+    return over_filters(network, {name: network.module.get_parameter(name) for name in tensors}, score, role)
 
 
 def over_filters(
     network: Network, tensors: Mapping[str, Tensor], score: Callable[[Tensor], Tensor], role: Role = "out"
 ) -> Scores:
-    """The same of other numbers in the place of these tensors' own."""
+    """The same of other numbers in the place of these tensors' own. One at a time in double precision."""
     found: dict[str, list[Tensor]] = {}
     for group in network.groups:
         for part in with_role(group, role):
-            found.setdefault(group.name, []).append(score(rows(tensors[part.tensor], part, group.width)))
+            own = rows(tensors[part.tensor].detach(), part, group.width).double()
+            found.setdefault(group.name, []).append(score(own))
     return {name: torch.stack(scores).mean(0).cpu() for name, scores in found.items()}
