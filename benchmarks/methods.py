@@ -1,5 +1,5 @@
-"""Scoring and selecting channels at 224 px: seconds and peak memory of every method, and torch-pruning's where it has the
-same criterion, with how alike the two rank."""
+"""Scoring and selecting channels at 224 px: seconds and peak memory of every method, and torch-pruning's where it has
+the same criterion, with how alike the two rank."""
 
 from __future__ import annotations
 
