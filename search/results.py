@@ -18,6 +18,11 @@ class Metric(Frozen):
     unit: str = Field(default="fraction", description="'fraction' for numbers in [0, 1]")
     higher_is_better: bool = True
 
+    @property
+    def sign(self) -> int:
+        """By which it is multiplied so that more is better."""
+        return 1 if self.higher_is_better else -1
+
 
 ACCURACY = Metric(name="accuracy")
 

@@ -82,7 +82,7 @@ class Study:
 
 
 def _values(result: Result) -> list[float]:
-    sign = 1 if result.metric.higher_is_better else -1
+    sign = result.metric.sign
     return [result.counted.params, sign * result.chosen_by]
 
 

@@ -54,7 +54,7 @@ def pareto(outcomes: Outcomes, cost: CostName) -> Pareto:
     """
     groups = by_arm(outcomes)
     means = [_point(group) for group in groups]
-    signs = [1 if group.results[0].metric.higher_is_better else -1 for group in groups]
+    signs = [group.results[0].metric.sign for group in groups]
     values = [(_cost(point, cost), sign * point.holdout) for point, sign in zip(means, signs, strict=True)]
     points = [
         point.model_copy(update={"on_front": by is None, "dominated_by": None if by is None else means[by].arm.id})
@@ -72,7 +72,7 @@ def pareto(outcomes: Outcomes, cost: CostName) -> Pareto:
 
 def _point(group: Group) -> Point:
     results, candidate = group.results, group.candidate
-    sign = 1 if results[0].metric.higher_is_better else -1
+    sign = results[0].metric.sign
     best = max(results, key=lambda result: sign * result.chosen_by)
     return Point(
         arm=group.arm,

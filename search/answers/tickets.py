@@ -10,7 +10,7 @@ from pydantic import Field
 
 from espalier.models.document import Frozen
 from espalier.search.answers.values import Group, Outcomes, by_arm
-from espalier.search.answers.verdict import difference_interval
+from espalier.search.answers.verdict import difference_interval, supported
 
 Measure = Literal["accuracy", "early_accuracy", "early_step"]
 """Of the test data after the last step; there at the early stop; the steps until then."""
@@ -126,7 +126,7 @@ def _wins(group: Group, dense: Group) -> bool | None:
     (ours, step), (theirs, other) = ([_spread(_values(one, what)) for what in measured] for one in (group, dense))
     if ours is None or theirs is None or step is None or other is None:
         return None
-    sign = 1 if group.results[0].metric.higher_is_better else -1
+    sign = group.results[0].metric.sign
     return sign * ours.mean >= sign * theirs.mean and step.mean <= other.mean
 
 
@@ -143,10 +143,6 @@ def _verdicts(groups: Sequence[Group]) -> Iterator[TicketVerdict]:
 def _verdict(ticket: Group, control: Group, measure: Measure) -> TicketVerdict:
     ours, theirs = _values(ticket, measure), _values(control, measure)
     interval = difference_interval(ours, theirs)
-    less_is_better = measure == "early_step" or not ticket.results[0].metric.higher_is_better
-    found: Literal["better", "worse", "undecided"] = "undecided"
-    if interval is not None and (interval[0] > 0 or interval[1] < 0):
-        found = "better" if (interval[0] > 0) != less_is_better else "worse"
     return TicketVerdict(
         against=control.arm.name,
         round=_round(ticket) or 0,
@@ -154,7 +150,7 @@ def _verdict(ticket: Group, control: Group, measure: Measure) -> TicketVerdict:
         measure=measure,
         difference=float(np.mean(ours) - np.mean(theirs)),
         interval=interval,
-        answer=found,
+        answer=supported(interval, -1 if measure == "early_step" else ticket.results[0].metric.sign),
     )
 
 

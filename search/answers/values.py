@@ -60,8 +60,7 @@ class Group(NamedTuple):
     @property
     def chosen_by(self) -> float:
         """How good they are on the hold-out, so that more is better."""
-        sign = 1 if self.results[0].metric.higher_is_better else -1
-        return sign * float(np.mean([result.chosen_by for result in self.results]))
+        return self.results[0].metric.sign * float(np.mean([result.chosen_by for result in self.results]))
 
 
 def by_arm(outcomes: Outcomes) -> list[Group]:

@@ -58,11 +58,8 @@ def compare(outcomes: Outcomes) -> list[Verdict]:
 def _verdict(about: About, ours: Group, theirs: Group) -> Verdict:
     values, others = ([result.reported for result in group.results] for group in (ours, theirs))
     interval = difference_interval(values, others)
-    budget, sign = ours.budget, 1 if ours.results[0].metric.higher_is_better else -1
+    budget = ours.budget
     assert budget is not None
-    found: Literal["better", "worse", "undecided"] = "undecided"
-    if interval is not None and (interval[0] > 0 or interval[1] < 0):
-        found = "better" if sign * interval[0] > 0 else "worse"
     return Verdict(
         about=about,
         method=ours.candidate.method or ours.arm.name,
@@ -79,8 +76,15 @@ def _verdict(about: About, ours: Group, theirs: Group) -> Verdict:
         baseline=sample(others),
         difference=float(np.mean(values) - np.mean(others)),
         interval=interval,
-        answer=found,
+        answer=supported(interval, ours.results[0].metric.sign),
     )
+
+
+def supported(interval: tuple[float, float] | None, sign: int) -> Literal["better", "worse", "undecided"]:
+    """The answer that the interval of a difference supports; `sign` is -1 where less is better."""
+    if interval is None or interval[0] <= 0 <= interval[1]:
+        return "undecided"
+    return "better" if sign * interval[0] > 0 else "worse"
 
 
 def difference_interval(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, float] | None:

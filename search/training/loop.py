@@ -167,7 +167,7 @@ class _Run:
         """Where training would best have stopped, now that the curve has another point; the test data is looked at only
         there."""
         metric = self.task.stops_by
-        sign = 1 if metric.higher_is_better else -1
+        sign = metric.sign
         if not self.recipe.evaluate_every:
             return None
         if best is not None and sign * point.metrics[metric.name] <= sign * best.holdout[metric.name]:
