@@ -6,10 +6,8 @@ rounds at a rate of 0.2 there are 0.8^r of them, whatever was rounded on the way
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from espalier.models.config import ChannelMask
 from espalier.models.copies import with_tensors
@@ -17,7 +15,7 @@ from espalier.models.network import Network
 from espalier.models.surgery import silence
 from espalier.models.weight_mask import WeightMask
 from espalier.search.methods.channels import over_layers
-from espalier.search.scores import top
+from espalier.search.scores import controlled, top
 from espalier.search.spec import TicketRates
 from espalier.search.weights import by_count, by_counts, prunable_weights
 
@@ -73,14 +71,4 @@ def without_channels(network: Network, mask: ChannelMask) -> WeightMask:
 
 def shuffled(mask: WeightMask, draw: int, across: bool) -> WeightMask:
     """As many weights, drawn at random: in each layer, or across all layers."""
-    generator = torch.Generator().manual_seed(draw)
-
-    def dealt(kept: Tensor) -> Tensor:
-        return kept.flatten()[torch.randperm(kept.numel(), generator=generator)].view(kept.shape)
-
-    if not across:
-        return WeightMask({name: dealt(kept) for name, kept in mask.kept.items()})
-    everything = dealt(torch.cat([kept.flatten() for kept in mask.kept.values()]))
-    parts = everything.split([kept.numel() for kept in mask.kept.values()])
-    found: Mapping[str, Tensor] = dict(zip(mask.kept, parts, strict=True))
-    return WeightMask({name: part.view(mask.kept[name].shape) for name, part in found.items()})
+    return WeightMask(controlled(mask.kept, "shuffled_across" if across else "shuffled", draw))

@@ -73,43 +73,36 @@ def allocate_weights(network: Network, scores: Scores, budget: Budget | Ratios) 
     names = tuple(scores)
     room = room_for(network, names, budget)
     per = network.coupling.macs_per_weight if budget.metric == "macs" else dict.fromkeys(names, 1)
-    values = torch.cat([scores[name].flatten().double() for name in names])
     prices = torch.cat([torch.full((scores[name].numel(),), per.get(name, 0), dtype=torch.double) for name in names])
-    starts = torch.tensor([0, *(scores[name].numel() for name in names)]).cumsum(0)
-    best = torch.stack([start + scores[name].argmax() for start, name in zip(starts, names, strict=False)])
-    prices[best] = 0  # paid already
-    values[best] = math.inf
-    order = torch.sort(values, descending=True, stable=True).indices
-    count = int((prices[order].cumsum(0) <= room).sum())
-    kept = torch.zeros(len(values), dtype=torch.bool)
-    kept[order[:count]] = True
-    return _named(kept, scores)
+    order = _order(scores)
+    prices[order[: len(names)]] = 0  # the best of each layer are paid already
+    return _first_of(order, int((prices[order].cumsum(0) <= room).sum()), scores)
 
 
 def by_counts(scores: Scores, counts: Mapping[str, int]) -> WeightMask:
     """The mask that keeps so many of the highest scores of each layer, at least one; ties go to the first."""
-    kept = {}
-    for name, values in scores.items():
-        flat = torch.zeros(values.numel(), dtype=torch.bool)
-        order = torch.sort(values.flatten(), descending=True, stable=True).indices
-        flat[order[: max(1, counts[name])]] = True
-        kept[name] = flat.view(values.shape)
-    return WeightMask(kept)
+    return WeightMask({name: by_count({name: one}, counts[name]).kept[name] for name, one in scores.items()})
 
 
 def by_count(scores: Scores, count: int) -> WeightMask:
     """The mask that keeps so many of the highest scores over all layers, and at least one in each."""
+    return _first_of(_order(scores), max(count, len(scores)), scores)
+
+
+def _order(scores: Scores) -> Tensor:
+    """All weights in one row, from the highest score down; before all others, the best of each layer."""
     values = torch.cat([one.flatten().double() for one in scores.values()])
     start = 0
     for one in scores.values():
         values[start + int(one.argmax())] = math.inf
         start += one.numel()
-    kept = torch.zeros(len(values), dtype=torch.bool)
-    kept[torch.sort(values, descending=True, stable=True).indices[: max(count, len(scores))]] = True
-    return _named(kept, scores)
+    return torch.sort(values, descending=True, stable=True).indices
 
 
-def _named(kept: Tensor, scores: Scores) -> WeightMask:
+def _first_of(order: Tensor, count: int, scores: Scores) -> WeightMask:
+    """The mask that keeps so many weights of the row."""
+    kept = torch.zeros(len(order), dtype=torch.bool)
+    kept[order[:count]] = True
     parts = kept.split([values.numel() for values in scores.values()])
     return WeightMask({name: part.view(scores[name].shape) for name, part in zip(scores, parts, strict=True)})
 
