@@ -25,7 +25,6 @@ class TicketControl(Origin):
 
     kind: Literal["ticket_control"] = "ticket_control"
     role: ClassVar[Role] = "baseline"
-    control: ClassVar[None] = None
     variant: TicketControlName
     rates: TicketRates
     round: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -20,6 +20,16 @@ def rows(tensor: Tensor, part: Slice, width: int) -> Tensor:
 def with_role(group: ChannelGroup, role: Role) -> Iterator[Slice]:
     """The slices of a group that are this to their layers."""
     return (part for part in group.slices if part.role == role)
+
+
+def written(network: Network) -> Sequence[ChannelGroup]:
+    """The groups that layers write to."""
+    return [group for group in network.groups if any(True for _ in with_role(group, "out"))]
+
+
+def filters_of(network: Network) -> list[str]:
+    """The tensors that write to them, each once."""
+    return [*dict.fromkeys(part.tensor for group in network.groups for part in with_role(group, "out"))]
 
 
 def over_layers(network: Network, role: Role, score: Callable[[Tensor], Tensor]) -> Scores:

@@ -13,7 +13,7 @@ from espalier.models.config import ChannelGroup
 from espalier.models.document import Frozen
 from espalier.models.network import Network
 from espalier.search.methods.base import Parent, PruningMethod
-from espalier.search.methods.channels import over_layers, with_role
+from espalier.search.methods.channels import over_layers, written
 from espalier.search.scores import Scores
 
 OptionsT = TypeVar("OptionsT", bound=Frozen)
@@ -29,7 +29,7 @@ class FilterMethod(PruningMethod[OptionsT]):
 
     def ranked(self, network: Network) -> Sequence[ChannelGroup]:
         """Those that layers write to."""
-        return [group for group in network.groups if any(True for _ in with_role(group, "out"))]
+        return written(network)
 
     def score(self, parent: Parent) -> Scores:
         """See `of_filters`."""

@@ -14,7 +14,7 @@ from espalier.models.copies import with_tensors
 from espalier.models.document import Frozen
 from espalier.models.network import Network
 from espalier.search.methods.base import Parent, PruningMethod
-from espalier.search.methods.channels import over_filters, with_role
+from espalier.search.methods.channels import filters_of, over_filters, written
 from espalier.search.schedule import TRAINING
 from espalier.search.scores import Scores
 
@@ -35,12 +35,12 @@ class Snip(PruningMethod[SnipOptions]):
 
     def ranked(self, network: Network) -> Sequence[ChannelGroup]:
         """Those that layers write to."""
-        return [group for group in network.groups if any(True for _ in with_role(group, "out"))]
+        return written(network)
 
     def score(self, parent: Parent) -> Scores:
         """Sum of |gradient x weight| over a channel's filters, in training mode, in the mean over layers."""
         net = with_tensors(parent.network.module, {}).train()  # batch norms count what they see
-        names = [*dict.fromkeys(part.tensor for group in parent.network.groups for part in with_role(group, "out"))]
+        names = filters_of(parent.network)
         parameters = [net.get_parameter(name) for name in names]
         totals: list[Tensor] = [torch.zeros_like(parameter) for parameter in parameters]
         for batch in islice(parent.batches(self.options.batch_size), self.options.batches):

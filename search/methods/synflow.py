@@ -15,7 +15,7 @@ from espalier.models.network import Network
 from espalier.models.surgery import silence
 from espalier.models.tensors import named_tensors
 from espalier.search.methods.base import Parent, PruningMethod
-from espalier.search.methods.channels import over_filters, with_role
+from espalier.search.methods.channels import filters_of, over_filters, written
 from espalier.search.scores import Scores
 
 
@@ -35,7 +35,7 @@ class SynFlow(PruningMethod[SynFlowOptions]):
 
     def ranked(self, network: Network) -> Sequence[ChannelGroup]:
         """Those that layers write to."""
-        return [group for group in network.groups if any(True for _ in with_role(group, "out"))]
+        return written(network)
 
     def score(self, parent: Parent) -> Scores:
         """The round in which a channel goes, and between those of one round its flow. The last of a group never goes
@@ -60,7 +60,7 @@ class SynFlow(PruningMethod[SynFlowOptions]):
 
     def _flow(self, network: Network, net: nn.Module) -> Scores:
         """Sum of weight x gradient over a channel's filters, of the sum of all outputs."""
-        names = [*dict.fromkeys(part.tensor for group in network.groups for part in with_role(group, "out"))]
+        names = filters_of(network)
         parameters = [net.get_parameter(name) for name in names]
         image = torch.ones(1, *network.coupling.input, dtype=torch.double, device=parameters[0].device)
         total: Tensor = net(image).sum()
