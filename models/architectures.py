@@ -110,6 +110,7 @@ def _resnet(depth: int) -> Architecture:
         lambda options, classes, shape: ResNet(options.blocks, classes, shape[0], options.width, options.bare),
         options=_residual((depth - 2) // 6, (1, 2)),
         init=InitScheme(linear="fan_in"),
+        branch_end="bn2",
     )
 
 
@@ -120,6 +121,7 @@ def _preresnet(depth: int) -> Architecture:
         lambda options, classes, shape: PreResNet(options.blocks, classes, shape[0], options.width, options.bare),
         options=_residual((depth - 2) // 9, (0, 1, 2)),
         init=InitScheme(gamma=0.5, linear="fan_in"),
+        branch_end="conv3",
     )
 
 

@@ -41,6 +41,9 @@ class Architecture:
     without norms diverge at the learning rates of those that have them."""
     output: str | int | None = None
     """Which of several outputs is trained on: its key, or its place. None: the network gives one tensor."""
+    branch_end: str = ""
+    """The layer of a residual block whose output is added to the shortcut, where the options `blocks` and `bare` leave
+    out whole blocks."""
     mean: tuple[float, ...] = ()
     """What is taken from each channel of the pixels, in [0, 1]. Empty: what the data set says, as nearly always."""
     std: tuple[float, ...] = ()
