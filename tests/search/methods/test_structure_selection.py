@@ -1,4 +1,4 @@
-"""Sparse structure selection: one step by hand, exact zeros, factors that end in the weights."""
+"""Sparse structure selection of channels: factors that learn, end in the weights and rank."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from espalier.models.network import Network, dense
 from espalier.search.datasets import Data, DataPaths
 from espalier.search.errors import SpecError
 from espalier.search.evaluate import evaluate
-from espalier.search.methods.structure_selection import PULL, StructureSelection, StructureSelectionOptions
+from espalier.search.methods.factors import FactorOptions
+from espalier.search.methods.structure_selection import StructureSelection
 from espalier.search.recipe import Recipe
 from espalier.search.results import Execution
-from espalier.search.schedule import travel
 from espalier.search.spec import JobSpec
 from tests.search.helpers import planned
 
@@ -24,34 +24,7 @@ RECIPE = Recipe(epochs=1, batch_size=8, lr=0.1)
 
 
 def method(strength: float = 1.0) -> StructureSelection:
-    return StructureSelection(StructureSelectionOptions(strength=strength))
-
-
-def test_two_steps_by_hand() -> None:
-    """One factor, gradient 2 and then -1, lr 0.1, momentum 0.9, and the penalty that the recipe gives."""
-    network = Network.of(CONFIG).fresh()
-    found = method().regularizer(network, RECIPE, 10)
-    penalty, lr, mu = PULL / travel(RECIPE, 10), 0.1, 0.9
-    name, expected, speed = network.groups[0].name, 1.0, 0.0
-    factor = found.factors[name]  # type: ignore[attr-defined]
-    for gradient in (2.0, -1.0):
-        factor.grad = torch.full_like(factor, gradient)
-        found.after_step(network.module, lr)
-        z = expected - lr * gradient
-        z = max(abs(z) - lr * penalty, 0) * (1 if z > 0 else -1)
-        speed = z - expected + mu * speed
-        expected = max(0.0, z + mu * speed)
-        assert factor.tolist() == pytest.approx([expected] * len(factor), rel=1e-5)
-        assert factor.grad is None
-
-
-def test_a_factor_that_is_pulled_below_zero_is_exactly_zero() -> None:
-    network = Network.of(CONFIG).fresh()
-    found = method(100).regularizer(network, RECIPE, 1)
-    factor = found.factors[network.groups[0].name]  # type: ignore[attr-defined]
-    factor.grad = torch.zeros_like(factor)
-    found.after_step(network.module, 0.1)
-    assert factor.tolist() == [0.0] * len(factor)
+    return StructureSelection(FactorOptions(strength=strength))
 
 
 @pytest.mark.parametrize("arch", ["resnet20", "vgg11", "lenet5", "mobilenet_v2", "preresnet20"])
@@ -83,11 +56,6 @@ def test_they_learn_from_the_loss() -> None:
 def test_a_network_that_only_selects_is_refused() -> None:
     with pytest.raises(SpecError, match=r"each of the .* groups only selects from a stream that stays; use slimming"):
         method().ranked(Network.of(dense("densenet40", 10, (1, 32, 32), {"growth": 3})))
-
-
-def test_another_optimiser_is_refused() -> None:
-    with pytest.raises(SpecError, match="factors are learned as sgd learns weights; use sgd"):
-        method().regularizer(Network.of(CONFIG), RECIPE.model_copy(update={"optimizer": "adam"}), 10)
 
 
 def test_factors_are_kept_beside_the_parents_weights_and_rank_its_channels(
