@@ -26,7 +26,7 @@ from espalier.search.answers.values import (
 from espalier.search.spec import Ratios
 
 CONFIDENCE = 0.95
-ONE_PARENT = "Intervals are over seeds of training; a method's widths come from one sparse training."
+ONE_PARENT = "Intervals are over seeds of training; a method that prunes a trained network has one for all seeds."
 
 
 def answer(outcomes: Outcomes) -> Answer:

@@ -118,7 +118,7 @@ def test_the_summary_is_plain_about_all_three_answers() -> None:
     assert "slimming is better than uniform at params 0.1 (+80.0 points)" in text
     assert "is worse than uniform at params 0.2 (-80.0 points)" in text
     assert "shows no difference to uniform that the interval supports at params 0.3" in text
-    assert text.endswith("a method's widths come from one sparse training.")
+    assert text.endswith("a method that prunes a trained network has one for all seeds.")
     assert summary([]).startswith("There is no verdict: ")
 
 
