@@ -202,7 +202,9 @@ class CatalogEntry(Frozen):
     finds_widths: bool | None = Field(
         default=None, description="of a method: whether it finds how many channels each group keeps, or is given it"
     )
-    grain: str | None = Field(default=None, description="of a method: whether it ranks channels or single weights")
+    grain: str | None = Field(
+        default=None, description="of a method: what it ranks: 'channel', 'block' (residual ones, whole) or 'weight'"
+    )
     metrics: tuple[Metric, ...] | None = Field(default=None, description="of a task, first what networks are chosen by")
 
 

@@ -7,10 +7,12 @@ from typing import Any, NamedTuple
 
 import torch
 
-from espalier.models.config import ChannelMask
+from espalier.models.blocks import BlockMask, leave_out, without_blocks
+from espalier.models.config import ChannelConfig, ChannelMask
 from espalier.models.network import Network, thinned
 from espalier.models.weight_mask import WeightMask
 from espalier.search import allocate, methods
+from espalier.search.blocks import allocate_blocks
 from espalier.search.methods.base import Parent, PruningMethod
 from espalier.search.scores import Scores, controlled, drawn
 from espalier.search.spec import Budget, MethodSpec, Ranking, Ratios, TicketRates
@@ -25,7 +27,7 @@ from espalier.search.weights import (
 UNTRAINED = "untrained"
 REDRAWN = 2**31
 """Added to a seed where other fresh weights than its own are wanted: seeds are smaller, and generators read 32 bits."""
-Mask = ChannelMask | WeightMask
+Mask = ChannelMask | BlockMask | WeightMask
 
 
 class Start(NamedTuple):
@@ -61,8 +63,12 @@ class Derivation:
             network = self.dense.fresh(self.seed)
             spread(network, mask)
             return Start(network.masked(mask))
-        config = self.dense.config if mask is None else thinned(self.dense, mask)
-        return Start(Network.of(config).fresh(self.seed))
+        return Start(Network.of(self._config(mask)).fresh(self.seed))
+
+    def _config(self, mask: ChannelMask | BlockMask | None) -> ChannelConfig:
+        if mask is None:
+            return self.dense.config
+        return without_blocks(self.dense, mask) if isinstance(mask, BlockMask) else thinned(self.dense, mask)
 
     def sparse(self, spec: MethodSpec) -> Start:
         """Fresh weights in the whole network, prepared and regularized as a method wants its parent."""
@@ -101,6 +107,8 @@ class Derivation:
         scores = controlled(self.scores(spec, role), control, self.seed)
         if method.grain == "weight":
             return allocate_weights(self.dense, scores, budget)
+        if method.grain == "block":
+            return allocate_blocks(self.dense, scores, budget)
         return method.select(self.parent(role), scores, self._widths(method, scores, budget))
 
     def _widths(self, method: PruningMethod[Any], scores: Scores, budget: Budget | Ratios) -> dict[str, int]:
@@ -132,6 +140,8 @@ class Derivation:
         parent = self.parent("parent")
         if isinstance(mask, WeightMask):
             return Start(parent.network.masked(mask))
+        if isinstance(mask, BlockMask):
+            return Start(leave_out(parent.network, mask))
         network = parent.network.prune(mask)
         methods.create(spec).repair(network, parent, mask)
         return Start(network)

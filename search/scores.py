@@ -21,7 +21,7 @@ from espalier.search.version import VERSION
 
 Scores = Mapping[str, Tensor]
 """Group name -> importance of each channel [width], finite, larger is more important, comparable across groups; or
-parameter name -> importance of each weight, in its shape.
+block name -> its importance [1]; or parameter name -> importance of each weight, in its shape.
 
 A group that is not named is cut last, when nothing else is left to cut."""
 

@@ -15,6 +15,7 @@ from espalier.models.self_check import self_check
 from espalier.search import allocate, methods, planners, tasks
 from espalier.search.arms import BASELINES
 from espalier.search.arms.control import Control
+from espalier.search.blocks import check_blocks
 from espalier.search.candidates import Candidate
 from espalier.search.datasets import Data, DataPaths, load, recipe_of
 from espalier.search.errors import SpecError, UnknownName
@@ -185,6 +186,8 @@ def _size(spec: JobSpec, network: Network, budget: Budget | Ratios) -> Cost:
     for method in grains:
         if isinstance(method, WeightMethod):
             room_for(network, method.weights(network), budget)
+        elif method.grain == "block":
+            check_blocks(network, budget)
     if "uniform_weights" in spec.baselines:
         room_for(network, usual_weights(network), budget)
     of_channels = any(method.grain == "channel" for method in grains) or any(

@@ -225,7 +225,7 @@ def entries(kind: str, found: Sequence[CatalogEntry]) -> Table:
 
 
 def _widths(entry: CatalogEntry) -> str:
-    if entry.grain == "weight":
+    if entry.grain in ("block", "weight"):
         return "-"
     return "found" if entry.finds_widths else "given"
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from espalier.search.methods.base import PruningMethod
 from espalier.search.methods.batch_norm_scale import BatchNormScale
+from espalier.search.methods.block_selection import BlockSelection
 from espalier.search.methods.feature_reconstruction import FeatureReconstruction
 from espalier.search.methods.geometric_median import GeometricMedian
 from espalier.search.methods.l1_norm import L1Norm
@@ -24,6 +25,7 @@ from espalier.search.spec import MethodSpec
 METHODS: dict[str, type[PruningMethod[Any]]] = {
     "slimming": Slimming,
     "structure_selection": StructureSelection,
+    "block_selection": BlockSelection,
     "taylor": Taylor,
     "batch_norm_scale": BatchNormScale,
     "l1_norm": L1Norm,

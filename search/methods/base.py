@@ -43,8 +43,9 @@ class PruningMethod(ABC, Generic[OptionsT]):
     Options: ClassVar[type[Frozen]]
     """What can be set, with defaults: a closed pydantic model, published in the catalog."""
 
-    grain: ClassVar[Literal["channel", "weight"]] = "channel"
-    """What it scores and cuts: channels, or single weights, which leaves a mask in a network of the same size."""
+    grain: ClassVar[Literal["channel", "block", "weight"]] = "channel"
+    """What it scores and cuts: channels; whole residual blocks; or single weights, which leaves a mask in a network of
+    the same size."""
     finds_widths: ClassVar[bool] = True
     """Whether its scores of different groups can be compared, so that a budget finds how many channels each keeps
     (automatic, as the papers say). If not, widths are given: by ratios, or the same share of every group."""

@@ -266,6 +266,12 @@ def test_a_network_without_norms_has_a_recipe_that_suits_it(paths: DataPaths) ->
 
 
 LENET: dict[str, Any] = {"target": {"arch": "lenet300", "dataset": "digits"}, "seeds": [0]}
+BLOCKS: dict[str, Any] = {
+    "target": {"arch": "resnet20", "options": {"width": 0.5}, "dataset": "digits"},
+    "methods": [{"name": "block_selection"}],
+    "baselines": [],
+    "budgets": [{"metric": "macs", "keep": 0.5}],
+}
 
 
 @pytest.mark.parametrize(
@@ -298,6 +304,11 @@ LENET: dict[str, Any] = {"target": {"arch": "lenet300", "dataset": "digits"}, "s
              "target": {"arch": "densenet40", "options": {"growth": 2}, "dataset": "digits"}},
             "only selects from a stream that stays",
         ),
+        (BLOCKS, ""),
+        ({**BLOCKS, "target": {"arch": "vgg11", "dataset": "digits"}}, "vgg11 has no option that leaves blocks out"),
+        ({**BLOCKS, "budgets": [{"metric": "macs", "keep": 0.001}]}, r"no choice of blocks keeps 0\.001 of the macs"),
+        ({**BLOCKS, "budgets": [{"metric": "channels", "keep": 0.5}]}, "whole blocks meet budgets of params or macs"),
+        ({**BLOCKS, "recipe": {"optimizer": "adam"}}, "use sgd"),
     ],
 )  # fmt: skip
 def test_what_tickets_and_methods_cannot_do_is_refused_before(
@@ -309,6 +320,14 @@ def test_what_tickets_and_methods_cannot_do_is_refused_before(
         return
     with pytest.raises(SpecError, match=words):
         validate(spec, paths)
+
+
+def test_a_budget_of_blocks_may_lie_below_what_channels_allow(paths: DataPaths) -> None:
+    """Stages of fewer branches have narrower streams, too."""
+    low = {**BLOCKS, "minimum_keep": 1.0, "budgets": [{"metric": "macs", "keep": 0.3}]}
+    assert validate(JobSpec.model_validate({**LENET, **low}), paths).candidates
+    with pytest.raises(SpecError, match=r"no widths keep 0\.3 of the macs"):
+        validate(JobSpec.model_validate({**LENET, **low, "baselines": ["uniform"]}), paths)
 
 
 def test_a_budget_of_single_weights_may_lie_below_what_channels_allow(paths: DataPaths) -> None:

@@ -11,11 +11,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from espalier.models.blocks import branches, leave_out
 from espalier.models.config import ChannelConfig, ChannelMask
 from espalier.models.network import Network, dense
 from espalier.models.self_check import random_mask
 from espalier.models.surgery import permute
 from espalier.search import tasks
+from espalier.search.blocks import allocate_blocks
 from espalier.search.datasets import Data
 from espalier.search.datasets.base import Images
 from espalier.search.errors import SpecError, UnknownName
@@ -42,12 +44,20 @@ TASK = tasks.create("classification", RECIPE)
 Trained = tuple[PruningMethod[Any], Parent]
 
 
-CHANNELS, WEIGHTS = ([name for name, kind in METHODS.items() if kind.grain == grain] for grain in ("channel", "weight"))
+CHANNELS, BLOCKS, WEIGHTS = (
+    [name for name, kind in METHODS.items() if kind.grain == grain] for grain in ("channel", "block", "weight")
+)
 
 
 @pytest.fixture(scope="module", params=CHANNELS)
 def trained(request: pytest.FixtureRequest, digits: Data) -> Trained:
     """A method that ranks channels, and its parent trained the way the method asks."""
+    return parent_of(request.param, digits)
+
+
+@pytest.fixture(scope="module", params=BLOCKS)
+def trained_blocks(request: pytest.FixtureRequest, digits: Data) -> Trained:
+    """A method that ranks residual blocks, and its parent."""
     return parent_of(request.param, digits)
 
 
@@ -65,8 +75,21 @@ def parent_of(name: str, data: Data) -> Trained:
     return method, Parent(network, TASK, lambda size: plain_batches(data, "train", size, Execution()), kept)
 
 
-def test_what_is_scored_is_channels_or_weights() -> None:
-    assert sorted([*CHANNELS, *WEIGHTS]) == sorted(METHODS)
+def test_what_is_scored_is_channels_or_blocks_or_weights() -> None:
+    assert sorted([*CHANNELS, *BLOCKS, *WEIGHTS]) == sorted(METHODS)
+
+
+def test_every_block_has_one_finite_score_that_repeats(trained_blocks: Trained) -> None:
+    method, parent = trained_blocks
+    before = {key: value.clone() for key, value in parent.network.module.state_dict().items()}
+    scores, again = (method.score(parent) for _ in range(2))
+    assert list(scores) == [branch.block for branch in branches(parent.network)]
+    assert all(values.shape == (1,) and values.isfinite().all() for values in scores.values())
+    assert scores == again
+    assert all(torch.equal(before[key], value) for key, value in parent.network.module.state_dict().items())
+    assert method.ranked(Network.of(CONFIG)) == ()
+    mask = allocate_blocks(parent.network, scores, Budget(metric="macs", keep=0.5))
+    assert leave_out(parent.network, mask).cost.macs <= 0.5 * parent.network.cost.macs
 
 
 def test_every_weight_that_may_be_cut_has_one_finite_score(trained_weights: Trained) -> None:
@@ -255,6 +278,7 @@ def test_a_method_need_write_no_more_than_its_scores() -> None:
 
 def test_a_method_that_asks_nothing_of_training_prunes_the_dense_network() -> None:
     assert {name for name, kind in METHODS.items() if kind.has_own_parent()} == {
+        "block_selection",
         "slimming",
         "soft_filter",
         "structure_selection",
