@@ -156,7 +156,7 @@ def _verdict(ticket: Group, control: Group, measure: Measure) -> TicketVerdict:
 
 def _summary(points: Sequence[TicketPoint], verdicts: Sequence[TicketVerdict], lr: float | None) -> str:
     if not any(point.name == "ticket" for point in points):
-        return "There are no tickets yet."
+        return "No result is a ticket: a spec asks for them by `tickets`, and the first comes after its dense network."
     sentences = [_winning(points)]
     for against in dict.fromkeys(v.against for v in verdicts):
         about = [v for v in verdicts if v.against == against]
