@@ -140,7 +140,7 @@ def comparison(front: Pareto) -> Table:
 
 
 def verdict(answer: Answer) -> Table:
-    """The verdicts at each budget."""
+    """The verdicts at each budget: each alone, and as they hold together."""
     rows = (
         (
             f"{v.metric}={v.keep:g}" if v.keep is not None else v.arm.label.removeprefix(v.arm.name + " "),
@@ -149,10 +149,11 @@ def verdict(answer: Answer) -> Table:
             f"{100 * v.difference:+.2f}",
             _interval(v.interval, 100, "+.2f"),
             v.answer,
+            v.adjusted_answer,
         )
         for v in answer.verdicts
     )
-    columns = ("budget", "automatic", "baseline", "diff.", "95 % interval", "answer")
+    columns = ("budget", "automatic", "baseline", "diff.", "95 % interval", "alone", "together")
     return table("Verdict: mean test accuracy in per cent at the same measured cost", columns, rows)
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from pydantic import Field
 
 from espalier.models.document import Frozen
+from espalier.search.answers.statistics import Difference, Direction, difference, holm, supported, together
 from espalier.search.answers.values import Group, Outcomes, by_arm
-from espalier.search.answers.verdict import difference_interval, supported
 
 Measure = Literal["accuracy", "early_accuracy", "early_step"]
 """Of the test data after the last step; there at the early stop; the steps until then."""
@@ -49,7 +49,12 @@ class TicketVerdict(Frozen):
     measure: Measure
     difference: float = Field(description="ticket - control; steps, or a fraction")
     interval: tuple[float, float] | None = Field(description="95 % confidence; null without spread to tell it from")
-    answer: Literal["better", "worse", "undecided"]
+    p: float | None = Field(default=None, description="how often chance alone makes a difference as large (Welch)")
+    answer: Direction = Field(description="of this comparison alone")
+    adjusted_p: float | None = Field(default=None, description="for all comparisons of the job together (Holm 1979)")
+    adjusted_answer: Direction = Field(
+        default="undecided", description="one that is right together with all others of the job, 95 times in 100"
+    )
 
 
 class TicketAnswer(Frozen):
@@ -133,24 +138,33 @@ def _wins(group: Group, dense: Group) -> bool | None:
 def _verdicts(groups: Sequence[Group]) -> Iterator[TicketVerdict]:
     by_round = {_round(group): group for group in groups if group.arm.role == "automatic"}
     measures: tuple[Measure, ...] = ("accuracy", "early_accuracy", "early_step")
-    for control in groups:
-        if control.arm.role == "baseline" and (ticket := by_round.get(_round(control))) is not None:
-            for measure in measures:
-                if _values(ticket, measure) and _values(control, measure):
-                    yield _verdict(ticket, control, measure)
+    asked = [
+        (by_round[_round(control)], control, measure)
+        for control in groups
+        if control.arm.role == "baseline" and _round(control) in by_round
+        for measure in measures
+        if _values(by_round[_round(control)], measure) and _values(control, measure)
+    ]
+    found = [difference(_values(ticket, measure), _values(control, measure)) for ticket, control, measure in asked]
+    for one, gap, p in zip(asked, found, holm([gap.p for gap in found]), strict=True):
+        yield _verdict(*one, gap, p)
 
 
-def _verdict(ticket: Group, control: Group, measure: Measure) -> TicketVerdict:
-    ours, theirs = _values(ticket, measure), _values(control, measure)
-    interval = difference_interval(ours, theirs)
+def _verdict(
+    ticket: Group, control: Group, measure: Measure, found: Difference, adjusted: float | None
+) -> TicketVerdict:
+    sign = -1 if measure == "early_step" else ticket.results[0].metric.sign
     return TicketVerdict(
         against=control.arm.name,
         round=_round(ticket) or 0,
         density=_density(ticket),
         measure=measure,
-        difference=float(np.mean(ours) - np.mean(theirs)),
-        interval=interval,
-        answer=supported(interval, -1 if measure == "early_step" else ticket.results[0].metric.sign),
+        difference=found.value,
+        interval=found.interval,
+        p=found.p,
+        answer=supported(found.value, found.p, sign),
+        adjusted_p=adjusted,
+        adjusted_answer=supported(found.value, adjusted, sign),
     )
 
 
@@ -165,7 +179,7 @@ def _summary(points: Sequence[TicketPoint], verdicts: Sequence[TicketVerdict], l
             for measure in dict.fromkeys(v.measure for v in about)
         )
         sentences.append(f"Tickets against {against} at a learning rate of {lr:g}: {'; '.join(parts)}.")
-    return " ".join(sentences)
+    return " ".join([*sentences, *together(verdicts)])
 
 
 def _winning(points: Sequence[TicketPoint]) -> str:
@@ -185,7 +199,7 @@ def _rounds(verdicts: Sequence[TicketVerdict]) -> str:
     """In how many rounds, and at what shares of the weights, which answer was given."""
     parts = []
     for found in ("better", "worse"):
-        shares = [f"{100 * v.density:.1f} %" for v in verdicts if v.answer == found]
+        shares = [f"{100 * v.density:.1f} %" for v in verdicts if v.adjusted_answer == found]
         if shares:
             parts.append(f"{found} at {', '.join(shares)} of the weights")
-    return ", ".join(parts) if parts else f"no difference in {len(verdicts)} rounds that the intervals support"
+    return ", ".join(parts) if parts else f"no difference in {len(verdicts)} rounds that can be told from chance"

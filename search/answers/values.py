@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from espalier.models.document import Frozen
+from espalier.search.answers.statistics import Direction
 from espalier.search.candidates import Arm, Candidate
 from espalier.search.recipe import Match
 from espalier.search.results import Result
@@ -47,10 +48,10 @@ class Group(NamedTuple):
         return self.candidate.budget
 
     @property
-    def widths(self) -> list[Mapping[str, int]]:
-        """Theirs, each once, in no order of seeds."""
-        found = [result.config.widths for result in self.results]
-        return [widths for place, widths in enumerate(found) if widths not in found[:place]]
+    def widths(self) -> list[tuple[Mapping[str, JsonValue], Mapping[str, int]]]:
+        """Options and widths of their networks, each once, in no order of seeds."""
+        found = [(result.config.options, result.config.widths) for result in self.results]
+        return [one for place, one in enumerate(found) if one not in found[:place]]
 
     @property
     def lr(self) -> float | None:
@@ -136,7 +137,12 @@ class Verdict(Frozen):
     baseline: Sample
     difference: float = Field(description="automatic - baseline, as a fraction")
     interval: tuple[float, float] | None = Field(description="95 % confidence; null without spread to tell it from")
-    answer: Literal["better", "worse", "undecided"]
+    p: float | None = Field(default=None, description="how often chance alone makes a difference as large (Welch)")
+    answer: Direction = Field(description="of this comparison alone")
+    adjusted_p: float | None = Field(default=None, description="for all comparisons of the job together (Holm 1979)")
+    adjusted_answer: Direction = Field(
+        default="undecided", description="one that is right together with all others of the job, 95 times in 100"
+    )
 
 
 class Efficiency(Frozen):

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator, Sequence
-from typing import Literal
-
-import numpy as np
-from scipy import special
 
 from espalier.search.answers.efficiency import efficiency
+from espalier.search.answers.statistics import Difference, difference, holm, supported, together
 from espalier.search.answers.values import (
     About,
     Answer,
@@ -25,7 +21,6 @@ from espalier.search.answers.values import (
 )
 from espalier.search.spec import Ratios
 
-CONFIDENCE = 0.95
 ONE_PARENT = "Intervals are over seeds of training; a method that prunes a trained network has one for all seeds."
 
 
@@ -37,7 +32,7 @@ def answer(outcomes: Outcomes) -> Answer:
 
 def compare(outcomes: Outcomes) -> list[Verdict]:
     """One verdict for every automatic arm and every baseline with the same budget, and one for its weights against
-    fresh ones in the same widths, where both have results."""
+    fresh ones in the same widths, where both have results. Adjusted answers are for all of them together."""
     groups = by_arm(outcomes)
     automatic, baselines = with_role(groups, "automatic"), with_role(groups, "baseline")
     pairs = [
@@ -47,18 +42,23 @@ def compare(outcomes: Outcomes) -> list[Verdict]:
         for theirs in other
         if ours.budget is not None and ours.budget == theirs.budget
     ]
-    widths = [
-        _verdict("widths", ours, theirs)
+    asked: list[tuple[About, Group, Group]] = [
+        ("widths", ours, theirs)
         for ours, theirs in pairs
         if theirs.arm.role == "baseline" and are_compared(ours, theirs) and not are_same_widths(ours, theirs)
     ]
-    return widths + [_verdict("weights", ours, theirs) for ours, theirs in pairs if are_same_widths(ours, theirs)]
+    asked += [("weights", ours, theirs) for ours, theirs in pairs if are_same_widths(ours, theirs)]
+    found = [difference(_values(ours), _values(theirs)) for _, ours, theirs in asked]
+    adjusted = holm([one.p for one in found])
+    return [_verdict(*one, gap, p) for one, gap, p in zip(asked, found, adjusted, strict=True)]
 
 
-def _verdict(about: About, ours: Group, theirs: Group) -> Verdict:
-    values, others = ([result.reported for result in group.results] for group in (ours, theirs))
-    interval = difference_interval(values, others)
-    budget = ours.budget
+def _values(group: Group) -> list[float]:
+    return [result.reported for result in group.results]
+
+
+def _verdict(about: About, ours: Group, theirs: Group, found: Difference, adjusted: float | None) -> Verdict:
+    budget, sign = ours.budget, ours.results[0].metric.sign
     assert budget is not None
     return Verdict(
         about=about,
@@ -72,32 +72,15 @@ def _verdict(about: About, ours: Group, theirs: Group) -> Verdict:
         match=ours.candidate.recipe.match,
         lr=ours.candidate.recipe.lr,
         control=theirs.candidate.control,
-        automatic=sample(values),
-        baseline=sample(others),
-        difference=float(np.mean(values) - np.mean(others)),
-        interval=interval,
-        answer=supported(interval, ours.results[0].metric.sign),
+        automatic=sample(_values(ours)),
+        baseline=sample(_values(theirs)),
+        difference=found.value,
+        interval=found.interval,
+        p=found.p,
+        answer=supported(found.value, found.p, sign),
+        adjusted_p=adjusted,
+        adjusted_answer=supported(found.value, adjusted, sign),
     )
-
-
-def supported(interval: tuple[float, float] | None, sign: int) -> Literal["better", "worse", "undecided"]:
-    """The answer that the interval of a difference supports; `sign` is -1 where less is better."""
-    if interval is None or interval[0] <= 0 <= interval[1]:
-        return "undecided"
-    return "better" if sign * interval[0] > 0 else "worse"
-
-
-def difference_interval(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, float] | None:
-    """95 % confidence interval of mean(ours) - mean(theirs) by Welch's t test; None without spread to tell it from."""
-    if min(len(ours), len(theirs)) < 2:
-        return None
-    if np.ptp(ours) == 0 and np.ptp(theirs) == 0:  # few test images, few seeds: equal by chance, not certain
-        return None
-    shares = [np.var(values, ddof=1) / len(values) for values in (ours, theirs)]
-    freedom = sum(shares) ** 2 / sum(s**2 / (len(v) - 1) for s, v in zip(shares, (ours, theirs), strict=True))
-    reach = special.stdtrit(freedom, (1 + CONFIDENCE) / 2) * math.sqrt(sum(shares))
-    difference = np.mean(ours) - np.mean(theirs)
-    return float(difference - reach), float(difference + reach)
 
 
 def summary(verdicts: Sequence[Verdict]) -> str:
@@ -107,12 +90,12 @@ def summary(verdicts: Sequence[Verdict]) -> str:
     sentences = []
     for key in dict.fromkeys((v.arm.name, v.against) for v in verdicts):
         sentences.append(_sentence(*key, [v for v in verdicts if (v.arm.name, v.against) == key]))
-    return " ".join([*sentences, *_unproven(verdicts), ONE_PARENT])
+    return " ".join([*sentences, *_unproven(verdicts), *together(verdicts), ONE_PARENT])
 
 
 def _unproven(verdicts: Sequence[Verdict]) -> Iterator[str]:
     """What must be said of a ranking that its own reverse does not lose to."""
-    reversed_ones = [v for v in verdicts if v.control == "reverse" and v.answer != "better"]
+    reversed_ones = [v for v in verdicts if v.control == "reverse" and v.adjusted_answer != "better"]
     for name in dict.fromkeys(v.arm.name for v in reversed_ones):
         budgets = ", ".join(_budget(v) for v in reversed_ones if v.arm.name == name)
         yield f"{name} does not beat its own ranking reversed at {budgets}: there, its ranking has shown nothing."
@@ -125,9 +108,9 @@ def _sentence(name: str, against: str, verdicts: Sequence[Verdict]) -> str:
     for found, words in (
         ("better", f"is better than {against}"),
         ("worse", f"is worse than {against}"),
-        ("undecided", f"shows no difference to {against} that the interval supports"),
+        ("undecided", f"shows no difference to {against} that can be told from chance"),
     ):
-        chosen = [v for v in verdicts if v.answer == found]
+        chosen = [v for v in verdicts if v.adjusted_answer == found]
         if chosen:
             budgets = ", ".join(f"{_budget(v)} ({100 * v.difference:+.1f} points)" for v in chosen)
             parts.append(f"{words} at {budgets}")

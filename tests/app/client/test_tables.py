@@ -95,7 +95,7 @@ def test_verdicts_and_efficiency_in_words() -> None:
 def test_without_spread_there_is_no_interval() -> None:
     found = answer([OUTCOMES[2], OUTCOMES[4]])
     (row,) = tables.verdict(found).rows
-    assert row[4:] == ("-", "undecided")
+    assert row[4:] == ("-", "undecided", "undecided")
     assert {row[2:] for row in tables.efficiency(found).rows} == {("-", "-", "curves do not overlap")}
 
 

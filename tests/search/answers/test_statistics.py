@@ -1,0 +1,91 @@
+"""Differences of means and many of them at once: against textbooks, and by the rules that they promise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from espalier.search.answers.statistics import Difference, difference, holm, supported
+
+accuracies = st.lists(st.floats(0, 1), min_size=2, max_size=6)
+shares = st.lists(st.floats(0, 1) | st.none(), max_size=8)
+
+
+def test_welchs_interval_against_a_textbook() -> None:
+    """Means 3 and 7, variances 1 and 4, n = 3: t(nu = 2.94) = 3.22, half-width 3.22 * sqrt(5 / 3) = 4.15."""
+    found = difference([2, 3, 4], [5, 7, 9])
+    assert found.value == -4
+    assert found.interval == pytest.approx((-4 - 4.157, -4 + 4.157), abs=0.01)
+
+
+@given(accuracies, accuracies)
+def test_swapping_the_sides_turns_the_interval_round(ours: list[float], theirs: list[float]) -> None:
+    found, turned = difference(ours, theirs), difference(theirs, ours)
+    assert turned.p == pytest.approx(found.p)
+    assert (found.interval is None) == (turned.interval is None) == (found.p is None)
+    if found.interval is not None:
+        low, high = found.interval
+        assert turned.interval == pytest.approx((-high, -low), abs=1e-9)
+        assert low <= found.value <= high
+
+
+def test_welchs_test_against_scipys() -> None:
+    ours, theirs = [0.51, 0.53, 0.52], [0.50, 0.55, 0.49, 0.47]
+    assert difference(ours, theirs).p == pytest.approx(stats.ttest_ind(ours, theirs, equal_var=False).pvalue)
+
+
+@given(accuracies, accuracies)
+def test_an_interval_without_zero_is_a_p_below_five_per_cent(ours: list[float], theirs: list[float]) -> None:
+    found = difference(ours, theirs)
+    if found.interval is not None and found.p is not None and abs(found.p - 0.05) > 1e-9:
+        assert (found.interval[0] > 0 or found.interval[1] < 0) == (found.p < 0.05)
+
+
+def test_a_side_without_spread_is_taken_to_spread_as_the_other() -> None:
+    """Three values of variance 1 against three equal ones: standard error sqrt(2 / 3), two degrees of freedom."""
+    found = difference([4, 5, 6], [9, 9, 9])
+    assert found.p == pytest.approx(2 * stats.t.sf(4 / (2 / 3) ** 0.5, 2))
+    assert difference([9, 9, 9], [4, 5, 6]).p == found.p
+
+
+def test_chance_decides_no_more_often_than_it_may_where_one_side_has_no_spread() -> None:
+    """Accuracies of five seeds in whole images, both from one distribution."""
+    draws = np.random.default_rng(0).normal(0, 0.8, (4000, 2, 5)) + np.random.default_rng(1).uniform(0, 1, (4000, 1, 1))
+    pairs = [pair for pair in draws.round() if (np.ptp(pair[0]) == 0) != (np.ptp(pair[1]) == 0)]
+    false = [(difference(*pair).p or 1) <= 0.05 for pair in pairs]
+    assert len(pairs) > 100
+    assert np.mean(false) <= 0.08
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [([0.5], [0.1, 0.2]), ([0.5, 0.5], [0.1, 0.1])])
+def test_without_spread_nothing_can_be_told(ours: list[float], theirs: list[float]) -> None:
+    assert difference(ours, theirs) == Difference(pytest.approx(np.mean(ours) - np.mean(theirs)), None, None)
+
+
+def test_holms_p_by_hand() -> None:
+    assert holm([0.01, None, 0.04, 0.03]) == pytest.approx([0.03, None, 0.06, 0.06])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+@given(shares)
+def test_adjusting_never_lowers_nor_reorders(ps: list[float | None]) -> None:
+    adjusted = holm(ps)
+    pairs = [(p, a) for p, a in zip(ps, adjusted, strict=True) if p is not None and a is not None]
+    assert [p is None for p in ps] == [a is None for a in adjusted]
+    assert all(p <= a <= 1 for p, a in pairs)
+    assert [a for _, a in sorted(pairs)] == sorted(a for _, a in pairs)
+
+
+@pytest.mark.parametrize(
+    ("value", "p", "sign", "expected"),
+    [
+        (0.1, 0.01, 1, "better"), (-0.1, 0.01, 1, "worse"), (-0.1, 0.01, -1, "better"),
+        (0.1, 0.06, 1, "undecided"), (0.1, None, 1, "undecided"),
+    ],
+)  # fmt: skip
+def test_the_answer_that_a_difference_supports(value: float, p: float | None, sign: int, expected: str) -> None:
+    assert supported(value, p, sign) == expected
