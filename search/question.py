@@ -28,6 +28,10 @@ class Question(Document):
         default_factory=dict, description="how a method's inherited weights are trained on"
     )
 
+    def parent_seed(self, seed: int) -> int:
+        """The seed of the dense networks that a seed's networks prune or learn from."""
+        return seed if self.spec.parents == "per_seed" else self.spec.seeds[0]
+
     def finds_widths(self, method: MethodSpec, budget: Budget | Ratios) -> bool:
         """Whether a method's ranking decides how many channels each group keeps, and not which alone."""
         return isinstance(budget, Budget) and method.name not in self.given

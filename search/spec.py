@@ -11,7 +11,7 @@ from espalier.models.config import MINIMUM_KEEP
 from espalier.models.document import Document, Frozen, Raw, content_hash
 from espalier.search.presets import preset
 from espalier.search.recipe import Distillation, Flag, Match, Name, RecipeSpec, Whole
-from espalier.search.upgrades import spec_from_version_1, uses_version_1
+from espalier.search.upgrades import spec_from_version_1, spec_from_version_2, uses_version_1
 
 CostMetric = Literal["params", "macs", "channels"]
 Init = Literal["scratch", "inherited", "distilled", "rewound"]
@@ -192,10 +192,10 @@ def _ratios(budget: Any, arch: str) -> Any:
 class JobSpec(Document):
     """A search as its user asks for it."""
 
-    UPGRADES: ClassVar = {1: spec_from_version_1}
+    UPGRADES: ClassVar = {1: spec_from_version_1, 2: spec_from_version_2}
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
-    schema_version: int = Field(default=2, description="version of this document's meaning")
+    schema_version: int = Field(default=3, description="version of this document's meaning")
     name: Annotated[str, StringConstraints(max_length=200)] = ""
     target: Target
     methods: tuple[MethodSpec, ...] = Field(default=(MethodSpec(name="slimming"),), max_length=16)
@@ -221,6 +221,11 @@ class JobSpec(Document):
     )
     distillation: Distillation = Field(default=Distillation(), description="how networks are taught, where they are")
     seeds: tuple[Seed, ...] = Field(default=(0, 1, 2), min_length=1, max_length=64)
+    parents: Literal["per_seed", "one"] = Field(
+        default="per_seed",
+        description="per_seed: each seed prunes, and learns from, dense networks of its own, so that answers are about "
+        "the methods; one: those of the first seed, so that they are about the widths found there",
+    )
     recipe: RecipeSpec = Field(default_factory=RecipeSpec)
     planner: PlannerSpec = PlannerSpec(name="fixed")
     tickets: Tickets | None = Field(

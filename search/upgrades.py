@@ -33,6 +33,11 @@ def spec_from_version_1(raw: Raw) -> Raw:
     return raw
 
 
+def spec_from_version_2(raw: Raw) -> Raw:
+    """All seeds had one parent, and one teacher."""
+    return {"parents": "one", **raw}
+
+
 def _preset(spec: Raw, name: str | None) -> tuple[bool, int]:
     """What the data set's preset of version 1 said of flip and crop."""
     target = spec.get("target")

@@ -38,9 +38,22 @@ class Group(NamedTuple):
     """The results of one arm: they differ in nothing but the seed."""
 
     arm: Arm
-    candidate: Candidate
-    """One of them."""
-    results: list[Result]
+    outcomes: list[tuple[Candidate, Result]]
+
+    @property
+    def candidate(self) -> Candidate:
+        """One of them."""
+        return self.outcomes[0][0]
+
+    @property
+    def results(self) -> list[Result]:
+        """One for each seed."""
+        return [result for _, result in self.outcomes]
+
+    @property
+    def parents(self) -> int:
+        """How many trained networks they were cut from, all seeds together."""
+        return len({candidate.needs["parent"] for candidate, _ in self.outcomes if "parent" in candidate.needs})
 
     @property
     def budget(self) -> Budget | Ratios | None:
@@ -48,10 +61,9 @@ class Group(NamedTuple):
         return self.candidate.budget
 
     @property
-    def widths(self) -> list[tuple[Mapping[str, JsonValue], Mapping[str, int]]]:
-        """Options and widths of their networks, each once, in no order of seeds."""
-        found = [(result.config.options, result.config.widths) for result in self.results]
-        return [one for place, one in enumerate(found) if one not in found[:place]]
+    def widths(self) -> dict[int, tuple[Mapping[str, JsonValue], Mapping[str, int]]]:
+        """Seed -> options and widths of its network."""
+        return {candidate.seed: (result.config.options, result.config.widths) for candidate, result in self.outcomes}
 
     @property
     def lr(self) -> float | None:
@@ -71,7 +83,7 @@ def by_arm(outcomes: Outcomes) -> list[Group]:
     for candidate, result in outcomes:
         if candidate.arm.role != "parent":
             arm = candidate.arm
-            groups.setdefault(arm.id, Group(arm, candidate, [])).results.append(result)
+            groups.setdefault(arm.id, Group(arm, [])).outcomes.append((candidate, result))
     best: dict[str, Group] = {}
     for group in groups.values():
         place = f"{group.arm.name} {group.budget}" if group.lr else group.arm.id
@@ -99,10 +111,15 @@ def are_compared(ours: Group, theirs: Group) -> bool:
 
 
 def are_same_widths(ours: Group, theirs: Group) -> bool:
-    """Whether both are the same networks, ours inherited or taught and theirs trained alone."""
+    """Whether both are the same networks wherever both have a seed, ours inherited or taught and theirs trained
+    alone."""
     init, other = ours.candidate.init, theirs.candidate.init
     is_as_long = init == "inherited" or ours.candidate.recipe.match == theirs.candidate.recipe.match
-    return init != "scratch" == other and is_as_long and ours.widths == theirs.widths
+    if not (init != "scratch" == other and is_as_long):
+        return False
+    own, others = ours.widths, theirs.widths
+    shared = own.keys() & others.keys()
+    return bool(shared) and all(own[seed] == others[seed] for seed in shared)
 
 
 About = Literal["widths", "weights"]
@@ -111,8 +128,8 @@ About = Literal["widths", "weights"]
 class Verdict(Frozen):
     """Is automatic pruning better than a baseline at one budget?
 
-    The interval is over seeds of training. A method's widths come from one sparsely trained parent, so it says nothing
-    of how they would differ had that parent been trained again.
+    The interval is over seeds. Where each has a parent of its own, it is about the method. Where all have one, it is
+    about the widths found there, and says nothing of how they would differ had that parent been trained again.
     """
 
     about: About = Field(
@@ -133,6 +150,7 @@ class Verdict(Frozen):
         default=None,
         description="peak learning rate of the automatic arm; where several were tried, the hold-out's choice",
     )
+    parents: int = Field(default=0, description="trained networks that the automatic arm was cut from, over its seeds")
     automatic: Sample
     baseline: Sample
     difference: float = Field(description="automatic - baseline, as a fraction")

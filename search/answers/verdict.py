@@ -21,7 +21,10 @@ from espalier.search.answers.values import (
 )
 from espalier.search.spec import Ratios
 
-ONE_PARENT = "Intervals are over seeds of training; a method that prunes a trained network has one for all seeds."
+ONE_PARENT = (
+    "All seeds prune one parent: answers are about the widths and weights found there, and not about what the method "
+    "finds in another."
+)
 
 
 def answer(outcomes: Outcomes) -> Answer:
@@ -72,6 +75,7 @@ def _verdict(about: About, ours: Group, theirs: Group, found: Difference, adjust
         match=ours.candidate.recipe.match,
         lr=ours.candidate.recipe.lr,
         control=theirs.candidate.control,
+        parents=ours.parents,
         automatic=sample(_values(ours)),
         baseline=sample(_values(theirs)),
         difference=found.value,
@@ -90,7 +94,13 @@ def summary(verdicts: Sequence[Verdict]) -> str:
     sentences = []
     for key in dict.fromkeys((v.arm.name, v.against) for v in verdicts):
         sentences.append(_sentence(*key, [v for v in verdicts if (v.arm.name, v.against) == key]))
-    return " ".join([*sentences, *_unproven(verdicts), *together(verdicts), ONE_PARENT])
+    return " ".join([*sentences, *_unproven(verdicts), *together(verdicts), *_about(verdicts)])
+
+
+def _about(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """What the answers are not about, where seeds have no parents of their own."""
+    if any(0 < v.parents < v.automatic.n for v in verdicts):
+        yield ONE_PARENT
 
 
 def _unproven(verdicts: Sequence[Verdict]) -> Iterator[str]:

@@ -35,4 +35,4 @@ class Baseline(Origin):
         budgets = spec.budgets if kind in spec.baselines else ()
         for seed, budget, way in product(spec.seeds, budgets, from_scratch(question)):
             origin = cls(kind=kind, budget=budget, init=way.init)
-            yield Planned(origin, seed, way.recipe, teacher_of(way.init, question))
+            yield Planned(origin, seed, way.recipe, teacher_of(way.init, question, seed))

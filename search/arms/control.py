@@ -38,9 +38,9 @@ class Control(Scored):
             parent_changes = ranking == "no_penalty" and question.has_own_parent(method)
             if ranking == "no_penalty" and not parent_changes:
                 continue
-            dense = {"parent": dense_of(question, spec.seeds[0])}
-            needs = dense if parent_changes else parents_of(method, question)
+            dense = {"parent": dense_of(question, question.parent_seed(seed))}
+            needs = dense if parent_changes else parents_of(method, question, seed)
             for way in ways(question, method, budget):
                 if widths_change or way.init == "inherited":
                     origin = cls(ranking=ranking, method=method, budget=budget, init=way.init, lr=way.lr)
-                    yield Planned(origin, seed, way.recipe, {**needs, **teacher_of(way.init, question)})
+                    yield Planned(origin, seed, way.recipe, {**needs, **teacher_of(way.init, question, seed)})

@@ -36,7 +36,6 @@ def dense_of(question: Question, seed: int) -> Planned:
     return Planned(Dense(), seed, dense_recipe(question))
 
 
-def teacher_of(init: Init, question: Question) -> Mapping[str, Planned]:
-    """What networks that begin in this way need besides a parent: the dense network of the first seed, if it teaches
-    them."""
-    return {"teacher": dense_of(question, question.spec.seeds[0])} if init == "distilled" else {}
+def teacher_of(init: Init, question: Question, seed: int) -> Mapping[str, Planned]:
+    """What networks of a seed that begin in this way need besides a parent: the dense network, if it teaches them."""
+    return {"teacher": dense_of(question, question.parent_seed(seed))} if init == "distilled" else {}

@@ -22,10 +22,10 @@ class Pruned(Scored):
 
     @classmethod
     def plan(cls, question: Question) -> Iterator[Planned]:
-        """Every method at every budget, trained in every way, for every seed; all seeds have one parent."""
+        """Every method at every budget, trained in every way, for every seed."""
         spec = question.spec
         for seed, budget, method in product(spec.seeds, spec.budgets, spec.methods):
-            needs = parents_of(method, question)
+            needs = parents_of(method, question, seed)
             for way in ways(question, method, budget):
                 origin = cls(method=method, budget=budget, init=way.init, lr=way.lr)
-                yield Planned(origin, seed, way.recipe, {**needs, **teacher_of(way.init, question)})
+                yield Planned(origin, seed, way.recipe, {**needs, **teacher_of(way.init, question, seed)})

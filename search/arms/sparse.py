@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import product
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
@@ -37,10 +38,10 @@ class Sparse(Origin):
 
     @classmethod
     def plan(cls, question: Question) -> Iterator[Planned]:
-        """One for each method that asks for anything, trained with the first seed."""
-        for method in question.spec.methods:
-            if question.has_own_parent(method):
-                yield parent_of(method, question)
+        """One for each method that asks for anything and each seed, or the first alone."""
+        for seed, method in product(question.spec.seeds, question.spec.methods):
+            if question.has_own_parent(method) and seed == question.parent_seed(seed):
+                yield parent_of(method, question, seed)
 
     def derive(self, given: Derivation) -> Start:
         """Fresh weights, as the method wants them; in a later pass, those of the one before, but for the channels that
@@ -48,20 +49,19 @@ class Sparse(Origin):
         return given.narrowed(self.method, self.passed) if self.passed else given.sparse(self.method)
 
 
-def parents_of(method: MethodSpec, question: Question) -> Mapping[str, Planned]:
+def parents_of(method: MethodSpec, question: Question, seed: int) -> Mapping[str, Planned]:
     """What must be trained before a method can score: its parent, unless that is not trained."""
-    return {} if method.name in question.untrained else {"parent": parent_of(method, question)}
+    return {} if method.name in question.untrained else {"parent": parent_of(method, question, seed)}
 
 
-def parent_of(method: MethodSpec, question: Question) -> Planned:
-    """What a method prunes: one network for all seeds of a job, and the dense one where it is trained no other way."""
-    seed = question.spec.seeds[0]
+def parent_of(method: MethodSpec, question: Question, seed: int) -> Planned:
+    """What a method prunes for a seed: the dense network where it is trained no other way."""
+    seed = question.parent_seed(seed)
     if not question.has_own_parent(method):
         return dense_of(question, seed)
-    return _pass_of(method, question, method.passes - 1)
+    return _pass_of(method, question, seed, method.passes - 1)
 
 
-def _pass_of(method: MethodSpec, question: Question, passed: int) -> Planned:
-    before = {"parent": _pass_of(method, question, passed - 1)} if passed else {}
-    origin = Sparse(method=method, passed=passed)
-    return Planned(origin, question.spec.seeds[0], dense_recipe(question), before)
+def _pass_of(method: MethodSpec, question: Question, seed: int, passed: int) -> Planned:
+    before = {"parent": _pass_of(method, question, seed, passed - 1)} if passed else {}
+    return Planned(Sparse(method=method, passed=passed), seed, dense_recipe(question), before)

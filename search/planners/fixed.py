@@ -16,7 +16,7 @@ MOST_CANDIDATES = 5000
 
 
 class Fixed(Planner[NoOptions]):
-    """Everything the spec asks for, at once: parents first, then seed by seed."""
+    """Everything the spec asks for, at once: seed by seed, parents first."""
 
     Options = NoOptions
 
@@ -28,5 +28,5 @@ class Fixed(Planner[NoOptions]):
         if len(planned) > MOST_CANDIDATES:
             raise SpecError(f"more than {MOST_CANDIDATES:,} candidates, the most a job may have: split it")
         place = {seed: index for index, seed in enumerate(spec.seeds)}
-        planned.sort(key=lambda one: (one.origin.role != "parent", place[one.seed]))
+        planned.sort(key=lambda one: (place[one.seed], one.origin.role != "parent"))
         return self.candidates(planned)

@@ -25,6 +25,7 @@ from tests.app.fakes import FakeExecutor
 SPEC: dict[str, Any] = {
     "target": {"arch": "vgg11", "dataset": "digits"},
     "seeds": [0, 1],
+    "parents": "one",
     "budgets": [{"metric": "params", "keep": 0.1}, {"metric": "params", "keep": 0.5}],
 }
 TOKEN = {"Authorization": "Bearer secret"}

@@ -26,7 +26,7 @@ LEAST: dict[str, Any] = {"target": {"arch": "vgg11", "dataset": "digits"}}
         {"baselines": ["uniform", "uniform"]}, {"extra": 1}, {"minimum_keep": 0}, {"name": "x" * 201},
         {"recipe": {"lr": float("inf")}}, {"recipe": {"epochs": 0}}, {"recipe": {"batch_size": 10**9}},
         {"budgets": [{"by": "stage", "ratios": {}}]}, {"budgets": [{"by": "stage", "ratios": {"0": 0}}]},
-        {"budgets": [{"by": "layer", "ratios": {"0": 0.5}}]}, {"schema_version": 3}, {"schema_version": "2"},
+        {"budgets": [{"by": "layer", "ratios": {"0": 0.5}}]}, {"schema_version": 4}, {"schema_version": "2"},
         {"controls": ["backwards"]}, {"controls": ["reverse", "reverse"]}, {"budgets": [{"preset": 3}]},
         {"budgets": [{"preset": "li2017-A"}]}, {"target": None, "budgets": [{"preset": "li2017-A"}]},
     ],
@@ -70,7 +70,7 @@ def test_a_spec_without_a_version_is_todays_unless_its_words_are_the_firsts() ->
     for old in ({"floor": 0.2}, {"recipe": {"flip": False}}, {"recipe": {"crop": 3}}):
         assert JobSpec.model_validate(LEAST | old) == JobSpec.read(LEAST | old)
     spec = JobSpec.model_validate(LEAST | {"floor": 0.2, "recipe": {"flip": False, "crop": 2}})
-    assert (spec.minimum_keep, spec.recipe.augment, spec.schema_version) == (0.2, (Crop(pad=2),), 2)
+    assert (spec.minimum_keep, spec.recipe.augment, spec.schema_version) == (0.2, (Crop(pad=2),), 3)
     with pytest.raises(ValidationError, match="floor"):
         JobSpec.model_validate(LEAST | {"schema_version": 2, "floor": 0.2})
     with pytest.raises(ValidationError):

@@ -68,11 +68,19 @@ def test_a_spec_says_the_same() -> None:
             "inits": ["scratch", "inherited"],
             "seeds": [0, 1],
             "recipe": {"preset": "quick", "epochs": 6, "augment": [{"name": "crop", "pad": 2}]},
+            "parents": "one",
             "minimum_keep": 0.2,
             "keep_weights": False,
         }
     )
     assert JobSpec.read(SPEC_1) == today
+    assert JobSpec.read({**SPEC_1, "schema_version": 1}) == today
+
+
+def test_jobs_of_version_2_go_on_with_their_one_parent() -> None:
+    spec = {"target": {"arch": "vgg11", "dataset": "digits"}}
+    assert JobSpec.read({**spec, "schema_version": 2}).parents == "one"
+    assert JobSpec.model_validate(spec).parents == "per_seed"
 
 
 @pytest.mark.parametrize(
@@ -123,7 +131,7 @@ def test_a_document_that_is_no_spec_is_refused_and_not_stumbled_over() -> None:
 
 def test_a_spec_of_which_little_was_said_is_read() -> None:
     target = {"arch": "vgg11", "dataset": "digits"}
-    assert JobSpec.read({"target": target}) == JobSpec.model_validate({"target": target})
+    assert JobSpec.read({"target": target}) == JobSpec.model_validate({"target": target, "parents": "one"})
 
 
 @pytest.mark.parametrize(
@@ -252,4 +260,4 @@ def test_what_was_read_and_written_again_is_todays() -> None:
     for kind, raw in ((JobSpec, SPEC_1), (Candidate, old), (Result, RESULT_1)):
         found = kind.read(raw)  # type: ignore[attr-defined]
         assert kind.read(found.model_dump(mode="json")) == found  # type: ignore[attr-defined]
-        assert found.schema_version == 2
+        assert found.schema_version == kind.model_fields["schema_version"].default  # type: ignore[attr-defined]

@@ -22,7 +22,7 @@ BAD_SPECS: list[tuple[Any, int]] = [
     ("null", 422),
     ('{"target": {"arch": "vgg11", "dataset": "digits"}, "minimum_keep": NaN}', 422),
     ('{"target": {"arch": "vgg11", "dataset": "digits"}, "minimum_keep": 1e999}', 422),
-    ('{"target": {"arch": "vgg11", "dataset": "digits"}, "schema_version": 3}', 422),
+    ('{"target": {"arch": "vgg11", "dataset": "digits"}, "schema_version": 4}', 422),
     ({}, 422),
     ({"target": {}}, 422),
     ({"target": {"arch": "vgg11"}}, 422),
@@ -91,7 +91,7 @@ def test_specs_are_read_beside_the_event_loop(world: World, monkeypatch: pytest.
 def test_a_spec_of_the_first_release_is_read_as_it_was_meant() -> None:
     old = SPEC | {"schema_version": 1, "floor": 0.2, "recipe": {"flip": False, "crop": 2}}
     spec = parse_spec(json.dumps(old).encode(), "application/json")
-    assert (spec.schema_version, spec.minimum_keep) == (2, 0.2)
+    assert (spec.schema_version, spec.minimum_keep) == (3, 0.2)
     assert spec.recipe.changes == {"augment": (Crop(pad=2),)}
 
 

@@ -20,7 +20,12 @@ from tests.app.fakes import FakeExecutor
 from tests.search.helpers import planned, question
 
 SPEC = JobSpec.model_validate(
-    {"target": {"arch": "vgg11", "dataset": "digits"}, "seeds": [0, 1], "budgets": [{"metric": "params", "keep": 0.1}]}
+    {
+        "target": {"arch": "vgg11", "dataset": "digits"},
+        "seeds": [0, 1],
+        "parents": "one",
+        "budgets": [{"metric": "params", "keep": 0.1}],
+    }
 )
 
 

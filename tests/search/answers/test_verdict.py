@@ -99,7 +99,7 @@ def test_the_summary_is_plain_about_all_three_answers() -> None:
     assert "slimming is better than uniform at params 0.1 (+80.0 points)" in text
     assert "is worse than uniform at params 0.2 (-80.0 points)" in text
     assert "shows no difference to uniform that can be told from chance at params 0.3" in text
-    assert text.endswith("a method that prunes a trained network has one for all seeds.")
+    assert "parent" not in text
     assert summary([]).startswith("There is no verdict: ")
 
 
@@ -119,6 +119,35 @@ def test_what_holds_alone_need_not_hold_together_with_others() -> None:
     (alone,) = compare(outcomes[:6])
     assert (alone.answer, alone.adjusted_answer) == ("better", "better")
     assert "comparisons" not in summary([alone])
+
+
+@pytest.mark.parametrize(("parents", "count"), [(["a", "a"], 1), (["a", "b"], 2)])
+def test_answers_say_that_they_are_about_one_parents_widths(parents: list[str], count: int) -> None:
+    outcomes = [
+        (one.model_copy(update={"needs": {"parent": parent}}), found)
+        for (one, found), parent in zip(arm("pruned", [0.9, 0.91]), parents, strict=True)
+    ]
+    (verdict,) = compare(outcomes + arm("uniform", [0.1, 0.11]))
+    assert verdict.parents == count
+    assert ("All seeds prune one parent" in summary([verdict])) is (count == 1)
+
+
+def test_the_same_networks_are_compared_seed_by_seed() -> None:
+    """Widths that differ between seeds are the same in both arms, in whatever order results came."""
+
+    def of(way: str, seeds: list[int]) -> list[Any]:
+        found = arm("pruned", [0.5, 0.6, 0.7], init=way)
+        for seed, (one, some) in enumerate(found):
+            found[seed] = (
+                one,
+                some.model_copy(update={"config": some.config.model_copy(update={"widths": {"a": seed + 1}})}),
+            )
+        return [found[seed] for seed in seeds]
+
+    for ours, theirs in (([0, 1, 2], [2, 0, 1]), ([0, 1], [1, 2])):
+        about = {verdict.about for verdict in compare(of("inherited", ours) + of("scratch", theirs))}
+        assert about == {"weights"}
+    assert compare(of("inherited", [0]) + of("scratch", [1])) == []
 
 
 def test_where_less_is_better_so_is_the_verdict() -> None:

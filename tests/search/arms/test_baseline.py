@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from espalier.search.arms.dense import Dense
 from espalier.search.arms.uniform import Uniform
 from espalier.search.spec import Budget, JobSpec
@@ -23,11 +25,12 @@ def test_it_is_planned_in_every_way_that_needs_no_parent() -> None:
     assert len(planned) == len(found)
 
 
-def test_who_is_taught_needs_the_dense_network_of_the_first_seed() -> None:
-    for one in Uniform.plan(question(spec(inits=["scratch", "distilled"]))):
-        taught = one.origin.init == "distilled"
+@pytest.mark.parametrize("parents", ["per_seed", "one"])
+def test_who_is_taught_needs_the_dense_network_of_its_seed_or_the_first(parents: str) -> None:
+    for one in Uniform.plan(question(spec(inits=["scratch", "distilled"], parents=parents))):
+        taught, seed = one.origin.init == "distilled", one.seed if parents == "per_seed" else 5
         assert {role: (need.origin, need.seed) for role, need in one.needs.items()} == (
-            {"teacher": (Dense(), 5)} if taught else {}
+            {"teacher": (Dense(), seed)} if taught else {}
         )
 
 

@@ -59,10 +59,11 @@ def test_where_ratios_give_the_widths_only_weights_can_tell() -> None:
 
 
 def test_it_reads_its_methods_parent_and_without_a_penalty_the_dense_network() -> None:
-    for one in Control.plan(asked(controls=("reverse", "no_penalty"))):
-        (parent,) = one.needs.values()
-        expected = Dense() if one.origin.ranking == "no_penalty" else Sparse(method=SLIMMING)
-        assert (parent.origin, parent.seed) == (expected, 5)
+    for parents in ("per_seed", "one"):
+        for one in Control.plan(asked(controls=("reverse", "no_penalty"), parents=parents)):
+            (parent,) = one.needs.values()
+            expected = Dense() if one.origin.ranking == "no_penalty" else Sparse(method=SLIMMING)
+            assert (parent.origin, parent.seed) == (expected, one.seed if parents == "per_seed" else 5)
 
 
 def test_the_reverse_keeps_the_channels_that_the_method_would_cut_first() -> None:

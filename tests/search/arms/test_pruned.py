@@ -27,9 +27,11 @@ def test_every_method_budget_start_and_seed_is_one_and_reads_its_methods_parent(
     )
     planned = [*Pruned.plan(question(spec).model_copy(update={"selects": True}))]
     assert len(planned) == 2 * 2 * 2 * 2
+    one_parent = [*Pruned.plan(question(spec.model_copy(update={"parents": "one"})))]
+    assert {one.needs["parent"].seed for one in one_parent} == {5}
     for one in planned:
         (parent,) = one.needs.values()
-        assert (set(one.needs), parent.origin, parent.seed) == ({"parent"}, Sparse(method=one.origin.method), 5)
+        assert (set(one.needs), parent.origin, parent.seed) == ({"parent"}, Sparse(method=one.origin.method), one.seed)
 
 
 def test_widths_are_those_of_the_highest_scores() -> None:

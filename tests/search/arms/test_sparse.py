@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import torch
 
 from espalier.models.network import dense
@@ -16,12 +18,12 @@ CONFIG = dense("resnet20", 10, (1, 32, 32), {"width": 0.25})
 WEAK, STRONG = (MethodSpec(name="slimming", options={"strength": strength}) for strength in (1, 2))
 
 
-def test_there_is_one_for_each_method_with_the_first_seed() -> None:
+def test_there_is_one_for_each_method_and_seed_or_for_the_first_seed_alone() -> None:
     spec = JobSpec(target=TARGET, methods=(WEAK, STRONG), seeds=(5, 2))
-    assert [(one.origin, one.seed) for one in Sparse.plan(question(spec))] == [
-        (Sparse(method=WEAK), 5),
-        (Sparse(method=STRONG), 5),
-    ]
+    for parents, seeds in (("per_seed", (5, 2)), ("one", (5,))):
+        asked = question(spec.model_copy(update={"parents": parents}))
+        found = [(one.seed, one.origin) for one in Sparse.plan(asked)]
+        assert found == [*product(seeds, [Sparse(method=WEAK), Sparse(method=STRONG)])]
 
 
 def test_it_starts_as_its_method_prepares_it_and_is_trained_under_it() -> None:
@@ -42,8 +44,8 @@ def test_methods_that_train_their_parent_like_any_network_read_the_dense_one() -
         target=TARGET, methods=(SLIMMING, MethodSpec(name="taylor"), MethodSpec(name="l1_norm")), seeds=(5, 2)
     )
     asked = question(spec).model_copy(update={"plain": ("l1_norm", "taylor")})
-    assert [one.origin for one in Sparse.plan(asked)] == [Sparse(method=SLIMMING)]
-    assert [parent_of(method, asked) for method in spec.methods] == [
+    assert [one.origin for one in Sparse.plan(asked)] == [Sparse(method=SLIMMING)] * 2
+    assert [parent_of(method, asked, 5) for method in spec.methods] == [
         Planned(Sparse(method=SLIMMING), 5, asked.recipe),
         Planned(Dense(), 5, asked.recipe),
         Planned(Dense(), 5, asked.recipe),
@@ -59,7 +61,7 @@ def test_passes_are_a_chain_of_parents() -> None:
     first = last.needs["parent"]
     assert (last.origin.passed, last.origin.detail) == (1, "pass 2")
     assert (first.origin, first.needs) == (Sparse(method=TWICE), {})
-    assert parent_of(TWICE, asked) == last
+    assert parent_of(TWICE, asked, 5) == last
     assert Sparse(method=SLIMMING).detail == ""
 
 

@@ -1,4 +1,4 @@
-"""The fixed plan: each candidate once, parents first, seed by seed."""
+"""The fixed plan: each candidate once, seed by seed, parents first."""
 
 from __future__ import annotations
 
@@ -22,27 +22,28 @@ def planned(**changes: object) -> list[Candidate]:
     return planned_of(JobSpec.model_validate(LEAST | changes))
 
 
-def test_the_default_is_one_parent_three_dense_and_two_arms_at_three_budgets() -> None:
+def test_the_default_is_three_parents_three_dense_and_two_arms_at_three_budgets() -> None:
     candidates = planned()
     kinds = [(c.origin.kind, c.method) for c in candidates]
-    assert kinds.count(("sparse", "slimming")) == 1
+    assert kinds.count(("sparse", "slimming")) == 3
     assert kinds.count(("dense", None)) == 3
     assert kinds.count(("pruned", "slimming")) == kinds.count(("uniform", None)) == 9
     assert len({c.key for c in candidates}) == len(candidates)
 
 
-def test_parents_come_first_and_have_the_first_seed() -> None:
-    candidates = planned(seeds=[4, 2])
+@pytest.mark.parametrize("parents", ["per_seed", "one"])
+def test_parents_come_first_and_have_their_own_or_the_first_seed(parents: str) -> None:
+    candidates = planned(seeds=[4, 2], parents=parents)
     position = {c.key: i for i, c in enumerate(candidates)}
     for candidate in candidates:
         for parent in candidate.needs.values():
             assert position[parent] < position[candidate.key]
-            assert candidates[position[parent]].seed == 4
+            assert candidates[position[parent]].seed == (4 if parents == "one" else candidate.seed)
     assert [c.origin.kind for c in candidates].index("dense") == 1
 
 
 def test_one_seed_is_finished_before_the_next_begins() -> None:
-    seeds = [c.seed for c in planned(seeds=[4, 2, 9], baselines=["random", "uniform"]) if c.origin.kind != "sparse"]
+    seeds = [c.seed for c in planned(seeds=[4, 2, 9], baselines=["random", "uniform"])]
     assert seeds == sorted(seeds, key=[4, 2, 9].index)
 
 
@@ -59,7 +60,7 @@ def test_one_method_with_two_options_is_two_arms_with_a_parent_each() -> None:
     candidates = planned(methods=[{"name": "slimming"}, {"name": "slimming", "options": {"strength": 2}}])
     parents = {c.key: c for c in candidates if c.origin.kind == "sparse"}
     pruned = [c for c in candidates if c.origin.kind == "pruned"]
-    assert [c.arm.name for c in parents.values()] == ["slimming parent", "slimming strength=2 parent"]
+    assert [c.arm.name for c in parents.values()] == ["slimming parent", "slimming strength=2 parent"] * 3
     assert {c.arm.name for c in pruned} == {"slimming", "slimming strength=2"}
     assert all(parents[c.needs["parent"]].arm.name == f"{c.arm.name} parent" for c in pruned)
 
@@ -71,12 +72,12 @@ def test_a_job_of_too_many_candidates_is_refused() -> None:
 
 
 def test_a_job_of_just_as_many_as_may_be_is_planned() -> None:
-    """One parent, and for each of 63 seeds a dense network and two arms at 39 budgets: 4,978."""
+    """For each of 62 seeds a parent, a dense network and two arms at 39 budgets: 4,960."""
     budgets = [{"metric": "params", "keep": i / 100} for i in range(1, 40)]
-    candidates = planned(seeds=list(range(63)), budgets=budgets)
-    assert len(candidates) == 1 + 63 * (1 + 2 * 39) <= MOST_CANDIDATES
+    candidates = planned(seeds=list(range(62)), budgets=budgets)
+    assert len(candidates) == 62 * (1 + 1 + 2 * 39) <= MOST_CANDIDATES
     with pytest.raises(SpecError, match="more than 5,000"):
-        planned(seeds=list(range(64)), budgets=budgets)
+        planned(seeds=list(range(63)), budgets=budgets)
 
 
 def test_the_plan_is_the_same_whatever_came_of_it() -> None:
