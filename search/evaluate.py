@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from pydantic import TypeAdapter
 from safetensors.torch import load_file
 from torch import nn
 
@@ -24,8 +25,9 @@ from espalier.search.candidates import Candidate
 from espalier.search.datasets import Data, DataPaths, load
 from espalier.search.derivation import UNTRAINED, Derivation, Start
 from espalier.search.errors import SpecError
+from espalier.search.ledger import Efforts
 from espalier.search.methods.base import Parent
-from espalier.search.recipe import FineTuning, Recipe
+from espalier.search.recipe import Recipe
 from espalier.search.regularizer import Masked, Regularizer, Together
 from espalier.search.results import (
     LEARNED,
@@ -40,12 +42,12 @@ from espalier.search.results import (
     Ran,
     Result,
 )
-from espalier.search.schedule import TRAINING, images_per_epoch, matched, steps_per_epoch
+from espalier.search.schedule import TRAINING, matched, steps_per_epoch
 from espalier.search.scores import Scores, Scoring, remembered
 from espalier.search.spec import MethodSpec, Target
 from espalier.search.tasks import Batch, Task
 from espalier.search.tasks.distilled import Distilled
-from espalier.search.training.augment import SMALL
+from espalier.search.training.augment import takes_small
 from espalier.search.training.batches import plain_batches
 from espalier.search.training.loop import Report, Trained, measure, train
 from espalier.search.training.precision import place
@@ -53,7 +55,8 @@ from espalier.search.version import VERSION
 from espalier.search.weights import sparsity_of
 
 Needs = Mapping[str, Mapping[str, Path]]
-SCORING, TEACHER = "scoring", "teacher"
+EFFORTS: TypeAdapter[Efforts] = TypeAdapter(dict[str, Effort])
+TEACHER = "teacher"
 
 
 def evaluate(
@@ -75,14 +78,15 @@ def evaluate(
     task = tasks.create(candidate.target.task, candidate.recipe)
     start, scoring = derive(candidate, whole, task, data, needs, paths)
     network = start.network
-    before = {SCORING: scoring} | {role: pipeline_of(files[WEIGHTS]) for role, files in needs.items()}
-    recipe = _lengthened(candidate, whole, network, data, before)
+    before = {key: one for files in needs.values() for key, one in spent_on(files[WEIGHTS]).items()}
+    recipe = _lengthened(candidate.recipe, whole, network)
     steps = recipe.epochs * steps_per_epoch(recipe, len(data.train))
     regularizer = _regularizer(start, recipe, steps)
     taught = _taught(task, candidate, whole, needs, execution)
     trained = train(network.module, taught, data, recipe, candidate.seed, regularizer, report, execution, checkpoint)
     macs = TRAINING * network.counted.macs + (0 if taught is task else whole.cost.macs)
-    own = ledger.training(trained.ran, images_per_epoch(recipe, len(data.train)), macs, trained.seconds, SMALL**2)
+    own = ledger.training(trained.ran, recipe, len(data.train), macs, trained.seconds)
+    efforts = {**before, candidate.key: own + scoring}
     result = Result(
         key=candidate.key,
         config=network.config,
@@ -94,14 +98,14 @@ def evaluate(
         curve=trained.curve,
         early=trained.early,
         ran=_ran(trained, candidate.recipe, recipe),
-        ledger=ledger.entry(own, before.values()),
+        ledger=Ledger(own=own, pipeline=sum(efforts.values(), start=Effort())),
         seconds=trained.seconds,
         latency_ms=latency(network.module, network.config.shape, execution),
         made_by=MadeBy(espalier=VERSION, torch=torch.__version__, execution=execution),
     )
     kept = {MASK: network.weight_mask.file} if network.weight_mask else {}
     if keep_weights:
-        kept[WEIGHTS] = _weights(network, candidate, data, result)
+        kept[WEIGHTS] = _weights(network, candidate, data, result, efforts)
         kept |= {LEARNED: packed(trained.kept, {})} if trained.kept else {}
     return Evaluated(result, kept)
 
@@ -114,24 +118,19 @@ def _regularizer(start: Start, recipe: Recipe, steps: int) -> Regularizer | None
     return parts[0] if len(parts) == 1 else Together(parts)
 
 
-def pipeline_of(weights: Path) -> Effort:
-    """What it took to come to these weights; nothing, of an earlier release, which did not note it."""
-    note = notes_of(weights).get("ledger")
-    return Ledger.model_validate_json(note).pipeline if note else Effort()
+def spent_on(weights: Path) -> Efforts:
+    """What it took to come to these weights, network by network; nothing, of an earlier release, which did not note
+    it."""
+    note = notes_of(weights).get("efforts")
+    return EFFORTS.validate_json(note) if note else {}
 
 
-def _lengthened(
-    candidate: Candidate, whole: Network, network: Network, data: Data, before: Mapping[str, Effort]
-) -> Recipe:
-    """The candidate's recipe at the length that it has for its network."""
-    recipe, images = candidate.recipe, images_per_epoch(candidate.recipe, len(data.train))
-    spent = sum(effort.macs for role, effort in before.items() if role != TEACHER)
-    spec: MethodSpec | None = getattr(candidate.origin, "method", None)
-    if spec is None:  # a pipeline that prunes the dense network takes as much
-        spent = TRAINING * whole.cost.macs * images * recipe.epochs
-    how = methods.create(spec).fine_tuning if spec else FineTuning()
-    pipeline = ledger.pipeline_epochs(spent, recipe, how, whole.cost, network.counted, images)
-    return matched(recipe, whole.cost, network.counted, pipeline)
+def _lengthened(recipe: Recipe, whole: Network, network: Network) -> Recipe:
+    """A recipe at the length that it has for a network."""
+    sees = recipe
+    if recipe.small_first and recipe.match != "epochs" and not takes_small(network.module, network.config.shape):
+        sees = recipe.model_copy(update={"small_first": 0.0})
+    return recipe.model_copy(update={"epochs": matched(sees, whole.cost, network.counted).epochs})
 
 
 def _taught(task: Task, candidate: Candidate, whole: Network, needs: Needs, execution: Execution) -> Task:
@@ -174,26 +173,36 @@ def derive(
     if missing := sorted(set(candidate.needs) - set(needs)):
         raise ValueError(f"candidate {candidate.label!r} needs the weights of its {', '.join(missing)}")
 
-    spent = Effort()
+    spent, read = Effort(), 0
+
+    def examples(size: int) -> Iterator[Batch]:
+        nonlocal read
+        for batch in _examples(data, size):
+            read += len(batch.inputs)
+            yield batch
 
     @functools.cache
     def parent(role: str) -> Parent:
         files = needs.get(role, {})
         network = _trained(whole, files) if files else whole.fresh(candidate.seed)
         learned = load_file(files[LEARNED]) if LEARNED in files else {}
-        return Parent(network, task, functools.partial(_examples, data), learned)
+        return Parent(network, task, examples, learned)
 
     def scores(method: MethodSpec, role: str) -> Scores:
         nonlocal spent
+        apart = functools.partial(_examples, data)
         if role == UNTRAINED:
-            found = _scoring(method, parent(role))
+            found = _scoring(method, replace(parent(role), batches=apart))
         else:
-            found = remembered(paths.cache, method, needs[role][WEIGHTS], lambda: _scoring(method, parent(role)))
+            compute = functools.partial(_scoring, method)
+            found = remembered(
+                paths.cache, method, needs[role][WEIGHTS], lambda: compute(replace(parent(role), batches=apart))
+            )
         spent = spent + found.effort
         return found.scores
 
     start = candidate.origin.derive(Derivation(whole, candidate.seed, candidate.minimum_keep, parent, scores))
-    return start, spent
+    return start, spent + Effort(images=read, macs=read * whole.cost.macs)  # to select and to repair
 
 
 def _trained(whole: Network, kept: Mapping[str, Path]) -> Network:
@@ -204,7 +213,8 @@ def _trained(whole: Network, kept: Mapping[str, Path]) -> Network:
 
 def _scoring(spec: MethodSpec, parent: Parent) -> Scoring:
     """A method's scores, and what they took."""
-    method, images, started = methods.create(spec), 0, time.monotonic()
+    method, started = methods.create(spec), time.monotonic()
+    images = method.made
 
     def counted(size: int) -> Iterator[Batch]:
         nonlocal images
@@ -230,7 +240,7 @@ def _ran(trained: Trained, asked: Recipe, recipe: Recipe) -> Ran:
     return trained.ran.model_copy(update={"notes": (*trained.ran.notes, note)})
 
 
-def _weights(network: Network, candidate: Candidate, data: Data, result: Result) -> bytes:
+def _weights(network: Network, candidate: Candidate, data: Data, result: Result, efforts: Efforts) -> bytes:
     """A safetensors file that says what it is, how images are prepared for it, and how good it is."""
     seen = Preprocessing(dataset=candidate.target.dataset_name, classes=data.classes, mean=data.mean, std=data.std)
     measured = result.model_dump_json(include={"metric", "holdout", "test"})
@@ -238,7 +248,7 @@ def _weights(network: Network, candidate: Candidate, data: Data, result: Result)
         "config": network.config.model_dump_json(),
         "preprocessing": seen.model_dump_json(),
         "measured": measured,
-        "ledger": result.ledger.model_dump_json() if result.ledger else "",
+        "efforts": EFFORTS.dump_json(efforts).decode(),
     }
     state = {name: value.contiguous().cpu() for name, value in state_of(network.module).items()}
     return packed(state, notes)

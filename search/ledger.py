@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Mapping
 
-from espalier.models.config import Cost
-from espalier.search.recipe import FineTuning, Recipe, fine_tuning
-from espalier.search.results import Effort, Ledger, Ran
-from espalier.search.schedule import TRAINING
+from espalier.search.recipe import SMALL, Recipe
+from espalier.search.results import Effort, Ran
+from espalier.search.schedule import steps_per_epoch
 
-
-def training(ran: Ran, images: int, macs: int, seconds: float = 0.0, small: float = 1.0) -> Effort:
-    """Training on so many images an epoch, with so many multiply-adds for one; `small` is what a small image takes of
-    those."""
-    count = ran.epochs * images
-    small_count = (ran.small_epochs or 0) * images
-    weighted = count - small_count + small * small_count
-    return Effort(epochs=ran.epochs, images=count, macs=round(weighted * macs), seconds=seconds)
+Efforts = Mapping[str, Effort]
+"""What each network took, by its key. One that others share stands in it once."""
 
 
-def entry(own: Effort, before: Iterable[Effort]) -> Ledger:
-    """A result's own effort, and with it all that came before."""
-    return Ledger(own=own, pipeline=sum(before, start=own))
-
-
-def pipeline_epochs(spent: int, recipe: Recipe, how: FineTuning, whole: Cost, small: Cost, images: int) -> float:
-    """What a pruning pipeline takes, in epochs of the dense network: what was spent on parent and scores, and the
-    fine-tuning of a network as small."""
-    tuned = fine_tuning(recipe, how).epochs * small.macs
-    return spent / (TRAINING * whole.macs * images) + tuned / whole.macs
+def training(ran: Ran, recipe: Recipe, examples: int, macs: int, seconds: float = 0.0) -> Effort:
+    """Training for the steps that were run, on so many examples, with `macs` multiply-adds for each. Small images take
+    less."""
+    steps, per_epoch, batch = ran.steps or 0, steps_per_epoch(recipe, examples), min(recipe.batch_size, examples)
+    small = min(steps, max(0, (ran.small_epochs or 0) * per_epoch - recipe.first_step))
+    weighted = batch * (steps - small + SMALL**2 * small)
+    return Effort(
+        epochs=math.ceil(steps / per_epoch), images=batch * steps, macs=round(weighted * macs), seconds=seconds
+    )

@@ -30,6 +30,8 @@ class Flip(Frozen):
 Augmentation = Annotated[Crop | Flip, Field(discriminator="name")]
 
 
+SMALL = 0.75
+"""Edge of the images in the epochs of `Recipe.small_first`, as a share of the whole."""
 Schedule = Literal["step", "one_cycle", "constant"]
 Match = Literal["epochs", "compute", "pipeline"]
 """What networks are alike in: epochs, multiply-adds up to twice the epochs, or all that a pruning pipeline spends."""
@@ -87,10 +89,16 @@ class Recipe(Frozen):
         default="epochs",
         description="epochs: every network trains as long as the dense one (Scratch-E); "
         "compute: smaller networks train longer, at most twice as long (Scratch-B); "
-        "pipeline: for as many multiply-adds as parent, scoring and fine-tuning take in all",
+        "pipeline: for as many multiply-adds as training the dense network and fine-tuning what is cut from it take",
     )
     distillation: Distillation | None = Field(
         default=None, exclude_if=lambda value: value is None, description="what is learned from a teacher besides"
+    )
+    parents: Whole = Field(
+        default=1,
+        ge=1,
+        exclude_if=lambda value: value == 1,
+        description="times that the pipeline which is matched trains the dense network before it prunes",
     )
     first_step: Whole = Field(
         default=0,
@@ -109,7 +117,7 @@ class Recipe(Frozen):
         return self
 
 
-OWN = frozenset({"distillation", "first_step", "last_step"})
+OWN = frozenset({"distillation", "parents", "first_step", "last_step"})
 """What of a recipe is an arm's own."""
 SETTABLE = tuple(name for name in Recipe.model_fields if name not in OWN)
 """What a job may change in a recipe."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from espalier.models.config import Cost
-from espalier.search.recipe import Recipe
+from espalier.search.recipe import SMALL, Recipe, fine_tuning
 
 
 def steps_per_epoch(recipe: Recipe, examples: int) -> int:
@@ -42,14 +42,28 @@ TRAINING = 3
 """Forward passes that a training step is worth: the backward pass computes twice as much."""
 
 
-def matched(recipe: Recipe, whole: Cost, small: Cost, pipeline: float = 0.0) -> Recipe:
-    """The recipe at the length it has for this network: Scratch-E as it stands, Scratch-B at equal compute, or at what
-    a whole pruning pipeline takes, in epochs of the dense network.
+def image_share(recipe: Recipe) -> float:
+    """What an image of this training takes on average, as a share of a whole one."""
+    return 1 - recipe.small_first * (1 - SMALL**2)
 
-    Scratch-B's epochs are E * MACs(dense) / MACs(small), at most 2E (Liu et al. 2019, section 4).
+
+def matched(recipe: Recipe, whole: Cost, small: Cost) -> Recipe:
+    """The recipe at the length that it has for this network.
+
+    epochs: as it stands (Scratch-E).
+    compute: E * MACs(dense) / MACs(small) epochs, at most 2E (Scratch-B; Liu et al. 2019, section 4).
+    pipeline: for what it takes to train the dense network, as often as the pipeline does, and to fine-tune this one;
+    the same for every network of one size, whatever found it, and never shorter than the recipe.
+
+    A step of a network that is taught takes a forward pass of the dense one, too.
     """
     if recipe.match == "epochs":
         return recipe
-    ratio = whole.macs / max(1, small.macs)
-    epochs = recipe.epochs * min(2.0, ratio) if recipe.match == "compute" else max(recipe.epochs, pipeline * ratio)
+    step = TRAINING * small.macs + (whole.macs if recipe.distillation else 0)
+    ratio = TRAINING * whole.macs / max(1, step)
+    epochs = recipe.epochs * min(2.0, ratio)
+    if recipe.match == "pipeline":
+        share = image_share(recipe)
+        spent = recipe.parents * recipe.epochs * share + fine_tuning(recipe).epochs * small.macs / whole.macs
+        epochs = max(recipe.epochs, spent * ratio / share)
     return recipe.model_copy(update={"epochs": max(1, int(epochs + 1e-9))})

@@ -25,7 +25,7 @@ from espalier.search.methods.weight import WeightMethod
 from espalier.search.options import plain
 from espalier.search.planners import PLANNERS
 from espalier.search.question import Question
-from espalier.search.recipe import Recipe, fine_tuning
+from espalier.search.recipe import Recipe
 from espalier.search.results import Execution
 from espalier.search.schedule import matched, steps_per_epoch
 from espalier.search.spec import Budget, JobSpec, Ratios, Tickets
@@ -203,6 +203,4 @@ def _lengths(candidates: tuple[Candidate, ...], dense: Cost, sizes: dict[str, Co
     """For each candidate its epochs, and the multiply-adds of one forward pass."""
     for candidate in candidates:
         small = sizes.get(content_hash(candidate.budget), dense) if candidate.budget else dense
-        recipe = candidate.recipe
-        pipeline = recipe.epochs + fine_tuning(recipe).epochs * small.macs / dense.macs
-        yield matched(recipe, dense, small, pipeline).epochs, small.macs
+        yield matched(candidate.recipe, dense, small).epochs, small.macs

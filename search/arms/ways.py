@@ -38,8 +38,10 @@ def ways(question: Question, method: MethodSpec, budget: Budget | Ratios) -> Ite
 def _at_every_length(question: Question, init: Init) -> Iterator[Way]:
     spec, recipe = question.spec, question.recipe
     taught = {"distillation": spec.distillation if init == "distilled" else None}
+    passes = max((method.passes for method in spec.methods), default=1)
     for match in spec.match or (recipe.match,):
-        yield Way(init, recipe.model_copy(update={**taught, "match": match}))
+        parents = passes if match == "pipeline" else 1  # one length for all, so that no arm has more compute
+        yield Way(init, recipe.model_copy(update={**taught, "match": match, "parents": parents}))
 
 
 def _at_every_rate(question: Question, method: MethodSpec) -> Iterator[Way]:

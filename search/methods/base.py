@@ -56,6 +56,8 @@ class PruningMethod(ABC, Generic[OptionsT]):
 
     passes: ClassVar[int] = 1
     """Forward passes that an image is worth while it scores: three where it takes gradients."""
+    made: int = 0
+    """Images that it makes itself while it scores, and does not read."""
     fine_tuning: ClassVar[FineTuning] = FineTuning()
     """How inherited weights are trained on."""
 

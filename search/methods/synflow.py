@@ -16,6 +16,7 @@ from espalier.models.surgery import silence
 from espalier.models.tensors import named_tensors
 from espalier.search.methods.base import Parent, PruningMethod
 from espalier.search.methods.channels import filters_of, over_filters, written
+from espalier.search.schedule import TRAINING
 from espalier.search.scores import Scores
 
 
@@ -32,6 +33,11 @@ class SynFlow(PruningMethod[SynFlowOptions]):
 
     Options = SynFlowOptions
     is_trained = False
+    passes = TRAINING
+
+    def __init__(self, options: SynFlowOptions) -> None:
+        super().__init__(options)
+        self.made = options.rounds  # an image of ones in each
 
     def ranked(self, network: Network) -> Sequence[ChannelGroup]:
         """Those that layers write to."""

@@ -14,12 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from espalier.search.datasets.base import Data
-from espalier.search.recipe import Augmentation, Crop, Flip
+from espalier.search.recipe import SMALL, Augmentation, Crop, Flip
 from espalier.search.results import Execution
 from espalier.search.training.precision import laid_out
-
-SMALL = 0.75
-"""Edge of the images in the epochs of `Recipe.small_first`, as a share of the whole."""
 
 
 def augment(x: Tensor, operations: Sequence[Augmentation], generator: np.random.Generator) -> Tensor:

@@ -19,12 +19,12 @@ from espalier.search import allocate, tasks
 from espalier.search.candidates import Candidate
 from espalier.search.datasets import Data, DataPaths, load
 from espalier.search.errors import SpecError
-from espalier.search.evaluate import dense_config, derive, evaluate, latency
+from espalier.search.evaluate import dense_config, derive, evaluate, latency, spent_on
 from espalier.search.exports import export
 from espalier.search.methods import create
 from espalier.search.methods.base import Parent
 from espalier.search.planners import create as create_planner
-from espalier.search.results import Execution, Ledger, Reported
+from espalier.search.results import Effort, Execution, Reported
 from espalier.search.spec import JobSpec
 from tests.search.helpers import planned, question
 
@@ -186,32 +186,31 @@ def test_a_ledger_has_the_training_and_all_that_came_before(
     candidates: dict[str, Candidate], parent: Path, paths: DataPaths
 ) -> None:
     images, network = 1295 // 64 * 64, whole(paths)
-    before = Ledger.model_validate_json(notes_of(parent)["ledger"])
-    assert before.own == before.pipeline
-    assert (before.own.epochs, before.own.images) == (2, 2 * images)
-    assert before.own.macs == 2 * images * 3 * network.cost.macs
+    (before,) = spent_on(parent).values()
+    assert (before.epochs, before.images) == (2, 2 * images)
+    assert before.macs == 2 * images * 3 * network.cost.macs
     one = evaluate(candidates["slimming params=0.3 seed 0"], {"parent": {"weights": parent}}, LAST, paths).result
     assert one.ledger is not None
     assert one.ledger.own.macs == 2 * images * 3 * one.cost.macs
     assert one.ledger.own.seconds == one.seconds
-    assert one.ledger.pipeline.macs == one.ledger.own.macs + before.own.macs, "slimming reads no images to score"
+    assert one.ledger.pipeline.macs == one.ledger.own.macs + before.macs, "slimming reads no images to score"
     assert one.ledger.pipeline.epochs == 4
 
 
 def test_scratch_may_be_given_what_the_whole_pipeline_takes(digits: Data, paths: DataPaths, tmp_path: Path) -> None:
-    """Two epochs of the parent, one of fine-tuning, and what Taylor takes to score."""
+    """One epoch of the parent and one of fine-tuning: the same for every network of a size."""
     options = {"name": "taylor", "options": {"batches": 4}}
     wanted = spec(methods=[options], match=["pipeline"], baselines=["uniform"], recipe={"epochs": 1, "batch_size": 64})
     asked = question(wanted, digits.fingerprint).model_copy(update={"plain": ("taylor",)})
     trained = {c.label: c for c in create_planner(asked).next({})}
     (tmp_path / "dense").write_bytes(evaluate(trained["dense seed 0"], {}, LAST, paths).artifacts["weights"])
     images, network = 1295 // 64 * 64, whole(paths)
-    for label, scoring in (
-        ("taylor batches=4 pipeline params=0.3 seed 0", 3 * 4 * 32), ("uniform pipeline params=0.3 seed 0", 0)
-    ):  # fmt: skip
+    for label in ("taylor batches=4 pipeline params=0.3 seed 0", "uniform pipeline params=0.3 seed 0"):
         one = evaluate(trained[label], needs_of(trained[label], tmp_path / "dense"), LAST, paths).result
         macs, small = network.cost.macs, one.cost.macs
-        assert one.ran.epochs == (3 * images * (macs + small) + scoring * macs) // (3 * images * small)
+        assert one.ran.epochs == (macs + small) // small
+        assert one.ledger is not None
+        assert 0 <= 3 * images * (macs + small) - one.ledger.own.macs < 3 * images * small
         assert one.ran.notes[-1].endswith("to spend what a pruning pipeline does")
         assert len(one.curve) == one.ran.epochs
 
@@ -277,6 +276,44 @@ def test_a_network_may_be_taught_by_the_dense_one(digits: Data, paths: DataPaths
     images = 1295 // 64 * 64
     assert taught.ledger.own.macs == 2 * images * (3 * taught.cost.macs + whole(paths).cost.macs)
     assert taught.ledger.pipeline.epochs == 4
+
+
+def test_what_is_needed_twice_is_in_the_ledger_once(digits: Data, paths: DataPaths, tmp_path: Path) -> None:
+    """The dense network is the parent and the teacher."""
+    wanted = spec(methods=[{"name": "taylor", "options": {"batches": 1}}], inits=["distilled"], baselines=[])
+    asked = question(wanted, digits.fingerprint).model_copy(update={"plain": ("taylor",)})
+    trained = {c.label: c for c in create_planner(asked).next({})}
+    (tmp_path / "dense").write_bytes(evaluate(trained["dense seed 0"], {}, LAST, paths).artifacts["weights"])
+    one = trained["taylor batches=1 distilled params=0.3 seed 0"]
+    assert one.needs["parent"] == one.needs["teacher"]
+    found = evaluate(one, needs_of(one, tmp_path / "dense"), LAST, paths).result.ledger
+    assert found is not None
+    assert (found.own.epochs, found.pipeline.epochs) == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("method", "images", "passes"),
+    [
+        ({"name": "synflow", "options": {"rounds": 5}}, 5, 3),  # images of ones
+        ({"name": "snip"}, 100, 3),
+        ({"name": "feature_reconstruction", "options": {"images": 64}}, 192, 1),  # to score, select and repair
+    ],
+)
+def test_what_scores_and_selection_take_is_in_the_ledger(
+    method: dict[str, Any], images: int, passes: int, digits: Data, paths: DataPaths, tmp_path: Path
+) -> None:
+    wanted = spec(methods=[method], budgets=[{"by": "stage", "ratios": {"0": 0.5}}], baselines=[])
+    plain, untrained = ("feature_reconstruction", "snip", "synflow"), ("snip", "synflow")
+    asked = question(wanted, digits.fingerprint).model_copy(update={"plain": plain, "untrained": untrained})
+    trained = {c.origin.kind: c for c in create_planner(asked).next({})}
+    one, before = trained["pruned"], Effort()
+    if one.needs:
+        (tmp_path / "dense").write_bytes(evaluate(trained["dense"], {}, LAST, paths).artifacts["weights"])
+        (before,) = spent_on(tmp_path / "dense").values()
+    found = evaluate(one, needs_of(one, tmp_path / "dense"), LAST, paths).result.ledger
+    assert found is not None
+    assert found.pipeline.images - found.own.images - before.images == images
+    assert found.pipeline.macs - found.own.macs - before.macs == images * passes * whole(paths).cost.macs
 
 
 def test_a_run_that_was_killed_goes_on_where_it_was(

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from espalier.models.config import Cost
-from espalier.search.recipe import Recipe
-from espalier.search.schedule import learning_rate, matched, steps_per_epoch, travel
+from espalier.search.recipe import Distillation, Recipe
+from espalier.search.schedule import image_share, learning_rate, matched, steps_per_epoch, travel
 
 
 def test_schedules() -> None:
@@ -55,6 +55,29 @@ def test_scratch_b_ends_before_more_compute_than_the_dense_network_has() -> None
     for macs in range(150, 300, 7):
         epochs = matched(recipe, Cost(0, 300), Cost(0, macs)).epochs
         assert epochs * macs <= 7 * 300 < (epochs + 1) * macs
+
+
+def test_scratch_is_given_what_training_and_fine_tuning_take() -> None:
+    """8 epochs of the dense network and 2 of one that costs a quarter: 8.5, which is 34 of that one."""
+    recipe, whole, small = Recipe(epochs=8, batch_size=1, lr=0.1, match="pipeline"), Cost(0, 1000), Cost(0, 250)
+    assert matched(recipe, whole, small).epochs == 34
+    assert matched(recipe.model_copy(update={"parents": 3}), whole, small).epochs == 4 * 24 + 2
+    assert matched(recipe, whole, Cost(0, 2000)).epochs == 8, "never shorter than the recipe"
+
+
+def test_small_images_count_as_what_they_are() -> None:
+    """Half of the epochs on images of 9/16: 25/32 on average, of the dense network and of the small one alike, but not
+    of fine-tuning, which sees whole images."""
+    recipe = Recipe(epochs=8, batch_size=1, lr=0.1, match="pipeline", small_first=0.5)
+    assert image_share(recipe) == 25 / 32
+    assert matched(recipe, Cost(0, 1000), Cost(0, 500)).epochs == int((8 * 25 / 32 + 2 / 2) * 2 / (25 / 32)) == 18
+
+
+@pytest.mark.parametrize(("match", "epochs"), [("compute", 12), ("pipeline", 13)])
+def test_a_teachers_pass_is_paid_for(match: str, epochs: int) -> None:
+    """A step of the dense network is 3, one of half of it with a teacher 1.5 + 1."""
+    recipe = Recipe(epochs=10, batch_size=1, lr=0.1, match=match, distillation=Distillation())  # type: ignore[arg-type]
+    assert matched(recipe, Cost(0, 1000), Cost(0, 500)).epochs == epochs
 
 
 def test_steps_and_constants_may_rise_first() -> None:
