@@ -14,7 +14,7 @@ from espalier.models.weight_mask import WeightMask
 from espalier.search import allocate, methods
 from espalier.search.blocks import allocate_blocks
 from espalier.search.methods.base import Parent, PruningMethod
-from espalier.search.scores import Scores, controlled, drawn
+from espalier.search.scores import Scores, controlled, drawn, top
 from espalier.search.spec import Budget, MethodSpec, Ranking, Ratios, TicketRates
 from espalier.search.tickets import shuffled, ticket_mask, without_channels
 from espalier.search.weights import (
@@ -109,7 +109,10 @@ class Derivation:
             return allocate_weights(self.dense, scores, budget)
         if method.grain == "block":
             return allocate_blocks(self.dense, scores, budget)
-        return method.select(self.parent(role), scores, self._widths(method, scores, budget))
+        widths = self._widths(method, scores, budget)
+        if control in (None, "no_penalty"):
+            return method.select(self.parent(role), scores, widths)
+        return top(self.dense.groups, scores, widths)  # a method that looks again would not see other scores
 
     def _widths(self, method: PruningMethod[Any], scores: Scores, budget: Budget | Ratios) -> dict[str, int]:
         groups, coupling, keep = self.dense.groups, self.dense.coupling, self.minimum_keep

@@ -14,7 +14,9 @@ from espalier.search.arms.dense import Dense
 from espalier.search.arms.pruned import Pruned
 from espalier.search.arms.scored import Scored
 from espalier.search.arms.sparse import Sparse
+from espalier.search.methods import METHODS
 from espalier.search.question import Question
+from espalier.search.scores import top
 from espalier.search.spec import Budget, JobSpec, MethodSpec, Ratios
 from tests.search.helpers import SLIMMING, TARGET, derivation, question
 
@@ -74,6 +76,22 @@ def test_the_reverse_keeps_the_channels_that_the_method_would_cut_first() -> Non
     assert halves
     for name in halves:
         assert torch.equal(own.kept[name], ~turned.kept[name])
+
+
+@pytest.mark.parametrize("control", ["reverse", "shuffled", "shuffled_across"])
+def test_a_method_that_selects_in_a_way_of_its_own_does_not_when_it_is_controlled(
+    control: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def select(_self: Any, parent: Any, _scores: Any, widths: Any) -> Any:
+        return top(parent.network.groups, {}, widths)
+
+    given, ratios = derivation(CONFIG, seed=2), Ratios(by="stage", ratios={str(stage): 0.5 for stage in range(5)})
+    before = given.ranked(SLIMMING, ratios, control)
+    monkeypatch.setattr(METHODS["slimming"], "select", select)
+    after = given.ranked(SLIMMING, ratios, control)
+    assert all(torch.equal(after.kept[name], kept) for name, kept in before.kept.items())
+    own = given.ranked(SLIMMING, ratios)
+    assert any(not torch.equal(own.kept[name], kept) for name, kept in before.kept.items())
 
 
 @pytest.mark.parametrize("control", ["reverse", "shuffled", "shuffled_across", "no_penalty"])
