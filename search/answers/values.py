@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from pydantic import Field, JsonValue
 
-from espalier.models.document import Frozen
+from espalier.models.document import Frozen, content_hash
 from espalier.search.answers.statistics import Direction
 from espalier.search.candidates import Arm, Candidate
 from espalier.search.recipe import Match
@@ -61,9 +61,10 @@ class Group(NamedTuple):
         return self.candidate.budget
 
     @property
-    def widths(self) -> dict[int, tuple[Mapping[str, JsonValue], Mapping[str, int]]]:
-        """Seed -> options and widths of its network."""
-        return {candidate.seed: (result.config.options, result.config.widths) for candidate, result in self.outcomes}
+    def networks(self) -> dict[int, tuple[Mapping[str, JsonValue], Mapping[str, int], str | None]]:
+        """Seed -> what its network is: options, widths, mask over single weights."""
+        found = ((candidate.seed, result.config) for candidate, result in self.outcomes)
+        return {seed: (config.options, config.widths, config.mask) for seed, config in found}
 
     @property
     def lr(self) -> float | None:
@@ -78,7 +79,7 @@ class Group(NamedTuple):
 
 def by_arm(outcomes: Outcomes) -> list[Group]:
     """Results by arm, in the order of their first. Parents are no points of any comparison; nor is an arm that was
-    trained at another rate and is better on the hold-out so."""
+    trained at another rate, too, at which more seeds came to an end, or as many that are better on the hold-out."""
     groups: dict[str, Group] = {}
     for candidate, result in outcomes:
         if candidate.arm.role != "parent":
@@ -86,8 +87,10 @@ def by_arm(outcomes: Outcomes) -> list[Group]:
             groups.setdefault(arm.id, Group(arm, [])).outcomes.append((candidate, result))
     best: dict[str, Group] = {}
     for group in groups.values():
-        place = f"{group.arm.name} {group.budget}" if group.lr else group.arm.id
-        best[place] = max(best.get(place, group), group, key=lambda one: one.chosen_by)  # the first of equals
+        place = group.arm.id
+        if group.lr and group.budget:
+            place = f"{group.arm.name} {content_hash(group.budget)}"
+        best[place] = max(best.get(place, group), group, key=lambda one: (len(one.outcomes), one.chosen_by))
     return list(best.values())
 
 
@@ -117,7 +120,7 @@ def are_same_widths(ours: Group, theirs: Group) -> bool:
     is_as_long = init == "inherited" or ours.candidate.recipe.match == theirs.candidate.recipe.match
     if not (init != "scratch" == other and is_as_long):
         return False
-    own, others = ours.widths, theirs.widths
+    own, others = ours.networks, theirs.networks
     shared = own.keys() & others.keys()
     return bool(shared) and all(own[seed] == others[seed] for seed in shared)
 

@@ -92,8 +92,8 @@ def summary(verdicts: Sequence[Verdict]) -> str:
     if not verdicts:
         return "There is no verdict: no budget has results of both a method and a baseline."
     sentences = []
-    for key in dict.fromkeys((v.arm.name, v.against) for v in verdicts):
-        sentences.append(_sentence(*key, [v for v in verdicts if (v.arm.name, v.against) == key]))
+    for key in dict.fromkeys((v.about, v.arm.name, v.against) for v in verdicts):
+        sentences.append(_sentence(*key, [v for v in verdicts if (v.about, v.arm.name, v.against) == key]))
     return " ".join([*sentences, *_unproven(verdicts), *together(verdicts), *_about(verdicts)])
 
 
@@ -111,9 +111,9 @@ def _unproven(verdicts: Sequence[Verdict]) -> Iterator[str]:
         yield f"{name} does not beat its own ranking reversed at {budgets}: there, its ranking has shown nothing."
 
 
-def _sentence(name: str, against: str, verdicts: Sequence[Verdict]) -> str:
+def _sentence(about: About, name: str, against: str, verdicts: Sequence[Verdict]) -> str:
     parts = []
-    if verdicts[0].about == "weights":
+    if about == "weights":
         against = f"fresh weights in its widths ({against})"
     for found, words in (
         ("better", f"is better than {against}"),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from espalier.search.answers.values import Pareto, by_arm, sample, with_role
 from espalier.search.candidates import Candidate
 from espalier.search.results import Result
+from espalier.search.spec import Ratios
 from tests.search.helpers import candidate, outcome, result
 
 
@@ -72,3 +73,19 @@ def test_a_front_survives_json() -> None:
 
     front = pareto([outcome("dense", params=1000), outcome("pruned"), outcome("uniform", accuracy=0.4)], "macs")
     assert Pareto.model_validate_json(front.model_dump_json()) == front
+
+
+def test_a_rate_at_which_seeds_failed_is_not_chosen_for_those_that_are_left() -> None:
+    outcomes = [tuned(0.01, 0.8, seed) for seed in range(3)] + [tuned(0.5, 0.9, 0)]
+    (group,) = by_arm(outcomes)
+    assert (group.lr, len(group.results)) == (0.01, 3)
+
+
+def test_budgets_of_one_name_are_two() -> None:
+    outcomes = []
+    for metric in ("params", "macs"):
+        one, found = tuned(0.1, 0.8, 0)
+        ratios = Ratios(by="stage", ratios={"0": 0.5}, metric=metric, name="A")  # type: ignore[arg-type]
+        one = one.model_copy(update={"origin": one.origin.model_copy(update={"budget": ratios})})
+        outcomes.append((one, found))
+    assert len(by_arm(outcomes)) == 2

@@ -150,6 +150,25 @@ def test_the_same_networks_are_compared_seed_by_seed() -> None:
     assert compare(of("inherited", [0]) + of("scratch", [1])) == []
 
 
+def test_networks_of_one_size_with_other_masks_are_not_the_same() -> None:
+    def masked(kind: str, values: list[float], mask: str, **changes: Any) -> list[Any]:
+        outcomes = arm(kind, values, **changes)
+        return [
+            (one, found.model_copy(update={"config": found.config.model_copy(update={"mask": mask})}))
+            for one, found in outcomes
+        ]
+
+    ours = masked("pruned", [0.7, 0.71], "a" * 64, init="inherited", method="magnitude")
+    same = masked("pruned", [0.5, 0.51], "a" * 64, method="magnitude")
+    other = masked("uniform", [0.4, 0.41], "b" * 64)
+    found = {(v.about, v.arm.name, v.against) for v in compare(ours + same + other)}
+    assert found == {
+        ("weights", "magnitude inherited", "magnitude"),
+        ("widths", "magnitude inherited", "uniform"),
+        ("widths", "magnitude", "uniform"),
+    }
+
+
 def test_where_less_is_better_so_is_the_verdict() -> None:
     error = Metric(name="error", higher_is_better=False)
 
