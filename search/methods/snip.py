@@ -43,9 +43,11 @@ class Snip(PruningMethod[SnipOptions]):
         names = filters_of(parent.network)
         parameters = [net.get_parameter(name) for name in names]
         totals: list[Tensor] = [torch.zeros_like(parameter) for parameter in parameters]
-        for batch in islice(parent.batches(self.options.batch_size), self.options.batches):
-            found = torch.autograd.grad(parent.task.loss(net, batch), parameters, allow_unused=True)
-            totals = [total if new is None else total + new for total, new in zip(totals, found, strict=True)]
+        with torch.random.fork_rng():
+            torch.manual_seed(0)  # dropout
+            for batch in islice(parent.batches(self.options.batch_size), self.options.batches):
+                found = torch.autograd.grad(parent.task.loss(net, batch), parameters, allow_unused=True)
+                totals = [total if new is None else total + new for total, new in zip(totals, found, strict=True)]
         sensitivity = {
             name: (parameter.detach() * total).double().abs()
             for name, parameter, total in zip(names, parameters, totals, strict=True)

@@ -41,3 +41,13 @@ def test_batch_norms_remember_nothing_of_it() -> None:
     Snip(SnipOptions()).score(parent)
     assert all(torch.equal(before[name], value) for name, value in net.state_dict().items())
     assert net.training
+
+
+def test_the_same_again_though_units_are_dropped_in_training() -> None:
+    torch.manual_seed(1)
+    net = nn.Sequential(nn.Conv2d(1, 8, 3), nn.Dropout(0.5), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
+    first, again = (Snip(SnipOptions()).score(parent_of(net))["0"] for _ in range(2))
+    assert torch.equal(first, again)
+    state = torch.get_rng_state()
+    Snip(SnipOptions()).score(parent_of(net))
+    assert torch.equal(torch.get_rng_state(), state)
