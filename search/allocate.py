@@ -98,7 +98,8 @@ def by_ratios(groups: Sequence[ChannelGroup], ratios: Ratios, keep: float) -> di
         raise SpecError(f"no {ratios.by} {', '.join(map(repr, unknown))}; there are: {there}")
     shares = {group.name: ratios.ratios.get(place[group.name], 1.0) for group in groups}
     return {
-        group.name: max(minimum_width(group.width, keep), int(group.width * shares[group.name])) for group in groups
+        group.name: max(minimum_width(group.width, keep), int(group.width * shares[group.name] + 1e-9))
+        for group in groups
     }
 
 

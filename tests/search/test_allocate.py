@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from espalier.models.config import minimum_width
+from espalier.models.config import ChannelGroup, minimum_width
 from espalier.models.network import Network, dense
 from espalier.search import allocate
 from espalier.search.errors import SpecError
@@ -195,6 +195,13 @@ def test_ratios_by_group_are_rounded_down_and_never_below_the_minimum() -> None:
         widths = allocate.by_ratios(groups, Ratios(by="group", ratios={first.name: share}), keep)
         assert widths[first.name] == max(int(first.width * share), minimum_width(first.width, keep))
         assert widths[second.name] == second.width
+
+
+@pytest.mark.parametrize("share", [0.29, 0.57, 0.58, 0.41])
+def test_ratios_that_are_whole_channels_are_those(share: float) -> None:
+    """100 * 0.57 is 56.99999999999999."""
+    group = ChannelGroup("a", 100, 1, 0, ())
+    assert allocate.by_ratios([group], Ratios(by="group", ratios={"a": share}), 0.1) == {"a": round(100 * share)}
 
 
 def test_ratios_of_one_leave_the_network_whole() -> None:
