@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from pydantic import TypeAdapter
 from safetensors.torch import load_file
@@ -228,7 +229,8 @@ def _scoring(spec: MethodSpec, parent: Parent) -> Scoring:
 
 
 def _examples(data: Data, size: int) -> Iterator[Batch]:
-    return plain_batches(data, "train", size, Execution())
+    """Training images in an order that is drawn once: a data set may have them class by class."""
+    return plain_batches(data, "train", size, Execution(), np.random.default_rng(0))
 
 
 def _ran(trained: Trained, asked: Recipe, recipe: Recipe) -> Ran:

@@ -24,8 +24,10 @@ def training_batches(
         yield Batch(shrink(x) if small else x, torch.from_numpy(images.y).to(execution.device))
 
 
-def plain_batches(data: Data, split: Split, size: int, execution: Execution) -> Iterator[Batch]:
-    """The images of a split in order, as they are."""
-    for images in data.batches(split, size):
+def plain_batches(
+    data: Data, split: Split, size: int, execution: Execution, generator: np.random.Generator | None = None
+) -> Iterator[Batch]:
+    """The images of a split as they are, in order, or in the one that a generator says."""
+    for images in data.batches(split, size, generator):
         x = torch.from_numpy(images.x).to(execution.device)
         yield Batch(normalise(x, data, execution), torch.from_numpy(images.y).to(execution.device))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,13 @@ from espalier.models.weights import notes_of
 from espalier.search import allocate, tasks
 from espalier.search.candidates import Candidate
 from espalier.search.datasets import Data, DataPaths, load
+from espalier.search.datasets.base import Images
 from espalier.search.errors import SpecError
 from espalier.search.evaluate import dense_config, derive, evaluate, latency, spent_on
 from espalier.search.exports import export
 from espalier.search.methods import create
 from espalier.search.methods.base import Parent
+from espalier.search.methods.snip import Snip
 from espalier.search.planners import create as create_planner
 from espalier.search.results import Effort, Execution, Reported
 from espalier.search.spec import JobSpec
@@ -345,3 +348,23 @@ def test_scores_of_a_parent_are_shared_by_all_that_read_it(
 def test_latency_is_measured_on_one_thread_in_evaluation() -> None:
     net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.BatchNorm1d(4))  # in training, one image would not do
     assert 0 < latency(net.train(), (1, 2, 2), Execution(), runs=2) < 1000
+
+
+def test_methods_see_all_classes_of_data_that_lies_class_by_class(
+    digits: Data, paths: DataPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = np.argsort(digits.train.y, kind="stable")
+    data = replace(digits, train=Images(digits.train.x[order], digits.train.y[order]))
+    wanted = spec(methods=[{"name": "snip"}], baselines=[])
+    asked = question(wanted, digits.fingerprint).model_copy(update={"untrained": ("snip",)})
+    one = next(c for c in create_planner(asked).next({}) if c.origin.kind == "pruned")
+    seen: list[Any] = []
+
+    def score(_self: Any, parent: Parent) -> dict[str, torch.Tensor]:
+        seen.extend(next(iter(parent.batches(100))).targets.tolist() for _ in range(2))
+        return {}
+
+    monkeypatch.setattr(Snip, "score", score)
+    derive(one, whole(paths), tasks.create("classification", one.recipe), data, {}, paths)
+    assert len(set(seen[0])) == 10
+    assert seen[0] == seen[1], "the same again"
