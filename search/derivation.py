@@ -38,6 +38,13 @@ class Start(NamedTuple):
     """What training must respect besides the data."""
 
 
+def _loosened(budget: Budget | Ratios, share: float) -> Budget | Ratios:
+    """A budget after this share of the way to it, in equal factors."""
+    if isinstance(budget, Budget):
+        return budget.model_copy(update={"keep": budget.keep**share})
+    return budget.model_copy(update={"ratios": {name: keep**share for name, keep in budget.ratios.items()}})
+
+
 class Derivation:
     """What one candidate's network is derived from."""
 
@@ -76,13 +83,14 @@ class Derivation:
         method.prepare(network)
         return Start(network, method)
 
-    def narrowed(self, spec: MethodSpec, passed: int) -> Start:
-        """The parent of a later pass: the one before, with half as many channels for each pass, trained on as the
-        method wants it (Liu et al. 2017, multi-pass)."""
-        groups = self.dense.groups
-        least = allocate.minimum_widths(groups, self.minimum_keep).sum() / sum(group.width for group in groups)
-        mask = self.ranked(spec, Budget(metric="channels", keep=max(0.5**passed, float(least))))
-        assert isinstance(mask, ChannelMask)
+    def narrowed(self, spec: MethodSpec, passed: int, budgets: Sequence[Budget | Ratios]) -> Start:
+        """The parent of a later pass: the one before, less the channels that it ranks lowest, trained on as the method
+        wants it (Liu et al. 2017, multi-pass). Every pass goes the same part of the way to the budgets, so that none
+        of them needs a channel that is gone."""
+        method, scores = methods.create(spec), self.scores(spec, "parent")
+        found = [self._widths(method, scores, _loosened(budget, passed / spec.passes)) for budget in budgets]
+        widths = {group.name: max(one[group.name] for one in found) for group in self.dense.groups}
+        mask = method.select(self.parent("parent"), scores, widths)
         start = self.rewound(without_channels(self.parent("parent").network, mask), "parent")
         return start._replace(method=methods.create(spec))
 

@@ -12,7 +12,7 @@ from espalier.search.arms.base import Origin, Planned, Role
 from espalier.search.arms.dense import dense_of
 from espalier.search.arms.ways import dense_recipe
 from espalier.search.question import Question
-from espalier.search.spec import MethodSpec
+from espalier.search.spec import Budget, MethodSpec, Ratios
 
 if TYPE_CHECKING:
     from espalier.search.derivation import Derivation, Start
@@ -25,6 +25,9 @@ class Sparse(Origin):
     role: ClassVar[Role] = "parent"
     method: MethodSpec
     passed: int = Field(default=0, exclude_if=lambda passed: not passed, description="passes before this one")
+    budgets: tuple[Budget | Ratios, ...] = Field(
+        default=(), exclude_if=lambda budgets: not budgets, description="what a later pass is on the way to"
+    )
 
     @property
     def name(self) -> str:
@@ -46,7 +49,9 @@ class Sparse(Origin):
     def derive(self, given: Derivation) -> Start:
         """Fresh weights, as the method wants them; in a later pass, those of the one before, but for the channels that
         it ranked lowest."""
-        return given.narrowed(self.method, self.passed) if self.passed else given.sparse(self.method)
+        if not self.passed:
+            return given.sparse(self.method)
+        return given.narrowed(self.method, self.passed, self.budgets)
 
 
 def parents_of(method: MethodSpec, question: Question, seed: int) -> Mapping[str, Planned]:
@@ -64,4 +69,5 @@ def parent_of(method: MethodSpec, question: Question, seed: int) -> Planned:
 
 def _pass_of(method: MethodSpec, question: Question, seed: int, passed: int) -> Planned:
     before = {"parent": _pass_of(method, question, seed, passed - 1)} if passed else {}
-    return Planned(Sparse(method=method, passed=passed), seed, dense_recipe(question), before)
+    origin = Sparse(method=method, passed=passed, budgets=question.spec.budgets if passed else ())
+    return Planned(origin, seed, dense_recipe(question), before)

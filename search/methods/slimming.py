@@ -36,7 +36,8 @@ class SlimmingOptions(Frozen):
         strict=True,
         ge=1,
         le=3,
-        description="trainings of the parent; before each but the first, half of the channels that are left are cut",
+        description="trainings of the parent; before each but the first, channels are cut, equally far on the way to "
+        "the job's budgets",
     )
     early_bird: float = Field(
         default=0.0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 
+import pytest
 import torch
 
 from espalier.models.network import dense
@@ -11,7 +12,7 @@ from espalier.search.arms.base import Planned
 from espalier.search.arms.dense import Dense
 from espalier.search.arms.sparse import Sparse, parent_of
 from espalier.search.methods.slimming import INITIAL_SCALE, Slimming
-from espalier.search.spec import JobSpec, MethodSpec
+from espalier.search.spec import Budget, JobSpec, MethodSpec, Ratios
 from tests.search.helpers import SLIMMING, TARGET, derivation, question
 
 CONFIG = dense("resnet20", 10, (1, 32, 32), {"width": 0.25})
@@ -59,7 +60,7 @@ def test_passes_are_a_chain_of_parents() -> None:
     asked = question(JobSpec(target=TARGET, methods=(TWICE,), seeds=(5,)))
     (last,) = Sparse.plan(asked)
     first = last.needs["parent"]
-    assert (last.origin.passed, last.origin.detail) == (1, "pass 2")
+    assert (last.origin.passed, last.origin.detail, last.origin.budgets) == (1, "pass 2", asked.spec.budgets)
     assert (first.origin, first.needs) == (Sparse(method=TWICE), {})
     assert parent_of(TWICE, asked, 5) == last
     assert Sparse(method=SLIMMING).detail == ""
@@ -67,7 +68,8 @@ def test_passes_are_a_chain_of_parents() -> None:
 
 def test_a_later_pass_goes_on_without_the_channels_that_the_one_before_ranked_lowest() -> None:
     given = derivation(dense("vgg11", 10, (1, 32, 32), {"width": 0.25}))
-    start = Sparse(method=TWICE, passed=1).derive(given)
+    budget = Budget(metric="channels", keep=0.25)
+    start = Sparse(method=TWICE, passed=1, budgets=(budget,)).derive(given)
     before, scores = given.parent("parent").network, given.scores(TWICE, "parent")
     mask = start.network.weight_mask
     assert mask is not None
@@ -81,3 +83,26 @@ def test_a_later_pass_goes_on_without_the_channels_that_the_one_before_ranked_lo
         assert not (scores[group.name][~kept] > least_kept).any()
         left += int(kept.sum())
     assert left == sum(group.width for group in given.dense.groups) // 2
+
+
+@pytest.mark.parametrize("passes", [2, 3])
+def test_no_budget_needs_a_channel_that_an_earlier_pass_cut(passes: int) -> None:
+    """The last parent ranks as the one before did: what it keeps for each budget is what it still has."""
+    thrice = MethodSpec(name="slimming", options={"passes": passes})
+    budgets = (
+        Budget(metric="params", keep=0.5),
+        Budget(metric="params", keep=0.05),
+        Budget(metric="macs", keep=0.4),
+        Budget(metric="channels", keep=0.3),
+        Ratios(by="stage", ratios={"1": 0.7, "3": 0.1}),
+    )
+    given = derivation(dense("vgg11", 10, (1, 32, 32), {"width": 0.25}))
+    for passed in range(1, passes):
+        mask = Sparse(method=thrice, passed=passed, budgets=budgets).derive(given).network.weight_mask
+        assert mask is not None
+        wanted = [given.ranked(thrice, budget) for budget in budgets]
+        for group in given.dense.groups:
+            (part,) = (part for part in group.slices if part.role == "scale")
+            left = mask.kept[part.tensor]
+            assert not any((one.kept[group.name] & ~left).any() for one in wanted)
+        assert not all(one.all() for one in mask.kept.values())
