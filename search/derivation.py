@@ -16,7 +16,7 @@ from espalier.search.blocks import allocate_blocks
 from espalier.search.methods.base import Parent, PruningMethod
 from espalier.search.scores import Scores, controlled, drawn, top
 from espalier.search.spec import Budget, MethodSpec, Ranking, Ratios, TicketRates
-from espalier.search.tickets import shuffled, ticket_mask, without_channels
+from espalier.search.tickets import random_mask, ticket_mask, without_channels
 from espalier.search.weights import (
     allocate_weights,
     of_weights,
@@ -133,9 +133,9 @@ class Derivation:
         """What is left of the parent after so many rounds, if this is the last of them."""
         return ticket_mask(self.parent("parent").network, rates, rounds)
 
-    def shuffled(self, mask: WeightMask, across: bool) -> WeightMask:
-        """A mask that keeps as many weights, drawn by the seed."""
-        return shuffled(mask, self.seed, across)
+    def random_ticket(self, rates: TicketRates, rounds: int, across: bool) -> WeightMask:
+        """One that keeps as many weights or channels, drawn by the seed."""
+        return random_mask(self.parent("parent").network, rates, rounds, self.seed, across)
 
     def rewound(self, mask: WeightMask, role: str | None) -> Start:
         """A mask over the weights that the seed's training began with, or over those of the network in a role."""

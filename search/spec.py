@@ -140,8 +140,15 @@ class TicketRates(Frozen):
     def _one_rate_where_all_are_one(self) -> Self:
         if self.scope == "global" and self.conv_cut is not None:
             raise ValueError("scope global ranks all layers together, at one rate: leave conv_cut out, and say layers")
+        if self.scope == "global" and self.output_cut not in (None, 0, self.cut):
+            raise ValueError(
+                "scope global ranks all layers together, at one rate: output_cut is 0 where the last layer is to stay "
+                f"whole, or as large as cut ({self.cut:g})"
+            )
         if self.grain == "channel" and (self.conv_cut is not None or self.output_cut is not None):
             raise ValueError("grain channel cuts the same share of every group: leave conv_cut and output_cut out")
+        if self.grain == "channel" and (self.scope != "layer" or self.layers != "all"):
+            raise ValueError("grain channel cuts the same share of every group of channels: leave scope and layers out")
         return self
 
 
@@ -152,9 +159,9 @@ class Tickets(TicketRates):
     controls: tuple[TicketControlName, ...] = Field(
         default=("reinit",),
         max_length=6,
-        description="reinit: the ticket's mask over other first weights; random, random_across: as many weights drawn "
-        "in each layer, or across layers; one_shot: as sparse in one round; continued: weights are set back only in "
-        "the end; lr_rewound: only the learning rate is",
+        description="reinit: the ticket's mask over other first weights; random, random_across: as many weights (or "
+        "channels) drawn in each layer, or across layers; one_shot: as sparse in one round; continued: weights are set "
+        "back only in the end; lr_rewound: only the learning rate is",
     )
 
     @property

@@ -6,8 +6,10 @@ rounds at a rate of 0.2 there are 0.8^r of them, whatever was rounded on the way
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from espalier.models.config import ChannelMask
 from espalier.models.copies import with_tensors
@@ -15,7 +17,7 @@ from espalier.models.network import Network
 from espalier.models.surgery import silence
 from espalier.models.weight_mask import WeightMask
 from espalier.search.methods.channels import over_layers
-from espalier.search.scores import controlled, top
+from espalier.search.scores import top
 from espalier.search.spec import TicketRates
 from espalier.search.weights import by_count, by_counts, prunable_weights
 
@@ -39,7 +41,7 @@ def ticket_mask(parent: Network, rates: TicketRates, rounds: int) -> WeightMask:
     """What is left of a trained network after so many rounds, the last of which this is; its own mask, if it has one,
     is that of the rounds before."""
     if rates.grain == "channel":
-        return _of_channels(parent, rates.cut, rounds)
+        return without_channels(parent, _channels(parent, rates.cut, rounds))
     cut, before = rates_of(parent, rates), parent.weight_mask
     scores = {}
     for name in cut:
@@ -50,14 +52,29 @@ def ticket_mask(parent: Network, rates: TicketRates, rounds: int) -> WeightMask:
             scores, {name: round(scores[name].numel() * (1 - rate) ** rounds) for name, rate in cut.items()}
         )
     total = sum(values.numel() for values in scores.values())
-    return by_count(scores, round(total * (1 - max(cut.values())) ** rounds))
+    return by_count(scores, round(total * (1 - rates.cut) ** rounds))
 
 
-def _of_channels(parent: Network, cut: float, rounds: int) -> WeightMask:
+def _channels(parent: Network, cut: float, rounds: int) -> ChannelMask:
     """Whole channels, by the L1 norms of their filters; of all layers alike."""
     widths = {group.name: max(1, round(group.width * (1 - cut) ** rounds)) for group in parent.groups}
     norms = over_layers(parent, "out", lambda filters: filters.abs().sum(1))
-    return without_channels(parent, top(parent.groups, norms, widths))
+    return top(parent.groups, norms, widths)
+
+
+def random_mask(parent: Network, rates: TicketRates, rounds: int, draw: int, across: bool) -> WeightMask:
+    """As many weights as the ticket of a round has, or channels, drawn at random: in each layer, or across all, where
+    each keeps one at least."""
+    if rates.grain == "channel":
+        return without_channels(parent, ChannelMask(_drawn_as(_channels(parent, rates.cut, rounds).kept, draw, across)))
+    return WeightMask(_drawn_as(ticket_mask(parent, rates, rounds).kept, draw, across))
+
+
+def _drawn_as(kept: Mapping[str, Tensor], draw: int, across: bool) -> Mapping[str, Tensor]:
+    generator = torch.Generator().manual_seed(draw)
+    luck = {name: torch.rand(one.shape, generator=generator, dtype=torch.double) for name, one in kept.items()}
+    counts = {name: int(one.sum()) for name, one in kept.items()}
+    return (by_count(luck, sum(counts.values())) if across else by_counts(luck, counts)).kept
 
 
 def without_channels(network: Network, mask: ChannelMask) -> WeightMask:
@@ -67,8 +84,3 @@ def without_channels(network: Network, mask: ChannelMask) -> WeightMask:
     ones = with_tensors(network.module, {name: torch.ones_like(one) for name, one in parameters.items()})
     silent: nn.Module = silence(ones, network.coupling, mask)
     return WeightMask({name: silent.get_parameter(name).detach().cpu() != 0 for name in parameters})
-
-
-def shuffled(mask: WeightMask, draw: int, across: bool) -> WeightMask:
-    """As many weights, drawn at random: in each layer, or across all layers."""
-    return WeightMask(controlled(mask.kept, "shuffled_across" if across else "shuffled", draw))

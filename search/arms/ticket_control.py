@@ -62,7 +62,8 @@ class TicketControl(Origin):
         if self.variant == "lr_rewound":
             return given.rewound(mask, "parent")
         if self.variant in ("random", "random_across"):
-            return given.rewound(given.shuffled(mask, across=self.variant == "random_across"), start)
+            drawn = given.random_ticket(self.rates, self.round, across=self.variant == "random_across")
+            return given.rewound(drawn, start)
         return given.rewound(mask, start)
 
 

@@ -9,11 +9,13 @@ import pytest
 import torch
 
 from espalier.models.network import Network, dense
+from espalier.models.self_check import random_mask as random_channels
 from espalier.models.surgery import silence
 from espalier.models.tensors import state_of
 from espalier.models.weight_mask import WeightMask
+from espalier.search.methods.channels import with_role
 from espalier.search.spec import TicketRates
-from espalier.search.tickets import rates_of, shuffled, ticket_mask, without_channels
+from espalier.search.tickets import random_mask, rates_of, ticket_mask, without_channels
 
 LENET = Network.of(dense("lenet300", 10, (1, 28, 28))).fresh(0)
 
@@ -97,10 +99,8 @@ def test_a_channel_ticket_is_the_silenced_network() -> None:
 
 
 def test_all_that_belongs_to_a_channel_goes_with_it() -> None:
-    from espalier.models.self_check import random_mask
-
     network = Network.of(dense("vgg11", 10, (1, 32, 32), {"width": 0.1})).fresh(0)
-    channels = random_mask(network.groups, 0)
+    channels = random_channels(network.groups, 0)
     masked = network.masked(without_channels(network, channels))
     expected = dict(silence(network.module, network.coupling, channels).named_parameters())
     for name, parameter in masked.module.named_parameters():
@@ -109,9 +109,44 @@ def test_all_that_belongs_to_a_channel_goes_with_it() -> None:
 
 
 def test_drawn_masks_are_as_large_in_each_layer_or_in_all() -> None:
-    mask = ticket_mask(LENET, TicketRates(), 6)
-    within, across = shuffled(mask, 1, across=False), shuffled(mask, 1, across=True)
+    rates = TicketRates()
+    mask = ticket_mask(LENET, rates, 6)
+    within, other, across = (
+        random_mask(LENET, rates, 6, draw, across) for draw, across in ((1, False), (2, False), (1, True))
+    )
     assert within.densities == mask.densities
     assert across.density == mask.density
     assert across.densities != mask.densities
-    assert len({one.hash for one in (mask, within, across, shuffled(mask, 2, across=False))}) == 4
+    assert len({one.hash for one in (mask, within, other, across)}) == 4
+
+
+@pytest.mark.parametrize("across", [False, True])
+def test_drawn_channels_are_whole_and_as_many(across: bool) -> None:
+    network, rates = (
+        Network.of(dense("resnet20", 10, (1, 32, 32), {"width": 0.5})).fresh(0),
+        TicketRates(grain="channel"),
+    )
+    ticket, drawn = ticket_mask(network, rates, 8), random_mask(network, rates, 8, 1, across)
+
+    def left(mask: WeightMask) -> dict[str, int]:
+        """Channels of each group whose scale in the first norm is kept."""
+        found = {}
+        for group in network.groups:
+            (part, *_) = with_role(group, "scale")
+            found[group.name] = int(mask.kept[part.tensor].narrow(0, part.start, group.width).sum())
+        return found
+
+    assert sum(left(drawn).values()) == sum(left(ticket).values())
+    assert (left(drawn) == left(ticket)) is not across
+    assert min(left(drawn).values()) >= 1
+    assert drawn.hash != ticket.hash
+    masked = network.masked(drawn)
+    assert masked.counted == network.coupling.cost(left(drawn)), "as if the channels were cut"
+
+
+def test_one_rate_counts_for_all_layers_that_take_part() -> None:
+    network = Network.of(dense("lenet300", 10, (1, 28, 28))).fresh(0)
+    total = sum(one.numel() for name, one in network.module.named_parameters() if name.endswith("weight"))
+    for output, part in ((0.0, total - 1000), (0.2, total)):
+        mask = ticket_mask(network, TicketRates(scope="global", output_cut=output), 1)
+        assert sum(int(kept.sum()) for kept in mask.kept.values()) == round(part * 0.8)

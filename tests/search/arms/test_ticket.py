@@ -89,6 +89,9 @@ def test_a_job_of_tickets_alone_asks_for_nothing_else() -> None:
     [
         ({"scope": "global", "conv_cut": 0.1}, "at one rate: leave conv_cut out"),
         ({"grain": "channel", "output_cut": 0.1}, "leave conv_cut and output_cut out"),
+        ({"grain": "channel", "scope": "global"}, "leave scope and layers out"),
+        ({"grain": "channel", "layers": "conv"}, "leave scope and layers out"),
+        ({"scope": "global", "output_cut": 0.5}, r"output_cut is 0 where .* or as large as cut \(0\.2\)"),
         ({"cut": 0.0}, "greater than 0"),
         ({"cut": 1.0}, "less than 1"),
         ({"rounds": 0}, "greater than or equal to 1"),
