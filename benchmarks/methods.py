@@ -42,7 +42,7 @@ def run(_setting: Setting) -> Table:
     rows = []
     for net in NETS:
         for name, kind in METHODS.items():
-            if kind.grain == "weight":
+            if kind.grain != "channel":
                 continue
             ours = _apart(_ours, net, name)
             theirs = _apart(_theirs, net, THEIRS[name]) if name in THEIRS else None

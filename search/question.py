@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from espalier.models.document import Document
 from espalier.search.recipe import FineTuning, Name, Recipe
-from espalier.search.spec import Budget, JobSpec, MethodSpec, Ratios
+from espalier.search.spec import Budget, Init, JobSpec, MethodSpec, Ranking, Ratios
 
 
 class Question(Document):
@@ -21,6 +23,12 @@ class Question(Document):
     )
     untrained: tuple[Name, ...] = Field(default=(), description="methods whose parent is not trained at all")
     given: tuple[Name, ...] = Field(default=(), description="methods that are given their widths")
+    own_parent_only: tuple[Name, ...] = Field(
+        default=(), description="methods that rank by what only a parent trained their way has"
+    )
+    grains: dict[Name, Literal["block", "weight"]] = Field(
+        default_factory=dict, description="what methods rank, where it is not channels"
+    )
     selects: bool = Field(
         default=False, description="whether channels are selected from a stream, so that it matters which ones stay"
     )
@@ -35,6 +43,17 @@ class Question(Document):
     def finds_widths(self, method: MethodSpec, budget: Budget | Ratios) -> bool:
         """Whether a method's ranking decides how many channels each group keeps, and not which alone."""
         return isinstance(budget, Budget) and method.name not in self.given
+
+    def is_controlled(self, method: MethodSpec, budget: Budget | Ratios, ranking: Ranking, init: Init) -> bool:
+        """Whether another ranking makes another network than the method's own, that begins in this way."""
+        grain = self.grains.get(method.name)
+        if ranking == "no_penalty" and (not self.has_own_parent(method) or method.name in self.own_parent_only):
+            return False
+        if grain == "block":
+            return ranking != "shuffled"  # within a block there is nothing to shuffle
+        if grain == "weight" or init == "inherited" or self.selects:
+            return True
+        return ranking != "shuffled" and self.finds_widths(method, budget)  # from scratch only widths matter
 
     def is_trained_anyway(self, method: MethodSpec, budget: Budget | Ratios) -> bool:
         """Whether what a method finds is another arm's network, too, when it is trained from scratch: where widths are

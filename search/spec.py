@@ -272,6 +272,8 @@ class JobSpec(Document):
             raise ValueError("budgets is empty: methods and baselines need at least one to meet")
         if self.budgets and not self.methods and not self.baselines:
             raise ValueError("no candidates: name at least one method or baseline")
+        if self.tune_lr and "inherited" not in self.inits:
+            raise ValueError("tune_lr is for inherited weights: add 'inherited' to inits, or leave it out")
         return self
 
     @model_validator(mode="after")

@@ -28,7 +28,7 @@ from espalier.search.question import Question
 from espalier.search.recipe import Recipe
 from espalier.search.results import Execution
 from espalier.search.schedule import matched, steps_per_epoch
-from espalier.search.spec import Budget, JobSpec, Ratios, Tickets
+from espalier.search.spec import Budget, JobSpec, MethodSpec, Ratios, Tickets
 from espalier.search.tickets import rates_of
 from espalier.search.training.execution import choose_execution
 from espalier.search.weights import room_for, usual_weights
@@ -49,7 +49,7 @@ def validate(spec: JobSpec, paths: DataPaths, memory: int | None = None) -> Plan
     selects = any(group.selection for group in network.groups)
     question = _question(spec, network.config, data, selects)
     candidates = tuple(planners.create(question).next({}))
-    if not network.groups and spec.budgets:
+    if not network.groups and spec.budgets and _cuts_channels(spec):
         reasons = "; ".join(f"{layer}: {reason}" for layer, reason in network.coupling.kept[:3])
         raise SpecError(f"{spec.target.arch} has no channels that can be pruned ({reasons})")
     _check_batch(network, min(question.recipe.batch_size, len(data.train)))
@@ -60,9 +60,14 @@ def validate(spec: JobSpec, paths: DataPaths, memory: int | None = None) -> Plan
         )
     if network.groups and spec.budgets:
         self_check(network.config)  # before hours of training
-    for method in map(methods.create, spec.methods):
-        method.ranked(network)
-        method.regularizer(network, question.recipe, 1)
+    for chosen in question.spec.methods:
+        _check_method(chosen, network, question.recipe)
+        own = [one for one in candidates if getattr(one.origin, "method", None) == chosen]
+        if spec.budgets and not any(one.arm.role == "automatic" for one in own):
+            raise SpecError(
+                f"{chosen} would train nothing that is not trained anyway: from scratch only widths matter, and where "
+                "they are given, another arm has the same; leave it out, or give a budget, or a parent to inherit from"
+            )
     if spec.tickets:
         _check_tickets(
             spec.tickets, network, question.recipe.epochs * steps_per_epoch(question.recipe, len(data.train))
@@ -118,6 +123,8 @@ def _question(spec: JobSpec, whole: ChannelConfig, data: Data, selects: bool) ->
         plain=tuple(sorted(name for name, kind in kinds.items() if not kind.has_own_parent())),
         untrained=tuple(sorted(name for name, kind in kinds.items() if not kind.is_trained)),
         given=tuple(sorted(name for name, kind in kinds.items() if not kind.finds_widths)),
+        own_parent_only=tuple(sorted(name for name, kind in kinds.items() if kind.reads_kept)),
+        grains={name: kind.grain for name, kind in sorted(kinds.items()) if kind.grain != "channel"},
         selects=selects,
         fine_tuning={name: kind.fine_tuning for name, kind in kinds.items()},
     )
@@ -138,9 +145,20 @@ def _check_controls(question: Question) -> None:
     if idle := [control for control in question.spec.controls if control not in planned]:
         raise SpecError(
             f"controls {', '.join(idle)} would change nothing here: from scratch only widths matter, which shuffled "
-            "leaves, and so do all where widths are given (inits 'inherited' helps); no_penalty is for methods that "
-            "train their parent in a way of their own"
+            "leaves, and so do all where widths are given (inits 'inherited' helps); single blocks have nothing to "
+            "shuffle; no_penalty is for methods that train their parent in a way of their own, and rank its weights"
         )
+
+
+def _check_method(spec: MethodSpec, network: Network, recipe: Recipe) -> None:
+    """Raise SpecError if a method is of no use for this network, or cannot train its parent so."""
+    method = methods.create(spec)
+    if not method.ranked(network) and method.grain == "channel" and network.groups:
+        raise SpecError(
+            f"{spec} has nothing to rank any of the {len(network.groups)} groups of {network.config.arch} by: they "
+            "select from a stream that stays, and no layer writes to them; use slimming or batch_norm_scale"
+        )
+    method.regularizer(network, recipe, 1)
 
 
 def _check_tickets(tickets: Tickets, network: Network, steps: int) -> None:
@@ -190,13 +208,17 @@ def _size(spec: JobSpec, network: Network, budget: Budget | Ratios) -> Cost:
             check_blocks(network, budget)
     if "uniform_weights" in spec.baselines:
         room_for(network, usual_weights(network), budget)
-    of_channels = any(method.grain == "channel" for method in grains) or any(
-        baseline != "uniform_weights" for baseline in spec.baselines
-    )
-    if not of_channels and isinstance(budget, Budget):
+    if not _cuts_channels(spec) and isinstance(budget, Budget):
         return Cost(*(int(budget.keep * cost) for cost in network.cost))
     order = allocate.uniform(coupling.groups, keep)
     return coupling.cost(allocate.allocate(order, coupling, allocate.as_cost(budget, coupling, keep), keep))
+
+
+def _cuts_channels(spec: JobSpec) -> bool:
+    """Whether any arm keeps some channels of a group, and not single weights or whole blocks."""
+    return any(methods.create(method).grain == "channel" for method in spec.methods) or any(
+        baseline != "uniform_weights" for baseline in spec.baselines
+    )
 
 
 def _lengths(candidates: tuple[Candidate, ...], dense: Cost, sizes: dict[str, Cost]) -> Iterator[tuple[int, int]]:

@@ -31,16 +31,12 @@ class Control(Scored):
     @classmethod
     def plan(cls, question: Question) -> Iterator[Planned]:
         """Every control of every method, at every budget, trained in every way, for every seed, where it is another
-        network than the method's own: from scratch only widths matter."""
+        network than the method's own."""
         spec = question.spec
         for seed, budget, method, ranking in product(spec.seeds, spec.budgets, spec.methods, spec.controls):
-            widths_change = ranking != "shuffled" and question.finds_widths(method, budget)
-            parent_changes = ranking == "no_penalty" and question.has_own_parent(method)
-            if ranking == "no_penalty" and not parent_changes:
-                continue
             dense = {"parent": dense_of(question, question.parent_seed(seed))}
-            needs = dense if parent_changes else parents_of(method, question, seed)
+            needs = dense if ranking == "no_penalty" else parents_of(method, question, seed)
             for way in ways(question, method, budget):
-                if widths_change or way.init == "inherited":
+                if question.is_controlled(method, budget, ranking, way.init):
                     origin = cls(ranking=ranking, method=method, budget=budget, init=way.init, lr=way.lr)
                     yield Planned(origin, seed, way.recipe, {**needs, **teacher_of(way.init, question, seed)})

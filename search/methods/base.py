@@ -51,6 +51,8 @@ class PruningMethod(ABC, Generic[OptionsT]):
     (automatic, as the papers say). If not, widths are given: by ratios, or the same share of every group."""
     is_trained: ClassVar[bool] = True
     """Whether its parent is. If not, it is a network with fresh weights, of the seed that is trained from scratch."""
+    reads_kept: ClassVar[bool] = False
+    """Whether it ranks by what its parent's training learned beside the weights, which no other network has."""
     is_informed: ClassVar[bool] = True
     """Whether its scores depend on the network."""
 

@@ -25,6 +25,7 @@ class BlockSelection(PruningMethod[FactorOptions]):
     """
 
     Options = FactorOptions
+    reads_kept = True
     grain: ClassVar = "block"
 
     def ranked(self, network: Network) -> Sequence[ChannelGroup]:

@@ -24,6 +24,7 @@ class StructureSelection(PruningMethod[FactorOptions]):
     """
 
     Options = FactorOptions
+    reads_kept = True
 
     def ranked(self, network: Network) -> Sequence[ChannelGroup]:
         """Those that norms scale or layers write to. Raises SpecError if there are none."""

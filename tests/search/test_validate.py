@@ -266,6 +266,7 @@ def test_a_network_without_norms_has_a_recipe_that_suits_it(paths: DataPaths) ->
 
 
 LENET: dict[str, Any] = {"target": {"arch": "lenet300", "dataset": "digits"}, "seeds": [0]}
+DENSENET = {"arch": "densenet40", "options": {"growth": 2}, "dataset": "digits"}
 BLOCKS: dict[str, Any] = {
     "target": {"arch": "resnet20", "options": {"width": 0.5}, "dataset": "digits"},
     "methods": [{"name": "block_selection"}],
@@ -303,6 +304,29 @@ BLOCKS: dict[str, Any] = {
             {"methods": [{"name": "structure_selection"}],
              "target": {"arch": "densenet40", "options": {"growth": 2}, "dataset": "digits"}},
             "only selects from a stream that stays",
+        ),
+        *(
+            ({"methods": [{"name": name}], "budgets": [{"metric": "macs", "keep": 0.5}], "target": DENSENET}, words)
+            for name, words in {
+                **dict.fromkeys(("slimming", "batch_norm_scale", "random_scores"), ""),
+                **dict.fromkeys(("snip", "synflow", "taylor", "l1_norm", "soft_filter", "geometric_median"), "to rank any"),
+            }.items()
+        ),
+        (
+            {"methods": [{"name": "structure_selection"}], "controls": ["no_penalty"], "target": BLOCKS["target"]},
+            "no_penalty would change nothing here",
+        ),
+        ({**BLOCKS, "controls": ["no_penalty"]}, "no_penalty would change nothing here"),
+        ({**BLOCKS, "controls": ["shuffled"]}, "shuffled would change nothing here"),
+        ({**BLOCKS, "controls": ["shuffled_across", "reverse"]}, ""),
+        (
+            {"methods": [{"name": "magnitude", "options": {"layers": "all"}}], "controls": ["shuffled"], "baselines": []},
+            "",
+        ),
+        (
+            {"methods": [{"name": "l1_norm"}, {"name": "snip"}], "inits": ["scratch", "inherited"],
+             "budgets": [{"by": "stage", "ratios": {"0": 0.5}}], "target": BLOCKS["target"]},
+            "snip would train nothing that is not trained anyway",
         ),
         (BLOCKS, ""),
         ({**BLOCKS, "target": {"arch": "vgg11", "dataset": "digits"}}, "vgg11 has no option that leaves blocks out"),
