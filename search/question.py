@@ -8,7 +8,7 @@ from pydantic import Field
 
 from espalier.models.document import Document
 from espalier.search.recipe import FineTuning, Name, Recipe
-from espalier.search.spec import Budget, Init, JobSpec, MethodSpec, Ranking, Ratios
+from espalier.search.spec import INHERITING, Budget, Init, JobSpec, MethodSpec, Ranking, Ratios
 
 
 class Question(Document):
@@ -51,14 +51,14 @@ class Question(Document):
             return False
         if grain == "block":
             return ranking != "shuffled"  # within a block there is nothing to shuffle
-        if grain == "weight" or init == "inherited" or self.selects:
+        if grain == "weight" or init in INHERITING or self.selects:
             return True
         return ranking != "shuffled" and self.finds_widths(method, budget)  # from scratch only widths matter
 
     def is_trained_anyway(self, method: MethodSpec, budget: Budget | Ratios) -> bool:
         """Whether what a method finds is another arm's network, too, when it is trained from scratch: where widths are
         given, and only widths matter, uniform ones or those of an earlier method are the same."""
-        if self.selects or self.finds_widths(method, budget) or "inherited" not in self.spec.inits:
+        if self.selects or self.finds_widths(method, budget) or INHERITING.isdisjoint(self.spec.inits):
             return False
         if isinstance(budget, Budget) and "uniform" in self.spec.baselines:
             return True

@@ -107,7 +107,10 @@ class Recipe(Frozen):
         description="training begins here, as if it were so far",
     )
     last_step: Whole | None = Field(
-        default=None, ge=1, exclude_if=lambda value: value is None, description="training ends here, if not before"
+        default=None,
+        ge=0,
+        exclude_if=lambda value: value is None,
+        description="training ends here, if not before; 0: there is none",
     )
 
     @model_validator(mode="after")

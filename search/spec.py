@@ -14,10 +14,13 @@ from espalier.search.recipe import Distillation, Flag, Match, Name, RecipeSpec, 
 from espalier.search.upgrades import spec_from_version_1, spec_from_version_2, uses_version_1
 
 CostMetric = Literal["params", "macs", "channels"]
-Init = Literal["scratch", "inherited", "distilled", "rewound"]
-"""scratch: fresh weights; inherited: the parent's, fine-tuned; distilled: fresh ones, taught by the dense network;
-rewound: the parent's, as they were when its training began, or shortly after."""
-AskedInit = Literal["scratch", "inherited", "distilled"]
+Init = Literal["scratch", "inherited", "untuned", "distilled", "rewound"]
+"""scratch: fresh weights; inherited: the parent's, fine-tuned; untuned: the parent's, not trained any more;
+distilled: fresh ones, taught by the dense network; rewound: the parent's, as they were when its training began, or
+shortly after."""
+AskedInit = Literal["scratch", "inherited", "untuned", "distilled"]
+INHERITING: frozenset[Init] = frozenset({"inherited", "untuned"})
+"""Those that begin with the weights that the parent was left with."""
 Ranking = Literal["reverse", "no_penalty", "shuffled", "shuffled_across"]
 """A control's: the least important stay; scores of a parent that was trained without the method's penalty; scores dealt
 out at random within each group, or across all groups."""
@@ -216,7 +219,7 @@ class JobSpec(Document):
     controls: tuple[Ranking, ...] = Field(
         default=(), max_length=4, description="rankings that every method is held against besides its own"
     )
-    inits: tuple[AskedInit, ...] = Field(default=("scratch",), min_length=1, max_length=3)
+    inits: tuple[AskedInit, ...] = Field(default=("scratch",), min_length=1, max_length=4)
     match: tuple[Match, ...] = Field(
         default=(), max_length=3, description="lengths of training side by side, in the place of the recipe's match"
     )

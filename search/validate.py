@@ -28,7 +28,7 @@ from espalier.search.question import Question
 from espalier.search.recipe import Recipe
 from espalier.search.results import Execution
 from espalier.search.schedule import matched, steps_per_epoch
-from espalier.search.spec import Budget, JobSpec, MethodSpec, Ratios, Tickets
+from espalier.search.spec import INHERITING, Budget, JobSpec, MethodSpec, Ratios, Tickets
 from espalier.search.tickets import rates_of
 from espalier.search.training.execution import choose_execution
 from espalier.search.weights import room_for, usual_weights
@@ -128,7 +128,7 @@ def _question(spec: JobSpec, whole: ChannelConfig, data: Data, selects: bool) ->
         selects=selects,
         fine_tuning={name: kind.fine_tuning for name, kind in kinds.items()},
     )
-    if spec.inits == ("inherited",) and question.untrained:
+    if INHERITING.issuperset(spec.inits) and question.untrained:
         raise SpecError(
             f"{', '.join(question.untrained)}: the parent is not trained, so there are no weights to inherit; ask for "
             "inits 'scratch'"
@@ -225,4 +225,4 @@ def _lengths(candidates: tuple[Candidate, ...], dense: Cost, sizes: dict[str, Co
     """For each candidate its epochs, and the multiply-adds of one forward pass."""
     for candidate in candidates:
         small = sizes.get(content_hash(candidate.budget), dense) if candidate.budget else dense
-        yield matched(candidate.recipe, dense, small).epochs, small.macs
+        yield 0 if candidate.init == "untuned" else matched(candidate.recipe, dense, small).epochs, small.macs

@@ -115,6 +115,7 @@ def _is_on(front: Pareto, point: Point) -> bool:
 
 
 WAYS = {
+    ("untuned", "epochs"): "as cut",
     ("inherited", "epochs"): "fine-tuned",
     ("scratch", "epochs"): "scratch",
     ("scratch", "compute"): "compute",

@@ -13,7 +13,7 @@ from espalier.search.answers.statistics import Direction
 from espalier.search.candidates import Arm, Candidate
 from espalier.search.recipe import Match
 from espalier.search.results import Result
-from espalier.search.spec import Budget, CostMetric, Init, Ranking, Ratios
+from espalier.search.spec import INHERITING, Budget, CostMetric, Init, Ranking, Ratios
 
 CostName = Literal["params", "macs", "latency"]
 Outcomes = Sequence[tuple[Candidate, Result]]
@@ -108,7 +108,7 @@ def are_compared(ours: Group, theirs: Group) -> bool:
     other way; a control of its own method alone."""
     ours_way, theirs_way = ((group.candidate.init, group.candidate.recipe.match) for group in (ours, theirs))
     if theirs.candidate.control is None:
-        return ours_way == theirs_way or (ours_way[0] == "inherited" and theirs_way[0] == "scratch")
+        return ours_way == theirs_way or (ours_way[0] in INHERITING and theirs_way[0] == "scratch")
     method, other = (getattr(group.candidate.origin, "method", None) for group in (ours, theirs))
     return method == other and ours_way == theirs_way
 
@@ -117,7 +117,7 @@ def are_same_widths(ours: Group, theirs: Group) -> bool:
     """Whether both are the same networks wherever both have a seed, ours inherited or taught and theirs trained
     alone."""
     init, other = ours.candidate.init, theirs.candidate.init
-    is_as_long = init == "inherited" or ours.candidate.recipe.match == theirs.candidate.recipe.match
+    is_as_long = init in INHERITING or ours.candidate.recipe.match == theirs.candidate.recipe.match
     if not (init != "scratch" == other and is_as_long):
         return False
     own, others = ours.networks, theirs.networks

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from espalier.search.arms.base import Origin
-from espalier.search.spec import Budget, Init, MethodSpec, Ranking, Ratios
+from espalier.search.spec import INHERITING, Budget, Init, MethodSpec, Ranking, Ratios
 
 if TYPE_CHECKING:
     from espalier.search.derivation import Derivation, Start
 
 
 class Scored(Origin):
-    """Widths from a method's scores; trained from scratch, or fine-tuned with the parent's weights."""
+    """Widths from a method's scores; trained from scratch, or with the parent's weights."""
 
     method: MethodSpec
     budget: Budget | Ratios
@@ -46,4 +46,4 @@ class Scored(Origin):
     def derive(self, given: Derivation) -> Start:
         """Rank the parent's channels, keep as many as the budget has room for."""
         mask = given.ranked(self.method, self.budget, self.control)
-        return given.inherited(self.method, mask) if self.init == "inherited" else given.fresh(mask)
+        return given.inherited(self.method, mask) if self.init in INHERITING else given.fresh(mask)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from espalier.search.question import Question
 from espalier.search.recipe import Recipe, fine_tuning
-from espalier.search.spec import Budget, Init, MethodSpec, Ratios
+from espalier.search.spec import INHERITING, Budget, Init, MethodSpec, Ratios
 
 
 class Way(NamedTuple):
@@ -21,7 +21,7 @@ class Way(NamedTuple):
 
 def from_scratch(question: Question) -> Iterator[Way]:
     """Every way that needs no parent's weights; fresh weights as the recipe has it if a job names none."""
-    for init in [init for init in question.spec.inits if init != "inherited"] or ["scratch"]:
+    for init in [init for init in question.spec.inits if init not in INHERITING] or ["scratch"]:
         yield from _at_every_length(question, init)
 
 
@@ -29,10 +29,13 @@ def ways(question: Question, method: MethodSpec, budget: Budget | Ratios) -> Ite
     """Every way that a job asks for what a method finds for a budget; from scratch only where no other arm is the
     same."""
     anyway = question.is_trained_anyway(method, budget)
-    for init in question.spec.inits if not anyway else ("inherited",):
-        if init == "inherited" and method.name in question.untrained:
+    for init in question.spec.inits:
+        if (init in INHERITING and method.name in question.untrained) or (anyway and init not in INHERITING):
             continue
-        yield from _at_every_rate(question, method) if init == "inherited" else _at_every_length(question, init)
+        if init == "untuned":
+            yield Way(init, question.recipe.model_copy(update={"match": "epochs", "last_step": 0}))
+        else:
+            yield from _at_every_rate(question, method) if init == "inherited" else _at_every_length(question, init)
 
 
 def _at_every_length(question: Question, init: Init) -> Iterator[Way]:

@@ -89,6 +89,8 @@ def train(
             save(checkpoint, run.trainee, Progress(curve, spent + before - started, epoch + 1, early))
             saved = time.monotonic()
             cost = saved - before
+    if not curve:
+        curve.append(run.untrained())
     kept = run.regularizer.finish(run.net)
     return Trained(tuple(curve), early, kept, run.ran(curve[-1].step or 0), spent + time.monotonic() - started)
 
@@ -110,7 +112,8 @@ class _Run:
         self.task, self.data, self.recipe, self.seed = task, data, recipe, seed
         self.regularizer, self.execution = regularizer, execution
         self.batches = steps_per_epoch(recipe, len(data.train))
-        self.steps = min(recipe.epochs * self.batches, recipe.last_step or recipe.epochs * self.batches)
+        whole = recipe.epochs * self.batches
+        self.steps = whole if recipe.last_step is None else min(whole, recipe.last_step)
         self.first_epoch, self.epochs = recipe.first_step // self.batches, -(-self.steps // self.batches)
         wanted = int(recipe.small_first * recipe.epochs)
         self.small_epochs = wanted if wanted and takes_small(net, data.shape) else 0
@@ -162,6 +165,10 @@ class _Run:
             raise Diverged(epoch, loss)
         metrics = {LOSS: loss} | measure(self.net, self.task, self.data, "holdout", self.execution)
         return CurvePoint(step=step, epoch=epoch, metrics=metrics)
+
+    def untrained(self) -> CurvePoint:
+        """The one point of a training of no steps."""
+        return CurvePoint(step=0, epoch=0, metrics=measure(self.net, self.task, self.data, "holdout", self.execution))
 
     def earlier(self, best: EarlyStop | None, point: CurvePoint) -> EarlyStop | None:
         """Where training would best have stopped, now that the curve has another point; the test data is looked at only

@@ -368,3 +368,15 @@ def test_methods_see_all_classes_of_data_that_lies_class_by_class(
     derive(one, whole(paths), tasks.create("classification", one.recipe), data, {}, paths)
     assert len(set(seen[0])) == 10
     assert seen[0] == seen[1], "the same again"
+
+
+def test_untuned_weights_are_the_parents_and_cost_nothing_more(digits: Data, paths: DataPaths, parent: Path) -> None:
+    wanted = spec(inits=["untuned"], budgets=[{"metric": "params", "keep": 1.0}], baselines=[])
+    one = next(c for c in planned(wanted, digits.fingerprint) if c.origin.kind == "pruned")
+    found = evaluate(one, needs_of(one, parent), LAST, paths)
+    before = json.loads(notes_of(parent)["measured"])
+    assert found.result.test["accuracy"] == pytest.approx(before["test"]["accuracy"], abs=0.01)
+    assert (found.result.ran.epochs, found.result.ran.steps) == (0, 0)
+    assert [point.step for point in found.result.curve] == [0]
+    assert found.result.ledger is not None
+    assert (found.result.ledger.own.images, found.result.ledger.pipeline.epochs) == (0, 2)

@@ -75,6 +75,16 @@ def test_inherited_weights_are_held_against_every_way_from_scratch_in_the_same_w
     assert lengths == {("slimming inherited", "uniform pipeline"), ("slimming pipeline", "uniform pipeline")}
 
 
+def test_untuned_weights_are_held_against_everything_from_scratch() -> None:
+    outcomes = arm("pruned", [0.4, 0.41], init="untuned") + arm("pruned", [0.5, 0.51]) + arm("uniform", [0.5, 0.51])
+    found = {(v.about, v.arm.name, v.against) for v in compare(outcomes)}
+    assert found == {
+        ("weights", "slimming untuned", "slimming"),
+        ("widths", "slimming untuned", "uniform"),
+        ("widths", "slimming", "uniform"),
+    }
+
+
 def test_what_is_given_uniform_widths_is_held_against_uniform_networks_for_its_weights() -> None:
     outcomes = arm("pruned", [0.7, 0.71], init="inherited", method="l1_norm")
     for one, found in arm("uniform", [0.5, 0.51]):

@@ -31,7 +31,7 @@ SPEC = JobSpec.model_validate(
         ],
         "baselines": list(BASELINES),
         "controls": ["reverse", "no_penalty", "shuffled", "shuffled_across"],
-        "inits": ["scratch", "inherited", "distilled"],
+        "inits": ["scratch", "inherited", "untuned", "distilled"],
         "match": ["epochs", "compute", "pipeline"],
         "tune_lr": [0.01, 0.001],
         "seeds": [3, 1],

@@ -61,6 +61,16 @@ def test_fine_tuning_is_the_methods_own_or_at_every_rate_that_is_tried() -> None
     assert [(way.lr, way.recipe.lr) for way in ways(tried, SLIMMING, BUDGET)] == [(0.1, 0.1), (0.01, 0.01)]
 
 
+def test_untuned_weights_are_not_trained_whatever_else_is_asked() -> None:
+    one = asked(inits=["scratch", "untuned", "inherited"], match=["epochs", "pipeline"], tune_lr=[0.1, 0.01])
+    found = [way for way in ways(one, SLIMMING, BUDGET) if way.init == "untuned"]
+    assert [(way.recipe.last_step, way.recipe.match, way.lr) for way in found] == [(0, "epochs", None)]
+    given = asked(methods=[L1], inits=["scratch", "untuned"]).model_copy(update={"given": ("l1_norm",)})
+    assert [way.init for way in ways(given, L1, BUDGET)] == ["untuned"], "uniform widths are a baseline"
+    assert [*ways(given.model_copy(update={"untrained": ("l1_norm",)}), L1, BUDGET)] == []
+    assert [way.init for way in from_scratch(asked(inits=["untuned"]))] == ["scratch"]
+
+
 def test_what_has_no_parent_is_trained_from_scratch_though_others_inherit() -> None:
     one = asked(inits=["inherited"], match=["compute"])
     assert [(way.init, way.recipe.match) for way in from_scratch(one)] == [("scratch", "compute")]
