@@ -45,14 +45,15 @@ def ticket_picture(answer: TicketAnswer) -> bytes:
     }
     known = {label: part for label, part in panels.items() if any(part[1](point) for point in answer.points)}
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(4.8 * max(1, len(known)), 3.8), layout="constrained")
+        figure = Figure(figsize=(4.8 * max(1, len(known)), 4.1), layout="constrained")
         for axes, (label, (factor, value)) in zip(
             figure.subplots(1, max(1, len(known)), squeeze=False)[0], known.items(), strict=False
         ):
             _ticket_panel(axes, answer, factor, value)
             axes.set_ylabel(label)
         if figure.axes[-1].containers:
-            figure.axes[-1].legend(frameon=False)
+            lines = figure.axes[-1].get_legend_handles_labels()
+            figure.legend(*lines, frameon=False, loc="outside lower center", ncols=len(lines[1]))
         return _svg(figure)
 
 
