@@ -79,6 +79,11 @@ class Slimming(PruningMethod[SlimmingOptions]):
                 f"slimming's penalty is scaled to how far sgd moves a weight; {recipe.optimizer} divides it by its own "
                 "size: use sgd, or another method"
             )
+        if self.options.early_bird and self.options.window >= recipe.epochs:
+            raise SpecError(
+                f"early_bird looks at the masks of {self.options.window} epochs, and training has no more than "
+                f"{recipe.epochs}, so nothing would be saved: ask for a smaller window"
+            )
         penalty = _Penalty([*_scales(network).values()], self.options.strength * PULL / travel(recipe, steps))
         if not self.options.early_bird:
             return penalty

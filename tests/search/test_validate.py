@@ -328,6 +328,11 @@ BLOCKS: dict[str, Any] = {
              "budgets": [{"by": "stage", "ratios": {"0": 0.5}}], "target": BLOCKS["target"]},
             "snip would train nothing that is not trained anyway",
         ),
+        (
+            {"methods": [{"name": "slimming", "options": {"early_bird": 0.1}}], "recipe": {"epochs": 5},
+             "target": {"arch": "vgg11", "dataset": "digits"}},
+            "looks at the masks of 5 epochs, and training has no more than 5",
+        ),
         (BLOCKS, ""),
         ({**BLOCKS, "target": {"arch": "vgg11", "dataset": "digits"}}, "vgg11 has no option that leaves blocks out"),
         ({**BLOCKS, "budgets": [{"metric": "macs", "keep": 0.001}]}, r"no choice of blocks keeps 0\.001 of the macs"),
