@@ -49,6 +49,11 @@ def uniform(groups: Sequence[ChannelGroup], keep: float) -> Order:
     return by_rates(groups, [1.0] * len(groups), keep)
 
 
+def capped(groups: Sequence[ChannelGroup], keep: float) -> Order:
+    """No group keeps more channels than another that has more left to give: one cap for the whole network."""
+    return _ranked(groups, [-np.arange(group.width, dtype=np.float64) for group in groups], keep)
+
+
 def _places(group: ChannelGroup) -> NDArray[np.float64]:
     """The share of its group that is kept once a channel is, to the middle of the channel."""
     return (np.arange(group.width) + 0.5) / group.width

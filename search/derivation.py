@@ -97,10 +97,16 @@ class Derivation:
     def by_rates(self, rates: Sequence[float], budget: Budget | Ratios, draw: int = 0) -> Start:
         """Fresh weights; groups are thinned in proportion to their rates until the budget is met. Where channels are
         selected from a stream, `draw` says which."""
-        groups, coupling = self.dense.groups, self.dense.coupling
-        order = allocate.by_rates(groups, rates, self.minimum_keep)
-        cost = allocate.as_cost(budget, coupling, self.minimum_keep)
-        return self.fresh(drawn(groups, allocate.allocate(order, coupling, cost, self.minimum_keep), draw))
+        return self._in_order(allocate.by_rates(self.dense.groups, rates, self.minimum_keep), budget, draw)
+
+    def capped(self, budget: Budget | Ratios) -> Start:
+        """Fresh weights; the widest groups are thinned to one number of channels."""
+        return self._in_order(allocate.capped(self.dense.groups, self.minimum_keep), budget)
+
+    def _in_order(self, order: allocate.Order, budget: Budget | Ratios, draw: int = 0) -> Start:
+        coupling, keep = self.dense.coupling, self.minimum_keep
+        cost = allocate.as_cost(budget, coupling, keep)
+        return self.fresh(drawn(coupling.groups, allocate.allocate(order, coupling, cost, keep), draw))
 
     def by_drawn_weights(self, budget: Budget | Ratios) -> Start:
         """Fresh weights, single ones of which are drawn until the budget is met."""

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from espalier.search.arms.base import Origin
 from espalier.search.arms.baseline import Baseline
+from espalier.search.arms.capped import Capped
 from espalier.search.arms.control import Control
 from espalier.search.arms.dense import Dense
 from espalier.search.arms.pretrained import Pretrained
@@ -25,6 +26,7 @@ ARMS: dict[str, type[Origin]] = {
     "pruned": Pruned,
     "uniform": Uniform,
     "random": Random,
+    "capped": Capped,
     "uniform_weights": UniformWeights,
     "control": Control,
     "pretrained": Pretrained,
