@@ -11,7 +11,7 @@ import torch
 import typer
 from rich.console import Console
 
-from benchmarks import demo, memory, methods, operators, overhead, processes, recipes, surgery, training
+from benchmarks import demo, memory, methods, operators, overhead, processes, recipes, surgery, training, verdicts
 from benchmarks.common import Setting
 from espalier.app.client.tables import Table
 
@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, Callable[[Setting], Table]] = {
     "memory": memory.run,
     "surgery": surgery.run,
     "methods": methods.run,
+    "verdicts": verdicts.run,
     "overhead": overhead.run,
     "demo": demo.run,
     "recipes": recipes.run,

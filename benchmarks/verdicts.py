@@ -1,0 +1,96 @@
+"""How often verdicts are wrong: jobs are drawn in which nothing differs, and judged as real ones are."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.common import Setting
+from espalier.app.client.tables import Table, table
+from espalier.search.answers.statistics import CONFIDENCE, Difference, difference, holm
+
+JOBS = 2000
+SPREAD = 0.003
+"""Standard deviation between trainings: 0.3 points, as on CIFAR-10 in docs/results.md."""
+
+
+class Case(NamedTuple):
+    """What the jobs are like. All arms have the same mean; `effect` is added to those of methods."""
+
+    seeds: int = 3
+    budgets: int = 3
+    methods: int = 1
+    baselines: int = 2
+    parents: str = "per_seed"
+    between: float = 1.0
+    """Spread between parents, as a multiple of that between trainings."""
+    ratio: float = 1.0
+    """Spread of the methods' trainings, as a multiple of the baselines'."""
+    images: int = 10_000
+    """Of the test data: accuracies are whole images."""
+    effect: float = 0.0
+
+
+CASES = (
+    *(Case(seeds=seeds) for seeds in (2, 3, 5, 10)),
+    *(Case(budgets=budgets, methods=methods) for budgets, methods in ((1, 1), (6, 1), (3, 3), (6, 3))),
+    Case(ratio=4.0),
+    Case(images=500),
+    Case(parents="one"),
+    Case(parents="one", seeds=10),
+    *(Case(seeds=seeds, effect=effect) for seeds in (3, 5) for effect in (0.01, 0.02)),
+)
+
+
+def run(_setting: Setting) -> Table:
+    """Every case, over many drawn jobs."""
+    columns = (
+        "seeds", "budgets", "methods", "parents", "spread", "images", "true effect", "one answer", "some answer alone",
+        "some answer together", "covered",
+    )  # fmt: skip
+    title = (
+        f"{JOBS:,} drawn jobs, per cent: answers that are decided; jobs with one that is, each alone and together (Holm); "
+        "intervals that cover the truth"
+    )
+    return table(title, columns, [_row(case) for case in CASES])
+
+
+def _row(case: Case) -> tuple[object, ...]:
+    generator = np.random.default_rng(0)
+    found = [_judged(case, generator) for _ in range(JOBS)]
+    alone = [[_is_decided(one.p) for one in job] for job in found]
+    together = [[_is_decided(p) for p in holm([one.p for one in job])] for job in found]
+    intervals = [one.interval for job in found for one in job if one.interval]
+    covered = np.mean([low <= case.effect <= high for low, high in intervals])
+    shares = (np.mean(alone), np.mean([any(job) for job in alone]), np.mean([any(job) for job in together]), covered)
+    return (
+        case.seeds, case.budgets, case.methods, case.parents, f"{case.ratio:g}x", f"{case.images:,}",
+        f"{100 * case.effect:g} points", *(f"{100 * float(share):.1f}" for share in shares),
+    )  # fmt: skip
+
+
+def _judged(case: Case, generator: np.random.Generator) -> list[Difference]:
+    """The comparisons of one drawn job: every method with every baseline, at every budget."""
+    parents = generator.normal(0, case.between * SPREAD, (case.methods, case.budgets, case.seeds))
+    if case.parents == "one":
+        parents[:] = parents[..., :1]
+    shape = (case.methods, case.budgets, case.seeds)
+    ours = _seen(case.effect + parents + generator.normal(0, case.ratio * SPREAD, shape), case)
+    theirs = _seen(generator.normal(0, SPREAD, (case.baselines, case.budgets, case.seeds)), case)
+    return [
+        difference(ours[method, budget].tolist(), theirs[baseline, budget].tolist())
+        for method in range(case.methods)
+        for baseline in range(case.baselines)
+        for budget in range(case.budgets)
+    ]
+
+
+def _seen(values: NDArray[np.float64], case: Case) -> NDArray[np.float64]:
+    """Accuracies around 0.8, in whole images."""
+    return np.round((0.8 + values) * case.images) / case.images
+
+
+def _is_decided(p: float | None) -> bool:
+    return p is not None and p <= 1 - CONFIDENCE
