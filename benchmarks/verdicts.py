@@ -51,8 +51,8 @@ def run(_setting: Setting) -> Table:
         "some answer together", "covered",
     )  # fmt: skip
     title = (
-        f"{JOBS:,} drawn jobs, per cent: answers that are decided; jobs with one that is, each alone and together (Holm); "
-        "intervals that cover the truth"
+        f"{JOBS:,} drawn jobs, per cent: answers that are decided; jobs with one that is, each alone and together "
+        "(Holm); intervals that cover the truth"
     )
     return table(title, columns, [_row(case) for case in CASES])
 
