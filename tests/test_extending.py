@@ -148,9 +148,8 @@ def test_the_planner_asked_twice(client: Client, job: JobView) -> None:
     candidates = client.candidates(job.id)
     seeds = [one.seed for one in candidates]
     assert seeds == sorted(seeds)
-    assert (
-        job.progress.total == len(candidates) == 1 + 2 * 5
-    )  # slimming's parent, as the dense network is the other's; five arms for each seed
+    # For each seed slimming's parent, as the dense network is the other's, and five arms.
+    assert job.progress.total == len(candidates) == 2 * (1 + 5)
     events = [event.data for event in client.events(job.id)]
     begun = [event.label for event in events if getattr(event, "what", "") == "started"]
     assert begun == [one.label for one in candidates], "one core is used, in the order of asking"
