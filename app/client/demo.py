@@ -48,7 +48,7 @@ def run(console: Console, output: Path) -> int:
         for table in (tables.pareto(front), tables.verdict(answer), tables.efficiency(answer)):
             console.print(table)
         console.print(answer.summary + "\n", highlight=False)
-        return _export(client, _best(front), console, output)
+        return _export(client, _best(front).architecture, console, output)
 
 
 def _best(front: Pareto) -> Point:
@@ -64,17 +64,18 @@ REBUILD = {
 """How each exported file becomes a network again; the second needs torch alone, and brings the weights along."""
 
 
-def _export(client: Client, point: Point, console: Console, folder: Path) -> int:
+def _export(client: Client, architecture: str, console: Console, folder: Path) -> int:
     """Export the config, the network as Python and its weights, and rebuild it from each in a fresh interpreter."""
     folder.mkdir(parents=True, exist_ok=True)
+    params = client.architecture(architecture).cost.params
     for format, suffix in (("json", "json"), ("python", "py"), ("safetensors", "safetensors")):
-        (folder / f"pruned.{suffix}").write_bytes(client.export(point.architecture, format)[1])
+        (folder / f"pruned.{suffix}").write_bytes(client.export(architecture, format)[1])
     for name, code in REBUILD.items():
         built = subprocess.run(
             [sys.executable, "-c", f"{code}; print(sum(p.numel() for p in net.parameters()))"],
             cwd=folder, capture_output=True, text=True, check=False,
         )  # fmt: skip
-        if built.returncode or int(built.stdout) != point.params:
+        if built.returncode or int(built.stdout) != params:
             console.print(f"{name} does not rebuild the network: {built.stderr or built.stdout}")
             return 1
         console.print(f"{folder / name} rebuilds it: {int(built.stdout):,} parameters, as measured", highlight=False)
