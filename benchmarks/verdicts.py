@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from benchmarks.common import Setting
 from espalier.app.client.tables import Table, table
-from espalier.search.answers.statistics import CONFIDENCE, Difference, difference, holm
+from espalier.search.answers.statistics import Decision, decided
 
 JOBS = 2000
 SPREAD = 0.003
@@ -60,8 +61,8 @@ def run(_setting: Setting) -> Table:
 def _row(case: Case) -> tuple[object, ...]:
     generator = np.random.default_rng(0)
     found = [_judged(case, generator) for _ in range(JOBS)]
-    alone = [[_is_decided(one.p) for one in job] for job in found]
-    together = [[_is_decided(p) for p in holm([one.p for one in job])] for job in found]
+    alone = [[one.answer != "undecided" for one in job] for job in found]
+    together = [[one.adjusted_answer != "undecided" for one in job] for job in found]
     intervals = [one.interval for job in found for one in job if one.interval]
     covered = np.mean([low <= case.effect <= high for low, high in intervals])
     shares = (np.mean(alone), np.mean([any(job) for job in alone]), np.mean([any(job) for job in together]), covered)
@@ -71,7 +72,7 @@ def _row(case: Case) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _judged(case: Case, generator: np.random.Generator) -> list[Difference]:
+def _judged(case: Case, generator: np.random.Generator) -> list[Decision]:
     """The comparisons of one drawn job: every method with every baseline, at every budget."""
     parents = generator.normal(0, case.between * SPREAD, (case.methods, case.budgets, case.seeds))
     if case.parents == "one":
@@ -79,18 +80,10 @@ def _judged(case: Case, generator: np.random.Generator) -> list[Difference]:
     shape = (case.methods, case.budgets, case.seeds)
     ours = _seen(case.effect + parents + generator.normal(0, case.ratio * SPREAD, shape), case)
     theirs = _seen(generator.normal(0, SPREAD, (case.baselines, case.budgets, case.seeds)), case)
-    return [
-        difference(ours[method, budget].tolist(), theirs[baseline, budget].tolist())
-        for method in range(case.methods)
-        for baseline in range(case.baselines)
-        for budget in range(case.budgets)
-    ]
+    pairs = itertools.product(range(case.methods), range(case.baselines), range(case.budgets))
+    return decided([(ours[m, budget].tolist(), theirs[b, budget].tolist(), 1) for m, b, budget in pairs])
 
 
 def _seen(values: NDArray[np.float64], case: Case) -> NDArray[np.float64]:
     """Accuracies around 0.8, in whole images."""
     return np.round((0.8 + values) * case.images) / case.images
-
-
-def _is_decided(p: float | None) -> bool:
-    return p is not None and p <= 1 - CONFIDENCE

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple
 
 import numpy as np
+from pydantic import Field
 from scipy import special
+
+from espalier.models.document import Frozen
 
 CONFIDENCE = 0.95
 ROUNDING = 1e-9
@@ -64,15 +67,34 @@ def supported(value: float, p: float | None, sign: int) -> Direction:
     return "better" if sign * value > 0 else "worse"
 
 
-class Decision(Protocol):
-    """An answer alone, and together with all others."""
+class Decision(Frozen):
+    """What a difference supports, alone and together with all others of a job."""
 
-    @property
-    def answer(self) -> Direction: ...
-    @property
-    def adjusted_answer(self) -> Direction: ...
-    @property
-    def p(self) -> float | None: ...
+    difference: float = Field(description="of means, ours - theirs; of accuracies as a fraction")
+    interval: tuple[float, float] | None = Field(description="95 % confidence; null without spread to tell it from")
+    p: float | None = Field(default=None, description="how often chance alone makes a difference as large (Welch)")
+    answer: Direction = Field(description="of this comparison alone")
+    adjusted_p: float | None = Field(default=None, description="for all comparisons of the job together (Holm 1979)")
+    adjusted_answer: Direction = Field(
+        default="undecided", description="one that is right together with all others of the job, 95 times in 100"
+    )
+
+
+def decided(comparisons: Sequence[tuple[Sequence[float], Sequence[float], int]]) -> list[Decision]:
+    """All comparisons of a job: our values, theirs, and the sign by which more is better."""
+    found = [difference(ours, theirs) for ours, theirs, _ in comparisons]
+    adjusted = holm([one.p for one in found])
+    return [
+        Decision(
+            difference=one.value,
+            interval=one.interval,
+            p=one.p,
+            answer=supported(one.value, one.p, sign),
+            adjusted_p=p,
+            adjusted_answer=supported(one.value, p, sign),
+        )
+        for one, p, (_, _, sign) in zip(found, adjusted, comparisons, strict=True)
+    ]
 
 
 def together(decisions: Sequence[Decision]) -> Iterator[str]:

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from espalier.models.document import Frozen
-from espalier.search.answers.statistics import Difference, Direction, difference, holm, supported, together
+from espalier.search.answers.statistics import Decision, decided, together
 from espalier.search.answers.values import Group, Outcomes, by_arm
 
 Measure = Literal["accuracy", "early_accuracy", "early_step"]
@@ -40,21 +40,13 @@ class TicketPoint(Frozen):
     )
 
 
-class TicketVerdict(Frozen):
-    """Is a ticket better than a control of its round?"""
+class TicketVerdict(Decision):
+    """Is a ticket better than a control of its round? Differences are of steps, or fractions."""
 
     against: str
     round: int
     density: float
     measure: Measure
-    difference: float = Field(description="ticket - control; steps, or a fraction")
-    interval: tuple[float, float] | None = Field(description="95 % confidence; null without spread to tell it from")
-    p: float | None = Field(default=None, description="how often chance alone makes a difference as large (Welch)")
-    answer: Direction = Field(description="of this comparison alone")
-    adjusted_p: float | None = Field(default=None, description="for all comparisons of the job together (Holm 1979)")
-    adjusted_answer: Direction = Field(
-        default="undecided", description="one that is right together with all others of the job, 95 times in 100"
-    )
 
 
 class TicketAnswer(Frozen):
@@ -145,26 +137,22 @@ def _verdicts(groups: Sequence[Group]) -> Iterator[TicketVerdict]:
         for measure in measures
         if _values(by_round[_round(control)], measure) and _values(control, measure)
     ]
-    found = [difference(_values(ticket, measure), _values(control, measure)) for ticket, control, measure in asked]
-    for one, gap, p in zip(asked, found, holm([gap.p for gap in found]), strict=True):
-        yield _verdict(*one, gap, p)
+    found = decided([(_values(a, what), _values(b, what), _sign(a, what)) for a, b, what in asked])
+    for one, decision in zip(asked, found, strict=True):
+        yield _verdict(*one, decision)
 
 
-def _verdict(
-    ticket: Group, control: Group, measure: Measure, found: Difference, adjusted: float | None
-) -> TicketVerdict:
-    sign = -1 if measure == "early_step" else ticket.results[0].metric.sign
+def _sign(group: Group, measure: Measure) -> int:
+    return -1 if measure == "early_step" else group.results[0].metric.sign
+
+
+def _verdict(ticket: Group, control: Group, measure: Measure, decision: Decision) -> TicketVerdict:
     return TicketVerdict(
         against=control.arm.name,
         round=_round(ticket) or 0,
         density=_density(ticket),
         measure=measure,
-        difference=found.value,
-        interval=found.interval,
-        p=found.p,
-        answer=supported(found.value, found.p, sign),
-        adjusted_p=adjusted,
-        adjusted_answer=supported(found.value, adjusted, sign),
+        **dict(decision),
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field, JsonValue
 
 from espalier.models.document import Frozen, content_hash
-from espalier.search.answers.statistics import Direction
+from espalier.search.answers.statistics import Decision
 from espalier.search.candidates import Arm, Candidate
 from espalier.search.recipe import Match
 from espalier.search.results import Result
@@ -128,7 +128,7 @@ def are_same_widths(ours: Group, theirs: Group) -> bool:
 About = Literal["widths", "weights"]
 
 
-class Verdict(Frozen):
+class Verdict(Decision):
     """Is automatic pruning better than a baseline at one budget?
 
     The interval is over seeds. Where each has a parent of its own, it is about the method. Where all have one, it is
@@ -156,14 +156,6 @@ class Verdict(Frozen):
     parents: int = Field(default=0, description="trained networks that the automatic arm was cut from, over its seeds")
     automatic: Sample
     baseline: Sample
-    difference: float = Field(description="automatic - baseline, as a fraction")
-    interval: tuple[float, float] | None = Field(description="95 % confidence; null without spread to tell it from")
-    p: float | None = Field(default=None, description="how often chance alone makes a difference as large (Welch)")
-    answer: Direction = Field(description="of this comparison alone")
-    adjusted_p: float | None = Field(default=None, description="for all comparisons of the job together (Holm 1979)")
-    adjusted_answer: Direction = Field(
-        default="undecided", description="one that is right together with all others of the job, 95 times in 100"
-    )
 
 
 class Efficiency(Frozen):

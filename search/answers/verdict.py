@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 
 from espalier.search.answers.efficiency import efficiency
-from espalier.search.answers.statistics import Difference, difference, holm, supported, together
+from espalier.search.answers.statistics import Decision, decided, together
 from espalier.search.answers.values import (
     About,
     Answer,
@@ -51,17 +51,16 @@ def compare(outcomes: Outcomes) -> list[Verdict]:
         if theirs.arm.role == "baseline" and are_compared(ours, theirs) and not are_same_widths(ours, theirs)
     ]
     asked += [("weights", ours, theirs) for ours, theirs in pairs if are_same_widths(ours, theirs)]
-    found = [difference(_values(ours), _values(theirs)) for _, ours, theirs in asked]
-    adjusted = holm([one.p for one in found])
-    return [_verdict(*one, gap, p) for one, gap, p in zip(asked, found, adjusted, strict=True)]
+    found = decided([(_values(ours), _values(theirs), ours.results[0].metric.sign) for _, ours, theirs in asked])
+    return [_verdict(*one, decision) for one, decision in zip(asked, found, strict=True)]
 
 
 def _values(group: Group) -> list[float]:
     return [result.reported for result in group.results]
 
 
-def _verdict(about: About, ours: Group, theirs: Group, found: Difference, adjusted: float | None) -> Verdict:
-    budget, sign = ours.budget, ours.results[0].metric.sign
+def _verdict(about: About, ours: Group, theirs: Group, decision: Decision) -> Verdict:
+    budget = ours.budget
     assert budget is not None
     return Verdict(
         about=about,
@@ -78,12 +77,7 @@ def _verdict(about: About, ours: Group, theirs: Group, found: Difference, adjust
         parents=ours.parents,
         automatic=sample(_values(ours)),
         baseline=sample(_values(theirs)),
-        difference=found.value,
-        interval=found.interval,
-        p=found.p,
-        answer=supported(found.value, found.p, sign),
-        adjusted_p=adjusted,
-        adjusted_answer=supported(found.value, adjusted, sign),
+        **dict(decision),
     )
 
 
