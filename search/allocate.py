@@ -8,7 +8,8 @@ by a threshold. The first channels of each group, up to its minimum width, stand
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -87,11 +88,12 @@ def allocate(order: Order, coupling: Coupling, budget: Budget, keep: float) -> d
             f"no widths keep {budget.keep:g} of the {budget.metric}: with at least {keep:g} of each group's channels "
             f"the network keeps {math.ceil(possible * 1e4) / 1e4:g}; ask for that or more, or lower minimum_keep"
         )
-    low, high = 0, len(order)
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if _measure(coupling, widths(middle), budget) <= room else (low, middle - 1)
-    return widths(low)
+    return widths(longest(len(order), lambda count: _measure(coupling, widths(count), budget), room))
+
+
+def longest(most: int, cost: Callable[[int], float], room: float) -> int:
+    """How many of a ranking, from its start, there is room for; none of them costs no more than that."""
+    return bisect_right(range(most + 1), room, key=cost) - 1
 
 
 def by_ratios(groups: Sequence[ChannelGroup], ratios: Ratios, keep: float) -> dict[str, int]:

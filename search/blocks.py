@@ -6,6 +6,7 @@ import math
 
 from espalier.models.blocks import BlockMask, branches, without_blocks
 from espalier.models.network import Network
+from espalier.search.allocate import longest
 from espalier.search.errors import SpecError
 from espalier.search.scores import Scores
 from espalier.search.spec import Budget, Ratios
@@ -17,13 +18,7 @@ def allocate_blocks(network: Network, scores: Scores, budget: Budget | Ratios) -
     check_blocks(network, budget)
     assert isinstance(budget, Budget)
     order = sorted(scores, key=lambda block: -float(scores[block]))
-    low, high = 0, len(order)
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (
-            (middle, high) if _share(network, _first(order, middle), budget) <= budget.keep else (low, middle - 1)
-        )
-    return _first(order, low)
+    return _first(order, longest(len(order), lambda count: _share(network, _first(order, count), budget), budget.keep))
 
 
 def check_blocks(network: Network, budget: Budget | Ratios) -> None:
