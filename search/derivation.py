@@ -92,7 +92,7 @@ class Derivation:
         widths = {group.name: max(one[group.name] for one in found) for group in self.dense.groups}
         mask = method.select(self.parent("parent"), scores, widths)
         start = self.rewound(without_channels(self.parent("parent").network, mask), "parent")
-        return start._replace(method=methods.create(spec))
+        return start._replace(method=method)
 
     def by_rates(self, rates: Sequence[float], budget: Budget | Ratios, draw: int = 0) -> Start:
         """Fresh weights; groups are thinned in proportion to their rates until the budget is met. Where channels are

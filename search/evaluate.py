@@ -129,7 +129,7 @@ def spent_on(weights: Path) -> Efforts:
 def _lengthened(recipe: Recipe, whole: Network, network: Network) -> Recipe:
     """A recipe at the length that it has for a network."""
     sees = recipe
-    if recipe.small_first and recipe.match != "epochs" and not takes_small(network.module, network.config.shape):
+    if recipe.small_first and recipe.match == "pipeline" and not takes_small(network.module, network.config.shape):
         sees = recipe.model_copy(update={"small_first": 0.0})
     return recipe.model_copy(update={"epochs": matched(sees, whole.cost, network.counted).epochs})
 
@@ -191,14 +191,12 @@ def derive(
 
     def scores(method: MethodSpec, role: str) -> Scores:
         nonlocal spent
-        apart = functools.partial(_examples, data)
-        if role == UNTRAINED:
-            found = _scoring(method, replace(parent(role), batches=apart))
-        else:
-            compute = functools.partial(_scoring, method)
-            found = remembered(
-                paths.cache, method, needs[role][WEIGHTS], lambda: compute(replace(parent(role), batches=apart))
-            )
+
+        def scoring() -> Scoring:  # which counts what it reads itself
+            return _scoring(method, replace(parent(role), batches=functools.partial(_examples, data)))
+
+        is_kept = role != UNTRAINED
+        found = remembered(paths.cache, method, needs[role][WEIGHTS], scoring) if is_kept else scoring()
         spent = spent + found.effort
         return found.scores
 

@@ -11,11 +11,6 @@ def steps_per_epoch(recipe: Recipe, examples: int) -> int:
     return max(1, examples // recipe.batch_size)
 
 
-def images_per_epoch(recipe: Recipe, examples: int) -> int:
-    """Images that one pass trains on: those of its full batches."""
-    return steps_per_epoch(recipe, examples) * min(recipe.batch_size, examples)
-
-
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
     """The learning rate of one step (from 0) out of `steps`.
 
