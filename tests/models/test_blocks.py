@@ -32,6 +32,21 @@ def lively(whole: Network) -> Network:
     return Network(whole.config, whole.coupling, net)
 
 
+def left_out(whole: Network, mask: BlockMask) -> Network:
+    """The smaller network, which computes what the whole one does when the branches that are left out give zeros."""
+    smaller = leave_out(whole, mask)
+    for branch in branches(whole):
+        if not mask.keeps(branch.block):
+            for parameter in whole.module.get_submodule(branch.end).parameters():
+                parameter.data.zero_()
+    x = torch.randn(2, *SHAPE, dtype=torch.double, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected, found = whole.module(x), smaller.module.double().eval()(x)
+    # Weights pass through single precision, as they do in every file.
+    assert torch.allclose(found, expected, rtol=1e-5, atol=1e-6 * float(expected.abs().max()))
+    return smaller
+
+
 MASKS = [
     [True, False, True, True, True, True],
     [False, True, True, False, True, True],
@@ -46,31 +61,15 @@ MASKS = [
 def test_a_network_without_blocks_computes_what_it_does_when_they_give_zeros(arch: str, kept: list[bool]) -> None:
     whole = lively(network(arch, blocks=[2, 2, 2]))
     mask = BlockMask({branch.block: one for branch, one in zip(branches(whole), kept, strict=True)})
-    smaller = leave_out(whole, mask)
-    for branch in branches(whole):
-        if not mask.keeps(branch.block):
-            for parameter in whole.module.get_submodule(branch.end).parameters():
-                parameter.data.zero_()
-    x = torch.randn(2, *SHAPE, dtype=torch.double, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        expected, found = whole.module(x), smaller.module.double().eval()(x)
-    # Weights pass through single precision, as they do in every file.
-    assert torch.allclose(found, expected, rtol=1e-5, atol=1e-6 * float(expected.abs().max()))
-    assert len(branches(smaller)) == sum(kept)
+    assert len(branches(left_out(whole, mask))) == sum(kept)
 
 
 @pytest.mark.parametrize("arch", ["resnet20", "preresnet20"])
 def test_blocks_are_left_out_of_what_had_lost_some(arch: str) -> None:
     whole = lively(network(arch, blocks=[2, 2, 2], bare=[1]))
     first = next(branch for branch in branches(whole) if branch.stage == 1)
-    smaller = leave_out(whole, BlockMask({first.block: False}))
+    smaller = left_out(whole, BlockMask({first.block: False}))
     assert smaller.config.options == {"width": 0.25, "blocks": [2, 1, 2], "bare": [1]}
-    for parameter in whole.module.get_submodule(first.end).parameters():
-        parameter.data.zero_()
-    x = torch.randn(2, *SHAPE, dtype=torch.double, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        expected, found = whole.module(x), smaller.module.double().eval()(x)
-    assert torch.allclose(found, expected, rtol=1e-5, atol=1e-6 * float(expected.abs().max()))
 
 
 def test_what_is_left_out_becomes_an_option() -> None:

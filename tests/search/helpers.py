@@ -11,7 +11,7 @@ from espalier.search.candidates import Candidate
 from espalier.search.planners import create
 from espalier.search.question import Question
 from espalier.search.recipe import Recipe
-from espalier.search.results import Execution, MadeBy, Ran, Result
+from espalier.search.results import Evaluated, Execution, MadeBy, Ran, Result
 from espalier.search.spec import Budget, JobSpec, MethodSpec, Target
 
 RECIPE = Recipe(epochs=1, batch_size=8, lr=0.1)
@@ -75,6 +75,14 @@ def question(spec: JobSpec, data: str = "d") -> Question:
 def planned(spec: JobSpec, data: str = "d") -> list[Candidate]:
     """The candidates that a spec's planner asks for first."""
     return list(create(question(spec, data)).next({}))
+
+
+def written(found: Evaluated, folder: Path) -> dict[str, Path]:
+    """What was kept of a candidate as files, for those that need it."""
+    folder.mkdir(exist_ok=True)
+    for name, content in found.artifacts.items():
+        (folder / name).write_bytes(content)
+    return {name: folder / name for name in found.artifacts}
 
 
 def derivation(config: ChannelConfig, seed: int = 0, minimum_keep: float = 0.1) -> Any:

@@ -29,7 +29,7 @@ from espalier.search.methods.snip import Snip
 from espalier.search.planners import create as create_planner
 from espalier.search.results import Effort, Execution, Reported
 from espalier.search.spec import JobSpec
-from tests.search.helpers import planned, question
+from tests.search.helpers import planned, question, written
 
 SPEC = {
     "target": {"arch": "vgg11", "options": {"width": 0.1}, "dataset": "digits"},
@@ -252,9 +252,7 @@ def test_a_second_pass_trains_what_the_first_left_and_is_in_the_ledger(
     for number in (1, 2):
         one = trained[f"slimming passes=2 parent pass {number} seed 0"]
         found = evaluate(one, {"parent": files} if files else {}, LAST, paths)
-        files = {name: tmp_path / f"{name}{number}" for name in found.artifacts}
-        for name, path in files.items():
-            path.write_bytes(found.artifacts[name])
+        files = written(found, tmp_path / str(number))
     assert found.result.sparsity is not None
     assert found.result.counted.params < 0.6 * found.result.cost.params
     pruned = evaluate(trained["slimming passes=2 params=0.3 seed 0"], {"parent": files}, LAST, paths).result

@@ -18,7 +18,7 @@ from espalier.search.methods.factors import FactorOptions, Factors
 from espalier.search.recipe import Recipe
 from espalier.search.results import Execution
 from espalier.search.spec import JobSpec
-from tests.search.helpers import planned
+from tests.search.helpers import planned, written
 
 METHOD = BlockSelection(FactorOptions())
 RECIPE = Recipe(epochs=1, batch_size=8, lr=0.1)
@@ -72,9 +72,7 @@ def test_the_network_of_the_parent_loses_its_lowest_blocks_to_an_option(
     )
     trained = {one.label: one for one in planned(spec, digits.fingerprint)}
     found = evaluate(trained["block_selection parent seed 0"], {}, Execution(), paths)
-    files = {name: tmp_path / name for name in found.artifacts}
-    for name, path in files.items():
-        path.write_bytes(found.artifacts[name])
+    files = written(found, tmp_path)
     scores = {block: float(one) for block, one in load_file(files["learned"]).items()}
     ways = ("block_selection", "block_selection inherited", "block_selection reverse")
     results = [

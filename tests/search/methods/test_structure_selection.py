@@ -17,7 +17,7 @@ from espalier.search.methods.structure_selection import StructureSelection
 from espalier.search.recipe import Recipe
 from espalier.search.results import Execution
 from espalier.search.spec import JobSpec
-from tests.search.helpers import planned
+from tests.search.helpers import planned, written
 
 CONFIG = dense("resnet20", 10, (1, 32, 32), {"width": 0.25})
 RECIPE = Recipe(epochs=1, batch_size=8, lr=0.1)
@@ -72,9 +72,7 @@ def test_factors_are_kept_beside_the_parents_weights_and_rank_its_channels(
     )
     trained = {one.label: one for one in planned(spec, digits.fingerprint)}
     found = evaluate(trained["structure_selection parent seed 0"], {}, Execution(), paths)
-    files = {name: tmp_path / name for name in found.artifacts}
-    for name, path in files.items():
-        path.write_bytes(found.artifacts[name])
+    files = written(found, tmp_path)
     factors = load_file(files["learned"])
     assert all(0 <= float(one.min()) <= float(one.max()) < 2 for one in factors.values())
     pruned = evaluate(trained["structure_selection params=0.3 seed 0"], {"parent": files}, Execution(), paths).result
