@@ -27,6 +27,7 @@ from espalier.models.zoo.lenet import LeNet5, LeNet300
 from espalier.models.zoo.mobilenet import MobileNetV1, MobileNetV2
 from espalier.models.zoo.preresnet import PreResNet
 from espalier.models.zoo.resnet import ResNet
+from espalier.models.zoo.resnext import ResNeXt
 from espalier.models.zoo.vgg import VGG
 
 
@@ -69,9 +70,15 @@ class Residual(Scaled):
         return tuple(stage for stage in cls.reshaping if stage in value and blocks[stage])
 
 
-def _residual(own: int, stages: tuple[int, ...]) -> type[Residual]:
-    class Options(Residual):
-        __doc__ = Residual.__doc__
+class ManyPaths(Residual):
+    """Options of residual networks whose blocks are many paths: blocks and paths can be left out."""
+
+    paths: int = Field(default=8, strict=True, ge=1, le=64, description="in each block, side by side (cardinality)")
+
+
+def _residual(own: int, stages: tuple[int, ...], kind: type[Residual] = Residual) -> type[Residual]:
+    class Options(kind):  # type: ignore[misc, valid-type]
+        __doc__ = kind.__doc__
         blocks: Three = Field(default=(own, own, own), description=Residual.model_fields["blocks"].description)
         reshaping = stages
 
@@ -125,6 +132,19 @@ def _preresnet(depth: int) -> Architecture:
     )
 
 
+def _resnext(depth: int) -> Architecture:
+    return Architecture(
+        f"resnext{depth}",
+        f"ResNeXt-{depth} for small images: bottlenecks of 8 paths, 64 channels each, that are cut whole",
+        lambda options, classes, shape: ResNeXt(
+            options.blocks, classes, shape[0], options.paths, options.width, options.bare
+        ),
+        options=_residual((depth - 2) // 9, (0, 1, 2), ManyPaths),
+        init=InitScheme(linear="fan_in"),
+        branch_end="bn3",
+    )
+
+
 def _conv(depth: int) -> Architecture:
     return Architecture(
         f"conv{depth}",
@@ -156,6 +176,7 @@ _ZOO = (
     *map(_vgg, (11, 13, 16, 19)),
     *map(_resnet, (20, 32, 44, 56, 110)),
     *map(_preresnet, (20, 56, 110, 164)),
+    *map(_resnext, (20, 29)),
     Architecture(
         "densenet40",
         "DenseNet-40 for small images: 3x3 convolutions that append 12 channels each, with channel selection",

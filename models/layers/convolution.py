@@ -1,4 +1,7 @@
-"""Convolutions, plain, depthwise and in groups, and transposed ones."""
+"""Convolutions, plain, depthwise and in groups, and transposed ones.
+
+A class of convolutions that says `whole_groups = True` is cut by groups, and not within each.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +26,10 @@ def _resize(layer: Any) -> None:
     weight = layer._parameters.get("weight")
     if weight is None:  # another one is computed from others, and is none of ours to cut
         return
-    if layer.groups == layer.in_channels > 1:  # depthwise: as many convolution groups as channels
-        times = layer.out_channels // layer.in_channels
-        groups = weight.shape[0] // (1 if layer.transposed else times)
-        vars(layer).update(groups=groups, in_channels=groups, out_channels=groups * times)
+    given, made = layer.in_channels // layer.groups, layer.out_channels // layer.groups
+    if given == 1 < layer.groups or getattr(layer, "whole_groups", False):  # as many groups as there is room for
+        groups = weight.shape[0] // (given if layer.transposed else made)
+        vars(layer).update(groups=groups, in_channels=groups * given, out_channels=groups * made)
     elif layer.transposed:
         vars(layer).update(in_channels=weight.shape[0], out_channels=weight.shape[1] * layer.groups)
     else:

@@ -21,7 +21,7 @@ from espalier.models.tracing.coupling import Coupling
 
 THIN: dict[str, JsonValue] = {"width": 0.125, "growth": 4}
 FEW: dict[str, JsonValue] = {"blocks": [2, 0, 2], "bare": [2]}
-DEEP = ("resnet32", "resnet44", "resnet110", "preresnet110", "preresnet164")
+DEEP = ("resnet32", "resnet44", "resnet110", "preresnet110", "preresnet164", "resnext29")
 """Others of their families with more blocks; the sweep over all architectures, a long test, has them whole."""
 SAMPLE = ("resnet18", "regnet_y_400mf", "mobilenet_v3_small", "shufflenet_v2_x0_5", "squeezenet1_1")
 """Of torchvision's, small ones for each kind of coupling; the sweep has them all."""

@@ -57,14 +57,14 @@ MASKS = [
 ]
 
 
-@pytest.mark.parametrize(("arch", "kept"), [*product(["resnet20", "preresnet20"], MASKS)])
+@pytest.mark.parametrize(("arch", "kept"), [*product(["resnet20", "preresnet20", "resnext20"], MASKS)])
 def test_a_network_without_blocks_computes_what_it_does_when_they_give_zeros(arch: str, kept: list[bool]) -> None:
     whole = lively(network(arch, blocks=[2, 2, 2]))
     mask = BlockMask({branch.block: one for branch, one in zip(branches(whole), kept, strict=True)})
     assert len(branches(left_out(whole, mask))) == sum(kept)
 
 
-@pytest.mark.parametrize("arch", ["resnet20", "preresnet20"])
+@pytest.mark.parametrize("arch", ["resnet20", "preresnet20", "resnext20"])
 def test_blocks_are_left_out_of_what_had_lost_some(arch: str) -> None:
     whole = lively(network(arch, blocks=[2, 2, 2], bare=[1]))
     first = next(branch for branch in branches(whole) if branch.stage == 1)

@@ -30,7 +30,7 @@ def factors(network: Network) -> Factors:
     return found
 
 
-@pytest.mark.parametrize("arch", ["resnet20", "preresnet20"])
+@pytest.mark.parametrize("arch", ["resnet20", "preresnet20", "resnext20"])
 def test_a_factor_multiplies_a_branch_before_the_shortcut_is_added(arch: str) -> None:
     """A block of factor zero computes nothing, in passing, in the weights, and left out."""
     whole = Network.of(dense(arch, 10, (1, 16, 16), {"width": 0.25, "blocks": [2, 1, 1]})).fresh(1)

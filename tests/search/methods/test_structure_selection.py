@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from espalier.models.config import ChannelMask
 from espalier.models.network import Network, dense
 from espalier.search.datasets import Data, DataPaths
 from espalier.search.errors import SpecError
@@ -27,7 +28,7 @@ def method(strength: float = 1.0) -> StructureSelection:
     return StructureSelection(FactorOptions(strength=strength))
 
 
-@pytest.mark.parametrize("arch", ["resnet20", "vgg11", "lenet5", "mobilenet_v2", "preresnet20"])
+@pytest.mark.parametrize("arch", ["resnet20", "vgg11", "lenet5", "mobilenet_v2", "preresnet20", "resnext20"])
 def test_factors_in_passing_and_in_the_weights_are_the_same(arch: str) -> None:
     network = Network.of(dense(arch, 10, (1, 32, 32), {"width": 0.25})).fresh(1)
     net = network.module.eval()
@@ -43,6 +44,22 @@ def test_factors_in_passing_and_in_the_weights_are_the_same(arch: str) -> None:
     assert not torch.allclose(passing, plain)
     assert torch.allclose(net(x), passing, rtol=1e-3, atol=1e-5 * float(passing.abs().max()))
     assert set(kept) == {group.name for group in method().ranked(network)}
+
+
+def test_paths_side_by_side_have_one_factor_each() -> None:
+    """The groups of grouped convolutions (section 4.1); whole ones go."""
+    network = Network.of(dense("resnext20", 10, (1, 16, 16), {"width": 0.0625, "paths": 5})).fresh(1)
+    net, found = network.module.eval(), method().regularizer(network, RECIPE, 10)
+    factors: dict[str, torch.Tensor] = found.factors  # type: ignore[attr-defined]
+    assert len(factors["blocks.1.conv1"]) == 5
+    factors["blocks.1.conv1"].data[3] = 0
+    x = torch.randn(2, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    passing = net(x).detach()
+    kept = {group.name: torch.ones(group.width, dtype=torch.bool) for group in network.groups}
+    kept["blocks.1.conv1"] = found.finish(net)["blocks.1.conv1"] > 0
+    cut = network.prune(ChannelMask(kept)).module.eval()
+    assert cut.get_submodule("blocks.1.conv2").groups == 4
+    assert torch.allclose(cut(x), passing, rtol=1e-4, atol=1e-5 * float(passing.abs().max()))
 
 
 def test_they_learn_from_the_loss() -> None:
