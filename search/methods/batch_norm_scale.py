@@ -7,17 +7,16 @@ from collections.abc import Sequence
 import torch
 
 from espalier.models.config import ChannelGroup
-from espalier.models.document import NoOptions
 from espalier.models.network import Network
 from espalier.search.methods.base import Parent, PruningMethod
-from espalier.search.methods.slimming import passing_norms, scale_scores
+from espalier.search.methods.slimming import ScaleOptions, passing_norms, scale_scores
 from espalier.search.scores import Scores
 
 
-class BatchNormScale(PruningMethod[NoOptions]):
+class BatchNormScale(PruningMethod[ScaleOptions]):
     """Ranks channels by the scale of their batch norm, like slimming, after an ordinary training."""
 
-    Options = NoOptions
+    Options = ScaleOptions
 
     def ranked(self, network: Network) -> Sequence[ChannelGroup]:
         """Those that pass a batch norm."""
@@ -25,5 +24,5 @@ class BatchNormScale(PruningMethod[NoOptions]):
 
     @torch.no_grad()
     def score(self, parent: Parent) -> Scores:
-        """Mean |gamma| over the batch norms a channel passes."""
-        return scale_scores(parent.network)
+        """|gamma| of the batch norms a channel passes, made one."""
+        return scale_scores(parent.network, self.options.across)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -10,6 +11,19 @@ from torch import Tensor
 from espalier.models.config import ChannelGroup, Role, Slice
 from espalier.models.network import Network
 from espalier.search.scores import Scores
+
+Across = Literal["mean", "max", "sum", "first"]
+"""How the scores that a channel has in several layers become one."""
+
+
+def merged(scores: Sequence[Tensor], across: Across = "mean") -> Tensor:
+    """One score of each channel [width], from those in the layers that it passes, in the order of the forward pass."""
+    if across == "first":
+        return scores[0]
+    stacked = torch.stack([*scores])
+    if across == "max":
+        return stacked.amax(0)
+    return stacked.sum(0) if across == "sum" else stacked.mean(0)
 
 
 def rows(tensor: Tensor, part: Slice, width: int) -> Tensor:
@@ -48,4 +62,4 @@ def over_filters(
         for part in with_role(group, role):
             own = rows(tensors[part.tensor].detach(), part, group.width).double()
             found.setdefault(group.name, []).append(score(own))
-    return {name: torch.stack(scores).mean(0).cpu() for name, scores in found.items()}
+    return {name: merged(scores).cpu() for name, scores in found.items()}

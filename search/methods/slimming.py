@@ -14,6 +14,7 @@ from espalier.models.network import Network
 from espalier.search.early_bird import EarlyBird
 from espalier.search.errors import SpecError
 from espalier.search.methods.base import Parent, PruningMethod
+from espalier.search.methods.channels import Across, merged
 from espalier.search.recipe import Recipe
 from espalier.search.regularizer import Regularizer, Together
 from espalier.search.schedule import travel
@@ -25,7 +26,17 @@ PULL = 0.75
 INITIAL_SCALE = 0.5
 
 
-class SlimmingOptions(Frozen):
+class ScaleOptions(Frozen):
+    """Options of methods that rank by scales."""
+
+    across: Across = Field(
+        default="mean",
+        description="which scale a channel of a residual stream has, that passes several norms: their mean, their "
+        "largest, their sum, or the first on its way",
+    )
+
+
+class SlimmingOptions(ScaleOptions):
     """Options of network slimming."""
 
     strength: float = Field(
@@ -87,13 +98,15 @@ class Slimming(PruningMethod[SlimmingOptions]):
         penalty = _Penalty([*_scales(network).values()], self.options.strength * PULL / travel(recipe, steps))
         if not self.options.early_bird:
             return penalty
-        bird = EarlyBird(lambda: scale_scores(network), self.options.early_bird, self.options.window)
+        bird = EarlyBird(
+            lambda: scale_scores(network, self.options.across), self.options.early_bird, self.options.window
+        )
         return Together([penalty, bird])
 
     @torch.no_grad()
     def score(self, parent: Parent) -> Scores:
-        """Mean |gamma| over the batch norms a channel passes."""
-        return scale_scores(parent.network)
+        """|gamma| of the batch norms a channel passes, made one."""
+        return scale_scores(parent.network, self.options.across)
 
 
 class _Penalty(Regularizer):
@@ -122,11 +135,11 @@ def passing_norms(network: Network, method: str) -> Sequence[ChannelGroup]:
     return found
 
 
-def scale_scores(network: Network) -> Scores:
-    """Mean |gamma| over the batch norms that each channel passes."""
+def scale_scores(network: Network, across: Across) -> Scores:
+    """|gamma| of each channel, made one where it passes several batch norms."""
     scales = {name: gamma.detach().double().abs() for name, gamma in _scales(network).items()}
     passed = {group.name: [*_passed(network, group, scales)] for group in network.groups}
-    return {name: torch.stack(found).mean(0).cpu() for name, found in passed.items() if found}
+    return {name: merged(found, across).cpu() for name, found in passed.items() if found}
 
 
 def _passed(network: Network, group: ChannelGroup, scales: Mapping[str, Tensor]) -> Iterator[Tensor]:

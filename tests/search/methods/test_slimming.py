@@ -10,6 +10,7 @@ from espalier.models.network import Network, dense
 from espalier.search import allocate
 from espalier.search.errors import SpecError
 from espalier.search.methods.base import Parent
+from espalier.search.methods.channels import Across
 from espalier.search.methods.slimming import INITIAL_SCALE, PULL, Slimming, SlimmingOptions
 from espalier.search.recipe import Recipe
 from espalier.search.schedule import learning_rate
@@ -65,7 +66,8 @@ def test_the_penalty_is_the_subgradient_of_the_absolute_value() -> None:
     assert torch.allclose(net[1].weight.grad, expected)  # type: ignore[union-attr, arg-type]
 
 
-def test_a_channel_scores_the_mean_of_the_scales_it_passes() -> None:
+@pytest.mark.parametrize(("across", "expected"), [("mean", 4.5), ("max", 9), ("sum", 45), ("first", 0)])
+def test_a_channel_scores_one_of_the_scales_it_passes(across: Across, expected: float) -> None:
     config = dense("resnet20", 10, (1, 32, 32), {"width": 0.25})
     network = Network.of(config).fresh()
     trunk, net = network.groups[0], network.module
@@ -73,8 +75,9 @@ def test_a_channel_scores_the_mean_of_the_scales_it_passes() -> None:
     state = net.state_dict()
     for value, name in enumerate(norms):
         state[name][2] = -float(value)
-    score = Slimming(SlimmingOptions()).score(parent(network))[trunk.name]
-    assert float(score[2]) == pytest.approx(sum(range(len(norms))) / len(norms))
+    assert norms == ["bn1.weight", *(f"blocks.{block}.bn2.weight" for block in range(9))], "in the forward pass's order"
+    score = Slimming(SlimmingOptions(across=across)).score(parent(network))[trunk.name]
+    assert float(score[2]) == pytest.approx(expected)
 
 
 def test_a_network_without_batch_norm_is_refused() -> None:
