@@ -6,7 +6,7 @@ stays whole, as there.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 Shares = Mapping[str, float]
 """Channel group -> share kept."""
@@ -41,18 +41,40 @@ def _thinet_resnet50(keep: float) -> Shares:
 
 
 _VGG16 = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
-"""torchvision's convolutions of VGG-16."""
+"""The convolutions of VGG-16 without batch norms."""
 
 
-def _he_vgg16() -> Iterator[tuple[str, float]]:
-    widths = (24, 22, 41, 51, 108, 89, 111, 184, 276, 228)
-    dense = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512)
-    for place, width, whole in zip(_VGG16, widths, dense, strict=False):
-        yield f"features.{place}", width / whole
+def _vgg16(widths: Sequence[int]) -> Shares:
+    """These widths of the first convolutions."""
+    whole = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
+    return {f"features.{place}": width / of for place, width, of in zip(_VGG16, widths, whole, strict=False)}
+
+
+_THINET_VGG16 = (32, 32, 64, 64, 128, 128, 128, 256, 256, 256)
+
+
+def _he_resnet50() -> Iterator[tuple[str, float]]:
+    """He et al. 2017: the first two convolutions of every bottleneck. Their samplers, by which the first one reads
+    fewer channels of the stream, are not there: torchvision's network has nothing to select with."""
+    stages = (
+        ((64, 55), (51, 39), (50, 37)),
+        ((128, 106), (105, 72), (105, 72), (128, 110)),
+        ((256, 225), (209, 147), (204, 158), (212, 155), (211, 148), (256, 213)),
+        ((512, 433), (512, 437), (512, 440)),
+    )
+    for stage, blocks in enumerate(stages):
+        for block, widths in enumerate(blocks):
+            for conv, width in enumerate(widths, start=1):
+                if width < 64 << stage:
+                    yield f"layer{stage + 1}.{block}.conv{conv}", width / (64 << stage)
 
 
 PRESETS: Mapping[str, Mapping[str, Shares]] = {
-    "vgg16": {"li2017-A": {f"features.{place}": 0.5 for place in (0, 24, 27, 30, 34, 37, 40)}},
+    "vgg16": {
+        "li2017-A": {f"features.{place}": 0.5 for place in (0, 24, 27, 30, 34, 37, 40)},
+        "thinet-gap": _vgg16(_THINET_VGG16),
+        "thinet-tiny": _vgg16((16, 16, 32, 32, 64, 64, 64, 128, 128, 128, 128, 128, 256)),
+    },
     "resnet56": {
         "li2017-A": _li_cifar(27, (0.9, 0.9, 0.9), {7, 9, 18, 26}),
         "li2017-B": _li_cifar(27, (0.4, 0.7, 0.9), {7, 8, 9, 16, 18, 26}),
@@ -65,13 +87,16 @@ PRESETS: Mapping[str, Mapping[str, Shares]] = {
         "li2017-A": _li_resnet34((0.7, 0.7, 0.7)),
         "li2017-B": _li_resnet34((0.5, 0.4, 0.6)),
     },
-    "torchvision/resnet50": {f"thinet-{round(100 * keep)}": _thinet_resnet50(keep) for keep in (0.7, 0.5, 0.3)},
+    "torchvision/resnet50": {
+        **{f"thinet-{round(100 * keep)}": _thinet_resnet50(keep) for keep in (0.7, 0.5, 0.3)},
+        "he2017-2x-inside": dict(_he_resnet50()),
+    },
     "torchvision/vgg16": {
-        "thinet-conv": {f"features.{place}": 0.5 for place in _VGG16[:10]},
-        "he2017-5x": dict(_he_vgg16()),
+        "thinet-conv": _vgg16(_THINET_VGG16),
+        "he2017-5x": _vgg16((24, 22, 41, 51, 108, 89, 111, 184, 276, 228)),
     },
 }
-"""Architecture -> name of its preset -> what each group keeps."""
+"""Architecture -> name of its preset -> what each group keeps. ThiNet's of `vgg16` are for `batch_norm: false`."""
 
 
 def preset(arch: str, name: str) -> Shares:

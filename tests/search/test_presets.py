@@ -6,14 +6,17 @@ import pytest
 
 from espalier.models.network import Network, dense
 from espalier.search.allocate import by_ratios
+from espalier.search.errors import SpecError
 from espalier.search.presets import PRESETS, preset
 from espalier.search.spec import Ratios
 
+GAP = ("thinet-gap", "thinet-tiny")
+"""Of ImageNet's VGG-16 with its hidden linear layers gone."""
 EVERY = [(arch, name) for arch, presets in PRESETS.items() for name in presets]
 
 
 def widths_of(arch: str, name: str) -> tuple[Network, dict[str, int]]:
-    network = Network.of(dense(arch))
+    network = Network.of(dense(arch, 1000, (3, 224, 224), {"batch_norm": False}) if name in GAP else dense(arch))
     ratios = Ratios(by="group", ratios=dict(preset(arch, name)))
     return network, by_ratios(network.groups, ratios, 0.1)
 
@@ -46,6 +49,36 @@ def test_what_is_kept_is_what_is_published(arch: str, name: str, params: float, 
     cost, whole = network.coupling.cost(widths), network.cost
     assert cost.params / whole.params == pytest.approx(params, abs=0.003), "Li's VGG has a layer more"
     assert cost.macs / whole.macs == pytest.approx(macs, abs=0.004), "FLOPs of the papers count a little more"
+
+
+@pytest.mark.parametrize(("name", "millions", "billions"), [("thinet-gap", 8.32, 4.67), ("thinet-tiny", 1.33, 1.00)])
+def test_vggs_without_hidden_linear_layers_are_as_large_as_published(
+    name: str, millions: float, billions: float
+) -> None:
+    network, widths = widths_of("vgg16", name)
+    cost = network.coupling.cost(widths)
+    assert (cost.params / 1e6, cost.macs / 1e9) == (
+        pytest.approx(millions, abs=0.005),
+        pytest.approx(billions, abs=0.005),
+    )
+
+
+def test_thinets_vggs_are_none_of_those_with_batch_norms() -> None:
+    with pytest.raises(SpecError, match=r"no group 'features\.12', .*; there are: features\.0, features\.3"):
+        by_ratios(
+            Network.of(dense("vgg16")).groups, Ratios(by="group", ratios=dict(preset("vgg16", "thinet-gap"))), 0.1
+        )
+
+
+def test_resnet_50_2x_is_as_large_as_published_but_for_its_samplers() -> None:
+    network, widths = widths_of("torchvision/resnet50", "he2017-2x-inside")
+    read = {1: (35, 101, 97), 2: (144, 205, 198, 288), 3: (278, 418, 407, 423, 412, 595), 4: (606, 1222, 1147)}
+    saved = 0
+    for stage, sampled in read.items():
+        for block, inputs in enumerate(sampled):
+            conv = f"layer{stage}.{block}.conv1"
+            saved += (network.module.get_submodule(conv).in_channels - inputs) * widths[conv]  # type: ignore[operator]
+    assert (network.coupling.cost(widths).params - saved) / 1e6 == pytest.approx(19.69, abs=0.005)
 
 
 def test_widths_are_rounded_down_as_in_the_papers_code() -> None:
