@@ -12,7 +12,7 @@ from espalier.models.document import Frozen
 from espalier.search.answers.values import Sample
 from espalier.search.candidates import Arm
 from espalier.search.events import Event
-from espalier.search.recipe import Match
+from espalier.search.recipe import FineTuning, Match
 from espalier.search.results import CurvePoint, Ledger, MadeBy, Metric, Metrics, Ran
 from espalier.search.spec import Budget, Init, JobSpec, Ratios
 from espalier.search.states import CandidateState, JobState
@@ -204,6 +204,9 @@ class CatalogEntry(Frozen):
     )
     grain: str | None = Field(
         default=None, description="of a method: what it ranks: 'channel', 'block' (residual ones, whole) or 'weight'"
+    )
+    fine_tuning: FineTuning | None = Field(
+        default=None, description="of a method: how inherited weights are trained on where a job says nothing"
     )
     metrics: tuple[Metric, ...] | None = Field(default=None, description="of a task, first what networks are chosen by")
 

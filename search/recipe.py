@@ -45,6 +45,10 @@ class Distillation(Frozen):
     weight: Real = Field(default=0.9, ge=0, le=1, description="share of the teacher in the loss")
 
 
+TUNED = 0.25
+"""Share of the epochs for which inherited weights are fine-tuned (Liu et al. 2019: 40 of 160)."""
+
+
 class Recipe(Frozen):
     """How a network is trained; schedules are functions of the step."""
 
@@ -100,6 +104,12 @@ class Recipe(Frozen):
         exclude_if=lambda value: value == 1,
         description="times that the pipeline which is matched trains the dense network before it prunes",
     )
+    tuning: Real = Field(
+        default=TUNED,
+        gt=0,
+        exclude_if=lambda value: value == TUNED,
+        description="how long the pipeline that is matched fine-tunes, as a share of the epochs",
+    )
     first_step: Whole = Field(
         default=0,
         ge=0,
@@ -120,7 +130,7 @@ class Recipe(Frozen):
         return self
 
 
-OWN = frozenset({"distillation", "parents", "first_step", "last_step"})
+OWN = frozenset({"distillation", "parents", "tuning", "first_step", "last_step"})
 """What of a recipe is an arm's own."""
 SETTABLE = tuple(name for name in Recipe.model_fields if name not in OWN)
 """What a job may change in a recipe."""
@@ -158,10 +168,10 @@ else:
 
 class FineTuning(Frozen):
     """How inherited weights are trained on, given how the dense network is: by default a quarter of the epochs at a
-    constant hundredth of the learning rate (Liu et al. 2019: 40 of 160 epochs)."""
+    constant hundredth of the learning rate (Liu et al. 2019)."""
 
-    epochs: float = Field(default=0.25, gt=0, description="share of the recipe's")
-    lr: float = Field(default=0.01, gt=0, description="share of the recipe's")
+    epochs: Real = Field(default=TUNED, gt=0, le=10, description="share of the recipe's")
+    lr: Real = Field(default=0.01, gt=0, le=10, description="share of the recipe's peak")
     schedule: Schedule = "constant"
 
 

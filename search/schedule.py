@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from espalier.models.config import Cost
-from espalier.search.recipe import SMALL, Recipe, fine_tuning
+from espalier.search.recipe import SMALL, Recipe
 
 
 def steps_per_epoch(recipe: Recipe, examples: int) -> int:
@@ -59,6 +59,7 @@ def matched(recipe: Recipe, whole: Cost, small: Cost) -> Recipe:
     epochs = recipe.epochs * min(2.0, ratio)
     if recipe.match == "pipeline":
         share = image_share(recipe)
-        spent = recipe.parents * recipe.epochs * share + fine_tuning(recipe).epochs * small.macs / whole.macs
+        tuned = max(1, round(recipe.epochs * recipe.tuning))
+        spent = recipe.parents * recipe.epochs * share + tuned * small.macs / whole.macs
         epochs = max(recipe.epochs, spent * ratio / share)
     return recipe.model_copy(update={"epochs": max(1, int(epochs + 1e-9))})

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, JsonValue, StringConstraints, model_vali
 from espalier.models.config import MINIMUM_KEEP
 from espalier.models.document import Document, Frozen, Raw, content_hash
 from espalier.search.presets import preset
-from espalier.search.recipe import Distillation, Flag, Match, Name, RecipeSpec, Whole
+from espalier.search.recipe import Distillation, FineTuning, Flag, Match, Name, RecipeSpec, Whole
 from espalier.search.upgrades import spec_from_version_1, spec_from_version_2, uses_version_1
 
 CostMetric = Literal["params", "macs", "channels"]
@@ -223,11 +223,16 @@ class JobSpec(Document):
     match: tuple[Match, ...] = Field(
         default=(), max_length=3, description="lengths of training side by side, in the place of the recipe's match"
     )
+    fine_tuning: FineTuning | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="how inherited weights are trained on, whatever their method's paper does",
+    )
     tune_lr: tuple[Rate, ...] = Field(
         default=(),
         max_length=8,
-        description="learning rates at which inherited weights are fine-tuned, in the place of the method's own; of "
-        "each arm, the one that is best on the hold-out counts",
+        description="learning rates at which inherited weights are fine-tuned, in the place of one; of each arm, the "
+        "one that is best on the hold-out counts",
     )
     distillation: Distillation = Field(default=Distillation(), description="how networks are taught, where they are")
     seeds: tuple[Seed, ...] = Field(default=(0, 1, 2), min_length=1, max_length=64)
@@ -275,8 +280,9 @@ class JobSpec(Document):
             raise ValueError("budgets is empty: methods and baselines need at least one to meet")
         if self.budgets and not self.methods and not self.baselines:
             raise ValueError("no candidates: name at least one method or baseline")
-        if self.tune_lr and "inherited" not in self.inits:
-            raise ValueError("tune_lr is for inherited weights: add 'inherited' to inits, or leave it out")
+        for field in ("tune_lr", "fine_tuning"):
+            if getattr(self, field) and "inherited" not in self.inits:
+                raise ValueError(f"{field} is for inherited weights: add 'inherited' to inits, or leave it out")
         return self
 
     @model_validator(mode="after")

@@ -69,7 +69,14 @@ def describe_catalog() -> dict[str, list[CatalogEntry]]:
             for entry in DATASETS.values()
         ],
         "methods": [
-            _entry(name, kind, kind.Options, finds_widths=kind.finds_widths, grain=kind.grain)
+            _entry(
+                name,
+                kind,
+                kind.Options,
+                finds_widths=kind.finds_widths,
+                grain=kind.grain,
+                fine_tuning=kind.fine_tuning,
+            )
             for name, kind in METHODS.items()
         ],
         "exports": [_entry(name, kind) for name, kind in EXPORTS.items()],

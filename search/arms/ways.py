@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from espalier.search.question import Question
-from espalier.search.recipe import Recipe, fine_tuning
+from espalier.search.recipe import FineTuning, Recipe, fine_tuning
 from espalier.search.spec import INHERITING, Budget, Init, MethodSpec, Ratios
 
 
@@ -42,14 +42,16 @@ def _at_every_length(question: Question, init: Init) -> Iterator[Way]:
     spec, recipe = question.spec, question.recipe
     taught = {"distillation": spec.distillation if init == "distilled" else None}
     passes = max((method.passes for method in spec.methods), default=1)
+    tuned = (spec.fine_tuning or FineTuning()).epochs
     for match in spec.match or (recipe.match,):
-        parents = passes if match == "pipeline" else 1  # one length for all, so that no arm has more compute
-        yield Way(init, recipe.model_copy(update={**taught, "match": match, "parents": parents}))
+        pipeline = {"parents": passes, "tuning": tuned} if match == "pipeline" else {}  # one for all: equal compute
+        yield Way(init, recipe.model_copy(update={**taught, "match": match, **pipeline}))
 
 
 def _at_every_rate(question: Question, method: MethodSpec) -> Iterator[Way]:
+    how = question.spec.fine_tuning or question.fine_tuning.get(method.name)
     for lr in question.spec.tune_lr or (None,):
-        yield Way("inherited", fine_tuning(question.recipe, question.fine_tuning.get(method.name), lr), lr)
+        yield Way("inherited", fine_tuning(question.recipe, how, lr), lr)
 
 
 def dense_recipe(question: Question) -> Recipe:

@@ -13,6 +13,7 @@ from espalier.models.config import ChannelGroup, ChannelMask
 from espalier.models.network import Network
 from espalier.search.methods.base import Parent, PruningMethod
 from espalier.search.methods.reading import ReadingOptions, by_group, grams, left, read_groups
+from espalier.search.recipe import FineTuning
 from espalier.search.scores import Scores
 
 
@@ -37,6 +38,8 @@ class ThiNet(PruningMethod[ThiNetOptions]):
 
     Options = ThiNetOptions
     finds_widths = False
+    fine_tuning = FineTuning(epochs=0.07, lr=0.1, schedule="step")
+    """After the last layer, as the released code has it: 6 of 90 epochs from 1e-3, where VGG-16 trains at 1e-2."""
 
     def ranked(self, network: Network) -> Sequence[ChannelGroup]:
         """Those that a convolution or a linear layer reads. Raises SpecError if there are none."""

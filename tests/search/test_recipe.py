@@ -57,7 +57,8 @@ cases = [(name, value) for name in SETTABLE for value in OUTSIDE[name]]
 
 def test_what_a_job_may_change_is_what_there_is() -> None:
     assert set(RecipeSpec.model_fields) == {"preset", *SETTABLE}
-    assert set(Recipe.model_fields) - set(SETTABLE) == {"distillation", "parents", "first_step", "last_step"}
+    own = {"distillation", "parents", "tuning", "first_step", "last_step"}
+    assert set(Recipe.model_fields) - set(SETTABLE) == own
     assert all(field.default is None for field in RecipeSpec.model_fields.values())
 
 
@@ -125,7 +126,7 @@ def test_a_method_and_a_job_may_have_another_fine_tuning() -> None:
 
 
 def test_what_only_arms_set_is_written_only_where_it_is_set() -> None:
-    assert not {"distillation", "parents", "first_step", "last_step", "evaluate_every"} & set(
+    assert not {"distillation", "parents", "tuning", "first_step", "last_step", "evaluate_every"} & set(
         RECIPE.model_dump(mode="json")
     )
     taught = RECIPE.model_copy(update={"distillation": Distillation()})

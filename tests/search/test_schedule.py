@@ -73,6 +73,12 @@ def test_small_images_count_as_what_they_are() -> None:
     assert matched(recipe, Cost(0, 1000), Cost(0, 500)).epochs == int((8 * 25 / 32 + 2 / 2) * 2 / (25 / 32)) == 18
 
 
+def test_a_pipeline_that_fine_tunes_longer_gives_scratch_more() -> None:
+    recipe, whole, small = Recipe(epochs=8, batch_size=1, lr=0.1, match="pipeline"), Cost(0, 1000), Cost(0, 500)
+    lengths = [matched(recipe.model_copy(update={"tuning": share}), whole, small).epochs for share in (0.25, 1.0)]
+    assert lengths == [(8 + 2 // 2) * 2, (8 + 8 // 2) * 2]
+
+
 @pytest.mark.parametrize(("match", "epochs"), [("compute", 12), ("pipeline", 13)])
 def test_a_teachers_pass_is_paid_for(match: str, epochs: int) -> None:
     """A step of the dense network is 3, one of half of it with a teacher 1.5 + 1."""

@@ -27,6 +27,7 @@ LEAST: dict[str, Any] = {"target": {"arch": "vgg11", "dataset": "digits"}}
         {"recipe": {"lr": float("inf")}}, {"recipe": {"epochs": 0}}, {"recipe": {"batch_size": 10**9}},
         {"budgets": [{"by": "stage", "ratios": {}}]}, {"budgets": [{"by": "stage", "ratios": {"0": 0}}]},
         {"budgets": [{"by": "layer", "ratios": {"0": 0.5}}]}, {"tune_lr": [0.1]}, {"schema_version": 4}, {"schema_version": "2"},
+        {"fine_tuning": {}}, {"inits": ["inherited"], "fine_tuning": {"epochs": 0}},
         {"controls": ["backwards"]}, {"controls": ["reverse", "reverse"]}, {"budgets": [{"preset": 3}]},
         {"budgets": [{"preset": "li2017-A"}]}, {"target": None, "budgets": [{"preset": "li2017-A"}]},
     ],

@@ -65,7 +65,9 @@ def search(
         list[str] | None,
         typer.Option(help="another ranking for every method: reverse, no_penalty, shuffled or shuffled_across"),
     ] = None,
-    init: Annotated[list[str] | None, typer.Option(help="scratch, inherited or distilled; may be repeated")] = None,
+    init: Annotated[
+        list[str] | None, typer.Option(help="scratch, inherited, untuned or distilled; may be repeated")
+    ] = None,
     match: Annotated[
         list[str] | None,
         typer.Option(help="length of training from scratch: epochs, compute or pipeline; may be repeated"),

@@ -57,8 +57,20 @@ def test_fine_tuning_is_the_methods_own_or_at_every_rate_that_is_tried() -> None
     one = asked(inits=["inherited"]).model_copy(update={"fine_tuning": {"slimming": own}})
     (way,) = ways(one, SLIMMING, BUDGET)
     assert (way.recipe, way.lr) == (fine_tuning(one.recipe, own), None)
+    how = FineTuning(epochs=1.0, lr=1.0, schedule="step")
+    theirs = asked(inits=["inherited"], fine_tuning=how.model_dump()).model_copy(
+        update={"fine_tuning": one.fine_tuning}
+    )
+    (way,) = ways(theirs, SLIMMING, BUDGET)
+    assert way.recipe == fine_tuning(one.recipe, how), "what a job says counts for every method"
     tried = asked(inits=["inherited"], tune_lr=[0.1, 0.01])
     assert [(way.lr, way.recipe.lr) for way in ways(tried, SLIMMING, BUDGET)] == [(0.1, 0.1), (0.01, 0.01)]
+
+
+def test_a_pipeline_that_is_matched_fine_tunes_as_long_as_the_job_does() -> None:
+    longer = asked(inits=["inherited", "scratch"], match=["pipeline", "epochs"], fine_tuning={"epochs": 2.0})
+    found = {way.recipe.match: way.recipe.tuning for way in ways(longer, SLIMMING, BUDGET) if way.init == "scratch"}
+    assert found == {"pipeline": 2.0, "epochs": 0.25}
 
 
 def test_untuned_weights_are_not_trained_whatever_else_is_asked() -> None:

@@ -85,11 +85,12 @@ def test_what_can_be_set_is_published(world: World) -> None:
     }  # fmt: skip
     assert entry("tasks", "classification")["metrics"][0]["name"] == "accuracy"
     assert [world.get(f"/v1/catalog/architectures/{name}")["presets"] for name in ("vgg16", "lenet5")] == [
-        ["li2017-A"],
+        ["li2017-A", "thinet-gap", "thinet-tiny"],
         [],
     ]
     assert [entry("methods", name)["finds_widths"] for name in ("slimming", "l1_norm")] == [True, False]
     assert [entry("methods", name)["grain"] for name in ("slimming", "magnitude")] == ["channel", "weight"]
+    assert [entry("methods", name)["fine_tuning"]["lr"] for name in ("slimming", "thinet")] == [0.01, 0.1]
 
 
 def test_every_list_is_there_and_described(world: World) -> None:
