@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated
 
 import torch
 from pydantic import Field
@@ -26,17 +27,22 @@ PULL = 0.75
 INITIAL_SCALE = 0.5
 
 
-class ScaleOptions(Frozen):
-    """Options of methods that rank by scales."""
-
-    across: Across = Field(
-        default="mean",
+AcrossNorms = Annotated[
+    Across,
+    Field(
         description="which scale a channel of a residual stream has, that passes several norms: their mean, their "
-        "largest, their sum, or the first on its way",
-    )
+        "largest, their sum, or the first on its way"
+    ),
+]
 
 
-class SlimmingOptions(ScaleOptions):
+class ScaleOptions(Frozen):
+    """Options of ranking by scales."""
+
+    across: AcrossNorms = "mean"
+
+
+class SlimmingOptions(Frozen):
     """Options of network slimming."""
 
     strength: float = Field(
@@ -61,6 +67,7 @@ class SlimmingOptions(ScaleOptions):
     window: int = Field(
         default=5, strict=True, ge=2, le=1000, description="epochs over which early_bird looks at the mask"
     )
+    across: AcrossNorms = "mean"
 
 
 class Slimming(PruningMethod[SlimmingOptions]):

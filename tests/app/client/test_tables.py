@@ -96,7 +96,7 @@ def test_without_spread_there_is_no_interval() -> None:
     found = answer([OUTCOMES[2], OUTCOMES[4]])
     (row,) = tables.verdict(found).rows
     assert row[4:] == ("-", "undecided", "undecided")
-    assert {row[2:] for row in tables.efficiency(found).rows} == {("-", "-", "curves do not overlap")}
+    assert {row[2:] for row in tables.efficiency(found).rows} == {("-", "-", "curves do not overlap", "-")}
 
 
 def test_two_settings_of_one_method_are_two_rows() -> None:
@@ -124,7 +124,7 @@ def test_an_architecture_shows_its_groups_and_what_stays_dense(client: Client) -
 
 def test_the_catalog_shows_what_can_be_set_and_who_finds_widths(client: Client) -> None:
     found = {row[0]: row for row in tables.entries("methods", client.catalog("methods")).rows}
-    assert found["slimming"][1:3] == ("found", "strength=1.0, passes=1, early_bird=0.0, window=5")
+    assert found["slimming"][1:3] == ("found", 'strength=1.0, passes=1, early_bird=0.0, window=5, across="mean"')
     assert found["thinet"][1] == "given"
     assert 'objective="remove"' in found["thinet"][2]
     architectures = tables.entries("architectures", client.catalog("architectures")).rows
