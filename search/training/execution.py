@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import median
 
 import psutil
 import torch
@@ -21,7 +20,9 @@ from espalier.search.results import Execution
 from espalier.search.tasks.base import Batch, Task
 from espalier.search.training.precision import autocast, laid_out, place
 
-STEPS = 5
+STEPS = 3
+ROUNDS = 2
+"""Every way is timed so often, in turn, and its fastest step counts: whatever else the machine does only takes time."""
 ENOUGH = 0.95
 """Share of the best throughput that is as good: the plainer precision and layout are preferred then, so that noise
 decides less, and fewer threads for more networks. The choice is made for the dense network, and the smaller ones that
@@ -64,8 +65,7 @@ def _measure(config: ChannelConfig, task: Task, batch_size: int, cores: int, mos
         for layout in (False, True)
     ]
     forget_peak()  # of larger networks that this process has seen
-    rates = {option: throughput(config, task, batch_size, option) for option in options}
-    best = _first_that_is_enough(rates)
+    best = _first_that_is_enough(_rates(config, task, batch_size, options))
     if device != "cpu":  # a GPU serves one network at a time, so that takes all cores
         return best
     most = min(most, int(MEMORY_SHARE * psutil.virtual_memory().total / peak_memory()))  # one has now been trained here
@@ -74,9 +74,14 @@ def _measure(config: ChannelConfig, task: Task, batch_size: int, cores: int, mos
         for threads in range(1, cores)
         if cores % threads == 0 and cores // threads <= most
     ]
-    together = {option: cores // option.threads * throughput(config, task, batch_size, option) for option in shares}
-    together[best] = rates[best]
-    return _first_that_is_enough(together)
+    rates = _rates(config, task, batch_size, [*shares, best])
+    return _first_that_is_enough({option: cores // option.threads * rate for option, rate in rates.items()})
+
+
+def _rates(config: ChannelConfig, task: Task, batch_size: int, options: Sequence[Execution]) -> dict[Execution, float]:
+    """Images per second of one network in each of these ways."""
+    rounds = [{one: throughput(config, task, batch_size, one) for one in options} for _ in range(ROUNDS)]
+    return {one: max(rates[one] for rates in rounds) for one in options}
 
 
 def _first_that_is_enough(rates: Mapping[Execution, float]) -> Execution:
@@ -85,8 +90,8 @@ def _first_that_is_enough(rates: Mapping[Execution, float]) -> Execution:
 
 
 def throughput(config: ChannelConfig, task: Task, batch_size: int, execution: Execution, steps: int = STEPS) -> float:
-    """Images per second of the median of some training steps."""
-    return batch_size / median(step_seconds(config, task, batch_size, execution, steps))
+    """Images per second of the fastest of some training steps."""
+    return batch_size / min(step_seconds(config, task, batch_size, execution, steps))
 
 
 def step_seconds(config: ChannelConfig, task: Task, batch_size: int, execution: Execution, steps: int) -> list[float]:

@@ -70,6 +70,26 @@ def test_no_more_networks_side_by_side_than_memory_holds(tmp_path: Path, monkeyp
     assert choose_execution(CONFIG, TASK, 8, 8, 9, tmp_path).threads == 8
 
 
+def test_a_moment_in_which_the_machine_does_something_else_decides_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed = []
+
+    def disturbed(config: ChannelConfig, task: Task, batch_size: int, how: Execution) -> float:
+        del config, task, batch_size
+        timed.append(how)
+        return 10.0 if timed.count(how) == 1 and how.threads == 1 else 100.0 if how.threads == 2 else 90.0
+
+    monkeypatch.setattr(execution, "throughput", disturbed)
+    monkeypatch.setattr(execution, "peak_memory", lambda: 1)
+    assert choose_execution(CONFIG, TASK, 8, 2, 9, tmp_path).threads == 1
+
+
+def test_the_fastest_step_is_what_a_network_can_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execution, "step_seconds", lambda *_: [0.9, 0.5, 0.7])
+    assert throughput(CONFIG, TASK, 4, Execution()) == 8
+
+
 def test_a_choice_is_measured_once_and_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(execution, "throughput", rates(bfloat16_last_1=9.0))
     first = choose_execution(CONFIG, TASK, 8, 1, 9, tmp_path)
