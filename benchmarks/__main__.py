@@ -11,7 +11,19 @@ import torch
 import typer
 from rich.console import Console
 
-from benchmarks import demo, memory, methods, operators, overhead, processes, recipes, surgery, training, verdicts
+from benchmarks import (
+    demo,
+    intervals,
+    memory,
+    methods,
+    operators,
+    overhead,
+    processes,
+    recipes,
+    surgery,
+    training,
+    verdicts,
+)
 from benchmarks.common import Setting
 from espalier.app.client.tables import Table
 
@@ -23,6 +35,7 @@ BENCHMARKS: dict[str, Callable[[Setting], Table]] = {
     "surgery": surgery.run,
     "methods": methods.run,
     "verdicts": verdicts.run,
+    "intervals": intervals.run,
     "overhead": overhead.run,
     "demo": demo.run,
     "recipes": recipes.run,

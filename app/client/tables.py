@@ -13,7 +13,7 @@ from rich.table import Table as RichTable
 from espalier.app.client.words import markdown, plain
 from espalier.app.schemas import CatalogArchitecture, CatalogEntry, JobView, PlannedCandidate, ProgressView
 from espalier.search.answers.tickets import Spread, TicketAnswer
-from espalier.search.answers.values import Answer, Pareto, Point, Sample
+from espalier.search.answers.values import Answer, Efficiency, Pareto, Point, Sample
 from espalier.search.datasets.summary import Summary
 
 _NUMBER = re.compile(r"-|[+-]?\d[\d.,]*( [kMG]|x| %|/\d+| ± [\d.]+)?")
@@ -166,12 +166,19 @@ def efficiency(answer: Answer) -> Table:
             e.metric,
             f"{e.factor:.2f}x" if e.factor is not None else "-",
             _interval(e.interval, 1, ".2f"),
-            f"{100 * e.at_accuracy:.2f} %" if e.at_accuracy is not None else "curves do not overlap",
+            _read_at(e),
+            f"{e.extremes[0]:.2f}x to {e.extremes[1]:.2f}x" if e.extremes else "-",
         )
         for e in answer.efficiency
     )
-    columns = ("at equal accuracy", "cost", "times cheaper", "95 % interval", "at")
+    columns = ("at equal accuracy", "cost", "times cheaper", "95 % interval", "at", "elsewhere")
     return table("Efficiency: how many times cheaper at the same accuracy", columns, rows)
+
+
+def _read_at(found: Efficiency) -> str:
+    if found.at_accuracy is None:
+        return "curves do not overlap"
+    return f"{100 * found.at_accuracy:.2f} %" + (", on the way to the dense network" if found.through_dense else "")
 
 
 def tickets(answer: TicketAnswer) -> Table:

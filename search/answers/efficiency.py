@@ -4,105 +4,159 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from espalier.search.answers.statistics import ROUNDING, reach
 from espalier.search.answers.values import Efficiency, Group, Outcomes, are_compared, by_arm, with_role
 
-RESAMPLES = 2000
-ENOUGH = 0.975
-"""Share of the resamples in which both curves must reach the accuracy: with fewer, a tail would be missing."""
-
 _Metric = Literal["params", "macs"]
-_Curve = list[tuple[float, float]]
+Cell = NDArray[np.float64]
+"""One arm at one budget: log cost and accuracy of every seed, [seeds, 2]."""
 
 
-def efficiency(outcomes: Outcomes, seed: int = 0) -> list[Efficiency]:
-    """How many times cheaper a method is than a baseline at equal accuracy, on params and on MACs.
+class Factor(NamedTuple):
+    """How many times cheaper one curve is than another where both reach the same accuracy."""
 
-    Each arm's means over seeds, with the dense network's, make a curve of accuracy over log cost; the factor is read
-    in the middle of the accuracies that both curves reach. The interval is the 2.5 to 97.5 percentile over resampled
-    seeds (bootstrap). Null where the curves do not overlap; the interval also where resampled ones often do not.
-    """
+    value: float
+    level: float
+    """The accuracy at which it is read: the middle of those that both reach."""
+    interval: tuple[float, float] | None
+    """With 95 % confidence; None if a point that it is read from has one seed, or none of them any spread."""
+    extremes: tuple[float, float]
+    """The least and the largest, over all accuracies that both reach."""
+    through_dense: bool
+    """Whether a curve reaches it on the way to the dense network alone."""
+
+
+def efficiency(outcomes: Outcomes) -> list[Efficiency]:
+    """How many times cheaper a method is than a baseline at equal accuracy, on params and on MACs; see `factor`."""
     groups = by_arm(outcomes)
     dense = [group for group in groups if group.arm.role == "reference"]
     automatic, baselines = with_role(groups, "automatic"), with_role(groups, "baseline")
     metrics: tuple[_Metric, ...] = ("params", "macs")
     return [
-        _efficiency(ours, theirs, dense, metric, np.random.default_rng(seed))
+        _efficiency(ours, theirs, dense, metric)
         for ours, theirs, metric in itertools.product(automatic.values(), baselines.values(), metrics)
         if are_compared(ours[0], theirs[0])
     ]
 
 
-def _efficiency(
-    ours: list[Group], theirs: list[Group], dense: list[Group], metric: _Metric, generator: np.random.Generator
-) -> Efficiency:
-    cells = [_numbers(groups, metric) for groups in (ours, theirs, dense)]
-    curves = [[_mean_point(cell) for cell in some] for some in cells]
-    point = _factor(curves[0] + curves[2], curves[1] + curves[2])
-    factors = []
-    if point is not None and any(len(cell) > 1 for some in cells for cell in some):
-        drawn = zip(*(_resampled(some, generator) for some in cells), strict=True)  # the dense network drawn once
-        found = [_factor(a + both, b + both, at=point[1]) for a, b, both in drawn]
-        factors = [one[0] for one in found if one is not None]
-    low_high = np.percentile(factors, [2.5, 97.5]) if len(factors) >= ENOUGH * RESAMPLES else None
+def _efficiency(ours: list[Group], theirs: list[Group], dense: list[Group], metric: _Metric) -> Efficiency:
+    found = factor(*(_cells(groups, metric) for groups in (ours, theirs, dense)))
+    sign = ours[0].results[0].metric.sign
     return Efficiency(
         method=ours[0].candidate.method or ours[0].arm.name,
         against=theirs[0].arm.name,
         name=ours[0].arm.name,
         metric=metric,
         init=ours[0].candidate.init,
-        factor=point[0] if point else None,
-        interval=(float(low_high[0]), float(low_high[1])) if low_high is not None else None,
-        at_accuracy=point[1] if point else None,
+        factor=found.value if found else None,
+        interval=found.interval if found else None,
+        at_accuracy=sign * found.level if found else None,
+        extremes=found.extremes if found else None,
+        through_dense=found.through_dense if found else False,
     )
 
 
-def _numbers(groups: Sequence[Group], metric: _Metric) -> list[np.ndarray]:
-    """For each budget an array [seed, 2] of log cost and accuracy."""
+def _cells(groups: Sequence[Group], metric: _Metric) -> list[Cell]:
     return [
-        np.array([(math.log(getattr(result.counted, metric)), result.reported) for result in group.results])
+        np.array(
+            [(math.log(getattr(one.counted, metric)), one.metric.sign * one.reported) for one in group.results],
+            dtype=np.float64,
+        )
         for group in groups
     ]
 
 
-def _resampled(cells: Sequence[np.ndarray], generator: np.random.Generator) -> list[_Curve]:
-    """The curves that as many seeds, drawn with replacement, would have shown; RESAMPLES of them."""
-    if not cells:
-        return [[] for _ in range(RESAMPLES)]
-    drawn = [cell[generator.integers(0, len(cell), (RESAMPLES, len(cell)))].mean(axis=1) for cell in cells]
-    return [[(float(x), float(y)) for x, y in points] for points in np.stack(drawn, axis=1)]
+def factor(ours: Sequence[Cell], theirs: Sequence[Cell], dense: Sequence[Cell]) -> Factor | None:
+    """How many times cheaper `ours` are at equal accuracy, or None where no accuracy is reached by both.
+
+    The means of an arm's cells make a curve of accuracy over log cost, straight between them. The dense network ends
+    both only where they have no accuracy in common without it, since a line to it says little of the networks between.
+    The interval is the delta method's on the difference of log costs, with Welch and Satterthwaite's degrees of
+    freedom; the level is taken as given.
+    """
+    for shared in ([], dense):
+        curves = [_rising([*ours, *shared]), _rising([*theirs, *shared])]
+        if not all(len(curve) > 1 for curve in curves):
+            continue
+        low, high = max(curve[0].accuracy for curve in curves), min(curve[-1].accuracy for curve in curves)
+        if low < high:
+            return _read(curves, low, high, through_dense=bool(len(shared)))
+    return None
 
 
-def _mean_point(cell: np.ndarray) -> tuple[float, float]:
-    return float(cell[:, 0].mean()), float(cell[:, 1].mean())
+class _Point(NamedTuple):
+    """One cell's mean."""
+
+    cost: float
+    accuracy: float
+    cell: Cell
 
 
-def _factor(ours: _Curve, theirs: _Curve, at: float | None = None) -> tuple[float, float] | None:
-    """(how many times cheaper `ours` is, accuracy where it was read), or None without overlap."""
-    curves = [_rising(curve) for curve in (ours, theirs)]
-    low = max(curve[0][1] for curve in curves)
-    high = min(curve[-1][1] for curve in curves)
-    level = (low + high) / 2 if at is None else at
-    if any(len(curve) < 2 for curve in curves) or not low < high or not low <= level <= high:
-        return None
-    ours_cost, theirs_cost = (_cost_at(level, curve) for curve in curves)
-    return math.exp(theirs_cost - ours_cost), level
-
-
-def _cost_at(level: float, curve: _Curve) -> float:
-    """Log cost where a rising curve reaches an accuracy, linear between its points."""
-    (x0, y0), (x1, y1) = next((a, b) for a, b in itertools.pairwise(curve) if b[1] >= level)
-    return x0 + (x1 - x0) * (level - y0) / (y1 - y0)
-
-
-def _rising(curve: _Curve) -> _Curve:
+def _rising(cells: Sequence[Cell]) -> list[_Point]:
     """The undominated part of a curve: cost and accuracy both strictly rise."""
-    rising: _Curve = []
-    for cost, accuracy in sorted(curve, key=lambda p: (p[0], -p[1])):
-        if not rising or accuracy > rising[-1][1]:
-            rising.append((cost, accuracy))
+    points = [_Point(float(cell[:, 0].mean()), float(cell[:, 1].mean()), cell) for cell in cells]
+    rising: list[_Point] = []
+    for point in sorted(points, key=lambda p: (p.cost, -p.accuracy)):
+        if not rising or point.accuracy > rising[-1].accuracy:
+            rising.append(point)
     return rising
+
+
+def _read(curves: Sequence[list[_Point]], low: float, high: float, through_dense: bool) -> Factor:
+    ours, theirs = curves
+    level = (low + high) / 2
+    bends = {low, high, *(point.accuracy for curve in curves for point in curve if low < point.accuracy < high)}
+    factors = [math.exp(_cost_at(at, theirs) - _cost_at(at, ours)) for at in bends]  # straight between its bends
+    value = _cost_at(level, theirs) - _cost_at(level, ours)
+    weights = [*_weights(level, theirs, 1), *_weights(level, ours, -1)]
+    by = _reach(weights)
+    return Factor(
+        value=math.exp(value),
+        level=level,
+        interval=None if by is None else (math.exp(value - by), math.exp(value + by)),
+        extremes=(min(factors), max(factors)),
+        through_dense=through_dense,
+    )
+
+
+def _between(level: float, curve: list[_Point]) -> tuple[_Point, _Point, float]:
+    """The two points between which a curve reaches an accuracy, and how far on the way."""
+    before, after = next((a, b) for a, b in itertools.pairwise(curve) if b.accuracy >= level)
+    return before, after, (level - before.accuracy) / (after.accuracy - before.accuracy)
+
+
+def _cost_at(level: float, curve: list[_Point]) -> float:
+    before, after, way = _between(level, curve)
+    return before.cost + way * (after.cost - before.cost)
+
+
+def _weights(level: float, curve: list[_Point], sign: int) -> Iterator[tuple[Cell, NDArray[np.float64]]]:
+    """How the log cost at an accuracy changes with the log cost and the accuracy of each point that it is read from."""
+    before, after, way = _between(level, curve)
+    slope = (after.cost - before.cost) / (after.accuracy - before.accuracy)
+    for point, share in ((before, 1 - way), (after, way)):
+        yield point.cell, sign * share * np.array([1.0, -slope])
+
+
+def _reach(weights: Sequence[tuple[Cell, NDArray[np.float64]]]) -> float | None:
+    """Half of the interval of the difference of log costs."""
+    summed: dict[int, tuple[Cell, NDArray[np.float64]]] = {}
+    for cell, weight in weights:  # the dense network may be read twice
+        summed[id(cell)] = (cell, weight + summed[id(cell)][1] if id(cell) in summed else weight)
+    spreads = [float(np.var(cell[:, 1], ddof=1)) if len(cell) > 1 else 0.0 for cell, _ in summed.values()]
+    usual = float(np.mean([spread for spread in spreads if spread > ROUNDING**2] or [0.0]))
+    shares, freedoms = [], []
+    for (cell, weight), spread in zip(summed.values(), spreads, strict=True):
+        if len(cell) < 2:
+            return None
+        varied = spread > ROUNDING**2
+        variance = float(np.var(cell @ weight, ddof=1)) if varied else usual * float(weight[1]) ** 2
+        shares.append(variance / len(cell))
+        freedoms.append(len(cell) - 1.0)
+    return reach(shares, freedoms)

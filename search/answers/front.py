@@ -1,12 +1,12 @@
-"""The Pareto front of cost against accuracy over seed means, and the hypervolume under it. Pure arithmetic."""
+"""The Pareto front of cost against accuracy over seed means. Pure arithmetic."""
 
 from __future__ import annotations
 
 import bisect
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 
+from espalier.search.answers.hypervolume import Hypervolume, Step, hypervolume
 from espalier.search.answers.values import CostName, DensePoint, Group, Outcomes, Pareto, Point, by_arm, sample
 from espalier.search.results import Result
 
@@ -31,22 +31,6 @@ def undominated(points: Sequence[tuple[float, float]]) -> list[int | None]:
     return dominated
 
 
-def hypervolume(points: Sequence[tuple[float, float]], dense_cost: float) -> float:
-    """Area under the front: accuracy over log10(dense cost / cost), from the dense cost down three decades.
-
-    Log cost, since a budget is a factor; in [0, 3] x [0, 1], divided by 3, so that 1 is a perfect network at a
-    thousandth of the cost and 0 is no network at all.
-    """
-    reach = 3.0
-    savings = [(min(reach, math.log10(dense_cost / cost)), accuracy) for cost, accuracy in points if cost <= dense_cost]
-    area, covered = 0.0, 0.0
-    for saving, accuracy in sorted(savings, key=lambda p: -p[1]):
-        if saving > covered:
-            area += (saving - covered) * accuracy
-            covered = saving
-    return area / reach
-
-
 def pareto(outcomes: Outcomes, cost: CostName) -> Pareto:
     """The front of a job from what results there are.
 
@@ -62,11 +46,16 @@ def pareto(outcomes: Outcomes, cost: CostName) -> Pareto:
     ]
     points.sort(key=lambda point: _cost(point, cost))
     dense = next((point for point in points if point.arm.role == "reference"), None)
+    steps = _steps(groups, means, cost)
+    least = max((min(step.cost for step in curve) for curve in steps.values()), default=None)
+    volumes = {} if dense is None or least is None else _hypervolumes(steps, least, _cost(dense, cost))
     return Pareto(
         cost=cost,
         dense=DensePoint.model_validate(dense.model_dump(include=set(DensePoint.model_fields))) if dense else None,
         points=tuple(points),
-        hypervolume=_hypervolumes(points, dense, cost),
+        hypervolume={name: found.value for name, found in volumes.items()},
+        hypervolume_intervals={name: found.interval for name, found in volumes.items()},
+        hypervolume_from=least if volumes else None,
     )
 
 
@@ -104,14 +93,17 @@ def _cost(point: Point, cost: CostName) -> float:
     return {"params": float(point.params), "macs": float(point.macs), "latency": point.latency_ms}[cost]
 
 
-def _hypervolumes(points: Sequence[Point], dense: Point | None, cost: CostName) -> dict[str, float]:
-    """Of every curve, the dense network counted with each."""
-    if dense is None:
-        return {}
-    names = dict.fromkeys(point.arm.name for point in points if point is not dense)
-    return {
-        name: hypervolume(
-            [(_cost(p, cost), p.accuracy.mean) for p in points if p is dense or p.arm.name == name], _cost(dense, cost)
-        )
-        for name in names
-    }
+def _steps(groups: Sequence[Group], means: Sequence[Point], cost: CostName) -> dict[str, list[Step]]:
+    """Of every curve, its points; the dense network is none of them."""
+    steps: dict[str, list[Step]] = {}
+    for group, point in zip(groups, means, strict=True):
+        if group.arm.role != "reference":
+            step = Step(_cost(point, cost), group.chosen_by, [result.reported for result in group.results])
+            steps.setdefault(group.arm.name, []).append(step)
+    return steps
+
+
+def _hypervolumes(steps: Mapping[str, list[Step]], least: float, most: float) -> dict[str, Hypervolume]:
+    """Of every curve, over the costs from which all have a network, up to the dense one's."""
+    found = {name: hypervolume(curve, least, most) for name, curve in steps.items()}
+    return {name: volume for name, volume in found.items() if volume is not None}

@@ -13,6 +13,9 @@ from scipy import special
 from espalier.models.document import Frozen
 
 CONFIDENCE = 0.95
+POWER = 0.8
+"""How often a difference is to be found that is said to be large enough for it."""
+MOST_SEEDS = 64
 ROUNDING = 1e-9
 """Values that differ by less are equal."""
 
@@ -36,17 +39,87 @@ def difference(ours: Sequence[float], theirs: Sequence[float]) -> Difference:
     chance, and Welch's test would be wrong up to 9 times in 100 there.
     """
     value = float(np.mean(ours) - np.mean(theirs))
-    samples = (ours, theirs)
-    varied = [values for values in samples if np.ptp(values) > ROUNDING]
-    if min(map(len, samples)) < 2 or not varied:
+    spreads = _spreads(ours, theirs)
+    if spreads is None:
         return Difference(value, None, None)
-    shares = [float(np.var(v if np.ptp(v) > ROUNDING else varied[0], ddof=1)) / len(v) for v in samples]
-    freedom = len(varied[0]) - 1.0
-    if len(varied) == 2:
-        freedom = sum(shares) ** 2 / sum(s**2 / (len(v) - 1) for s, v in zip(shares, samples, strict=True))
-    error = math.sqrt(sum(shares))
-    reach = float(special.stdtrit(freedom, (1 + CONFIDENCE) / 2)) * error
-    return Difference(value, (value - reach, value + reach), float(2 * special.stdtr(freedom, -abs(value) / error)))
+    error, freedom = _error(spreads, (len(ours), len(theirs)))
+    by = _student(freedom) * error
+    return Difference(value, (value - by, value + by), float(2 * special.stdtr(freedom, -abs(value) / error)))
+
+
+class _Spread(NamedTuple):
+    """A variance, and the degrees of freedom that it was measured with; none where it is the other side's."""
+
+    variance: float
+    freedom: int
+
+
+def _spreads(ours: Sequence[float], theirs: Sequence[float]) -> tuple[_Spread, _Spread] | None:
+    """Of both sides; None where nothing is known of either."""
+    samples = (ours, theirs)
+    varied = [values for values in samples if len(values) > 1 and np.ptp(values) > ROUNDING]
+    if min(map(len, samples)) < 2 or not varied:
+        return None
+    own = [_Spread(float(np.var(v, ddof=1)), len(v) - 1) for v in varied]
+    borrowed = _Spread(own[0].variance, 0)
+    first, second = (own.pop(0) if np.ptp(v) > ROUNDING else borrowed for v in samples)
+    return first, second
+
+
+def _error(spreads: tuple[_Spread, _Spread], counts: tuple[int, int]) -> tuple[float, float]:
+    """Standard error of the difference of means of so many values, and its degrees of freedom."""
+    shares = [spread.variance / count for spread, count in zip(spreads, counts, strict=True)]
+    measured = [spread.freedom for spread in spreads if spread.freedom]
+    freedom = _freedom(shares, measured) if len(measured) == len(shares) else float(measured[0])
+    return math.sqrt(sum(shares)), freedom
+
+
+class Power(NamedTuple):
+    """What a comparison could have found, and what it takes to find more."""
+
+    detectable: float
+    """A difference that is found 80 times in 100."""
+    seeds: int | None
+    """Of each side, with which a difference as large as the one seen is found 80 times in 100, if it is true; None if
+    that takes more than a job may have."""
+
+
+def power(ours: Sequence[float], theirs: Sequence[float], tests: int = 1) -> Power | None:
+    """Of the test of a difference, among so many that are to be right together; None without spread. By the noncentral
+    t distribution, for spreads as they were measured."""
+    spreads = _spreads(ours, theirs)
+    if spreads is None:
+        return None
+    seen = abs(float(np.mean(ours) - np.mean(theirs)))
+    enough = (n for n in range(2, MOST_SEEDS + 1) if _detectable(_with(spreads, n), (n, n), tests) <= seen)
+    return Power(_detectable(spreads, (len(ours), len(theirs)), tests), next(enough, None))
+
+
+def _with(spreads: tuple[_Spread, _Spread], count: int) -> tuple[_Spread, _Spread]:
+    """The same variances, measured in so many values."""
+    first, second = (_Spread(spread.variance, count - 1 if spread.freedom else 0) for spread in spreads)
+    return first, second
+
+
+def _detectable(spreads: tuple[_Spread, _Spread], counts: tuple[int, int], tests: int) -> float:
+    error, freedom = _error(spreads, counts)
+    critical = _student(freedom, 1 - (1 - CONFIDENCE) / tests)
+    return float(special.nctdtrinc(freedom, 1 - POWER, critical)) * error
+
+
+def reach(shares: Sequence[float], freedoms: Sequence[float]) -> float | None:
+    """How far a sum of independent means may lie from the truth, with 95 % confidence, by Student's t: from the
+    variance of each mean, and its degrees of freedom. None if nothing varies."""
+    return _student(_freedom(shares, freedoms)) * math.sqrt(sum(shares)) if any(shares) else None
+
+
+def _freedom(shares: Sequence[float], own: Sequence[float]) -> float:
+    """Degrees of freedom of a sum of variances (Welch 1947, Satterthwaite 1946)."""
+    return sum(shares) ** 2 / sum(share**2 / freedom for share, freedom in zip(shares, own, strict=True))
+
+
+def _student(freedom: float, level: float = CONFIDENCE) -> float:
+    return float(special.stdtrit(freedom, (1 + level) / 2))
 
 
 def holm(ps: Sequence[float | None]) -> list[float | None]:
@@ -78,12 +151,22 @@ class Decision(Frozen):
     adjusted_answer: Direction = Field(
         default="undecided", description="one that is right together with all others of the job, 95 times in 100"
     )
+    detectable: float | None = Field(
+        default=None, description="a difference that this comparison, among all of the job, finds 80 times in 100"
+    )
+    seeds_to_decide: int | None = Field(
+        default=None,
+        description="seeds of each side with which a difference as large as this one is found 80 times in 100, if it "
+        f"is true; null if more than {MOST_SEEDS} are needed",
+    )
 
 
 def decided(comparisons: Sequence[tuple[Sequence[float], Sequence[float], int]]) -> list[Decision]:
     """All comparisons of a job: our values, theirs, and the sign by which more is better."""
     found = [difference(ours, theirs) for ours, theirs, _ in comparisons]
     adjusted = holm([one.p for one in found])
+    tests = sum(one.p is not None for one in found)
+    powers = [power(ours, theirs, tests) for ours, theirs, _ in comparisons]
     return [
         Decision(
             difference=one.value,
@@ -92,8 +175,10 @@ def decided(comparisons: Sequence[tuple[Sequence[float], Sequence[float], int]])
             answer=supported(one.value, one.p, sign),
             adjusted_p=p,
             adjusted_answer=supported(one.value, p, sign),
+            detectable=could.detectable if could else None,
+            seeds_to_decide=could.seeds if could else None,
         )
-        for one, p, (_, _, sign) in zip(found, adjusted, comparisons, strict=True)
+        for one, p, could, (_, _, sign) in zip(found, adjusted, powers, comparisons, strict=True)
     ]
 
 

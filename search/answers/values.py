@@ -166,9 +166,17 @@ class Efficiency(Frozen):
     name: str = Field(description="of the automatic arms that make the curve")
     metric: Literal["params", "macs"]
     init: Init = "scratch"
-    factor: float | None
-    interval: tuple[float, float] | None
-    at_accuracy: float | None
+    factor: float | None = Field(description="null where no accuracy is reached by both")
+    interval: tuple[float, float] | None = Field(
+        description="95 % confidence, at that accuracy; null without several seeds and any spread"
+    )
+    at_accuracy: float | None = Field(description="where it is read: in the middle of what both reach")
+    extremes: tuple[float, float] | None = Field(
+        default=None, description="the least and the largest factor over all accuracies that both reach"
+    )
+    through_dense: bool = Field(
+        default=False, description="whether the curves meet an accuracy only on the way to the dense network"
+    )
 
 
 class Answer(Frozen):
@@ -218,4 +226,11 @@ class Pareto(Frozen):
     cost: CostName
     dense: DensePoint | None
     points: tuple[Point, ...]
-    hypervolume: dict[str, float] = Field(description="by name of an arm; see the documentation of the front")
+    hypervolume: dict[str, float] = Field(
+        description="by name of an arm: the mean, over log cost, of the accuracy of its best network that costs no "
+        "more, from the least cost at which every arm has a network to the dense network's"
+    )
+    hypervolume_intervals: dict[str, tuple[float, float] | None] = Field(
+        default={}, description="95 % confidence; null without several seeds and any spread"
+    )
+    hypervolume_from: float | None = Field(default=None, description="the cost from which on it is meant")

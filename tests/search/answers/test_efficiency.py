@@ -1,11 +1,16 @@
-"""Efficiency: the factor read at equal accuracy, and an interval only where resampling supports one."""
+"""Efficiency: the factor read at equal accuracy, and an interval that covers the truth."""
 
 from __future__ import annotations
 
-import pytest
+import math
 
-from espalier.search.answers.efficiency import efficiency
-from tests.search.helpers import outcome
+import numpy as np
+import pytest
+from scipy import stats
+
+from espalier.search.answers.efficiency import Cell, efficiency, factor
+from espalier.search.results import Metric
+from tests.search.helpers import candidate, outcome, result
 
 
 def arm(kind: str, values: list[float], keep: float = 0.1, params: int = 100, **changes: object):  # type: ignore[no-untyped-def]
@@ -23,28 +28,70 @@ def test_efficiency_reads_the_gap_at_equal_accuracy() -> None:
     params, macs = efficiency(ours + theirs)
     assert (params.metric, macs.metric) == ("params", "macs")
     assert params.factor == pytest.approx(10**0.5)
-    assert params.interval == pytest.approx((10**0.5, 10**0.5))
     assert params.at_accuracy == pytest.approx(0.675)
+    assert params.extremes == pytest.approx((10**0.5, 10**0.5))
+    assert params.interval is None, "nothing spreads"
+    assert not params.through_dense
+    assert efficiency([*ours, *theirs, *arm("dense", [0.99], params=200_000)])[0] == params, "they meet without it"
 
 
-def test_efficiency_repeats() -> None:
-    outcomes = [
-        o
-        for i, keep in enumerate((0.1, 0.3, 0.9))
-        for o in arm("pruned", [0.6 + 0.1 * i, 0.65 + 0.1 * i], keep, 10 * 3**i)
-        + arm("uniform", [0.5 + 0.1 * i, 0.56 + 0.1 * i], keep, 10 * 3**i)
-    ]
-    assert efficiency(outcomes) == efficiency(outcomes)
-    interval = efficiency(outcomes)[0].interval
-    assert interval is not None
-    assert interval[0] <= (efficiency(outcomes)[0].factor or 0) <= interval[1]
+def cell(cost: float, *accuracies: float) -> Cell:
+    return np.array([(cost, accuracy) for accuracy in accuracies])
 
 
-def test_an_interval_that_would_lack_a_tail_is_not_given() -> None:
-    """The curves overlap on average, but often not when seeds are drawn again."""
-    ours = [*arm("pruned", [0.6, 0.9], 0.1, 10), *arm("pruned", [0.5, 0.5], 0.01, 1)]
-    theirs = [*arm("uniform", [0.4, 0.8], 0.1, 10), *arm("uniform", [0.3, 0.3], 0.01, 1)]
-    assert all(e.factor is not None and e.interval is None for e in efficiency(ours + theirs))
+def test_its_interval_is_the_delta_methods() -> None:
+    """Read at 0.6 (ours between 0.5 and 0.7, theirs between 0.4 and 0.8): halfway each. A point that is higher by 0.02
+    moves log cost by half of 0.02 / slope; slopes are 0.2 and 0.4 for each unit of log cost."""
+    ours = [cell(0, 0.48, 0.5, 0.52), cell(1, 0.7, 0.7, 0.7)]
+    theirs = [cell(1, 0.38, 0.4, 0.42), cell(2, 0.78, 0.8, 0.82)]
+    found = factor(ours, theirs, [])
+    assert found is not None
+    assert (found.value, found.level) == (pytest.approx(math.e), pytest.approx(0.6))
+    variances = [(0.5 * 0.02 / slope) ** 2 / 3 for slope in (0.2, 0.2, 0.4, 0.4)]  # 0.7 is taken to spread as others do
+    freedom = sum(variances) ** 2 / sum(one**2 / 2 for one in variances)
+    reach = stats.t.ppf(0.975, freedom) * sum(variances) ** 0.5
+    assert found.interval == pytest.approx((math.exp(1 - reach), math.exp(1 + reach)))
+
+
+@pytest.mark.parametrize("seeds", [3, 5, 10])
+def test_its_interval_covers_the_truth_95_times_in_100(seeds: int) -> None:
+    """Curves of 0.1 for each decade, ours twice as cheap; trainings spread by a point, and so do log costs of ours."""
+    generator = np.random.default_rng(0)
+    covered = []
+    for _ in range(2000):
+        curves = []
+        for gain, spread in ((math.log(2), 0.1), (0.0, 0.0)):
+            costs = np.log(10.0) * np.arange(3)[:, None] + generator.normal(0, spread, (3, seeds)) - gain
+            accuracies = 0.5 + 0.1 * (costs + gain) / math.log(10) + generator.normal(0, 0.01, (3, seeds))
+            curves.append([np.stack(pair, axis=1) for pair in zip(costs, accuracies, strict=True)])
+        found = factor(*curves, [])
+        assert found is not None
+        assert found.interval is not None
+        covered.append(found.interval[0] <= 2 <= found.interval[1])
+    assert 0.93 <= np.mean(covered) <= 0.98
+
+
+def test_the_factor_elsewhere_is_between_its_extremes() -> None:
+    """Ours is straight; theirs bends at 0.6, where it is dearest."""
+    ours, theirs = [cell(0, 0.5), cell(2, 0.7)], [cell(0, 0.5), cell(3, 0.6), cell(3.5, 0.7)]
+    found = factor(ours, theirs, [])
+    assert found is not None
+    assert found.extremes == pytest.approx((1, math.exp(2)))
+    assert found.value == pytest.approx(math.exp(2))
+    assert found.interval is None, "one seed each"
+
+
+def test_where_less_is_better_it_is_read_the_other_way_round() -> None:
+    def error(kind: str, value: float, keep: float, params: int):  # type: ignore[no-untyped-def]
+        numbers = {"error": value}
+        metric = Metric(name="error", higher_is_better=False)
+        one = candidate(kind, keep=keep)
+        return one, result(one, params=params, metric=metric, holdout=numbers, test=numbers)
+
+    ours = [error("pruned", 0.4, 0.1, 10), error("pruned", 0.2, 0.2, 100)]
+    theirs = [error("uniform", 0.4, 0.1, 100), error("uniform", 0.2, 0.2, 1000)]
+    params = efficiency([*ours, *theirs])[0]
+    assert (params.factor, params.at_accuracy) == (pytest.approx(10), pytest.approx(0.3))
 
 
 def test_curves_that_do_not_overlap_give_no_factor() -> None:
@@ -86,3 +133,4 @@ def test_the_dense_network_ends_both_curves() -> None:
     params = efficiency(outcomes)[0]
     assert params.at_accuracy == pytest.approx(0.7)
     assert params.factor == pytest.approx(10 ** (0.3 / 0.5 - 0.2 / 0.4))
+    assert params.through_dense

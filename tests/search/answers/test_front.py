@@ -1,4 +1,4 @@
-"""The front against its definition, and hypervolumes worked out by hand."""
+"""The front against its definition."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from espalier.search.answers.front import hypervolume, pareto, undominated
+from espalier.search.answers.front import pareto, undominated
 from espalier.search.results import Metric
 from espalier.search.spec import MethodSpec
 from tests.search.helpers import candidate, outcome, result
@@ -29,20 +29,6 @@ def test_the_front_is_what_nothing_dominates(found: list[tuple[float, float]]) -
             assert dominates(found[by], point)
 
 
-@given(points)
-def test_hypervolume_grows_with_points_and_stays_within_bounds(found: list[tuple[float, float]]) -> None:
-    assert 0 <= hypervolume(found[1:], 8) <= hypervolume(found, 8) <= 1
-
-
-def test_hypervolume_by_hand() -> None:
-    # Accuracy 1 at the dense cost covers nothing; 0.5 at a tenth covers one of three decades to 0.5.
-    assert hypervolume([(1000, 1.0)], 1000) == 0
-    assert hypervolume([(1000, 1.0), (100, 0.5)], 1000) == pytest.approx(0.5 / 3)
-    assert hypervolume([(100, 0.8), (10, 0.5)], 1000) == pytest.approx((0.8 + 0.5) / 3)
-    assert hypervolume([(1, 1.0)], 1000) == pytest.approx(1)
-    assert hypervolume([(1e-9, 1.0)], 1000) == pytest.approx(1)
-
-
 def test_a_point_is_a_mean_over_seeds() -> None:
     front = pareto(
         [outcome("dense", accuracy=0.9, params=1000)]
@@ -60,7 +46,25 @@ def test_a_point_is_a_mean_over_seeds() -> None:
     assert uniform.dominated_by == pruned.arm.id
     assert front.dense is not None
     assert front.dense.params == 1000
-    assert set(front.hypervolume) == {"slimming", "uniform"}
+    assert front.hypervolume == pytest.approx({"slimming": 0.75, "uniform": 0.6})
+    assert front.hypervolume_from == 100
+    interval = front.hypervolume_intervals["uniform"]
+    assert interval is not None
+    assert interval == pytest.approx((0.6 - 4.303 * 0.1 / 3**0.5, 0.6 + 4.303 * 0.1 / 3**0.5), abs=1e-4)
+
+
+def test_hypervolumes_are_over_costs_that_every_arm_has_a_network_for() -> None:
+    known = [
+        outcome("dense", accuracy=0.9, params=1000),
+        outcome("pruned", keep=0.1, accuracy=0.8, params=100),
+        outcome("pruned", keep=0.01, accuracy=0.5, params=10),
+        outcome("uniform", keep=0.1, accuracy=0.7, params=100),
+    ]
+    front = pareto(known, "params")
+    assert (front.hypervolume, front.hypervolume_from) == ({"slimming": 0.8, "uniform": 0.7}, 100)
+    useless = pareto([*known, outcome("uniform", keep=0.001, accuracy=0.1, params=1)], "params")
+    assert useless.hypervolume["uniform"] < front.hypervolume["uniform"]
+    assert pareto(known[1:], "params").hypervolume == {}, "no dense network to end at"
 
 
 def test_the_front_is_decided_by_the_holdout_and_reported_by_the_test_images() -> None:
@@ -85,7 +89,8 @@ def test_a_methods_parent_is_no_point() -> None:
 
 
 def test_nothing_yet_is_an_empty_front() -> None:
-    assert pareto([], "latency").model_dump() == {"cost": "latency", "dense": None, "points": (), "hypervolume": {}}
+    front = pareto([], "latency")
+    assert (front.cost, front.dense, front.points, front.hypervolume) == ("latency", None, (), {})
 
 
 def test_where_less_is_better_the_front_is_the_other_way_round() -> None:
@@ -107,7 +112,7 @@ def test_one_method_with_two_options_is_two_curves() -> None:
 
     front = pareto([outcome("dense", accuracy=0.9, params=1000), at(1.0, 0.5), at(2.0, 0.6)], "params")
     assert {point.arm.name for point in front.points} == {"dense", "slimming strength=1", "slimming strength=2"}
-    assert front.hypervolume == pytest.approx({"slimming strength=1": 0.5 / 3, "slimming strength=2": 0.6 / 3})
+    assert front.hypervolume == pytest.approx({"slimming strength=1": 0.5, "slimming strength=2": 0.6})
 
 
 def test_only_metrics_that_all_seeds_have_are_reported() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from espalier.search.answers.statistics import Difference, difference, holm, supported
+from espalier.search.answers.statistics import Difference, decided, difference, holm, power, reach, supported
 
 accuracies = st.lists(st.floats(0, 1), min_size=2, max_size=6)
 shares = st.lists(st.floats(0, 1) | st.none(), max_size=8)
@@ -63,6 +63,46 @@ def test_chance_decides_no_more_often_than_it_may_where_one_side_has_no_spread()
 @pytest.mark.parametrize(("ours", "theirs"), [([0.5], [0.1, 0.2]), ([0.5, 0.5], [0.1, 0.1])])
 def test_without_spread_nothing_can_be_told(ours: list[float], theirs: list[float]) -> None:
     assert difference(ours, theirs) == Difference(pytest.approx(np.mean(ours) - np.mean(theirs)), None, None)
+
+
+@pytest.mark.parametrize(("seeds", "tests"), [(5, 1), (5, 6), (20, 1)])
+def test_what_is_detectable_is_found_80_times_in_100(seeds: int, tests: int) -> None:
+    """Of the truth; each job says it from its own spread, in the mean over jobs."""
+    generator = np.random.default_rng(0)
+    said = np.mean(
+        [known.detectable for _ in range(300) if (known := power(*generator.normal(0, 1, (2, seeds)), tests))]
+    )
+    found = [
+        (difference(ours + said, theirs).p or 1) <= 0.05 / tests
+        for ours, theirs in generator.normal(0, 1, (2000, 2, seeds))
+    ]
+    assert 0.75 <= np.mean(found) <= 0.88
+
+
+def test_so_many_seeds_decide_what_was_seen() -> None:
+    """A difference of one standard deviation, in sqrt(n / 2) standard errors, by scipy's noncentral t."""
+    few = power([0, 1, 2], [1, 2, 3])
+    assert few is not None
+    found = [stats.nct.sf(stats.t.ppf(0.975, 2 * n - 2), 2 * n - 2, (n / 2) ** 0.5) for n in range(2, 65)]
+    assert few.seeds == 2 + next(place for place, share in enumerate(found) if share >= 0.8) == 17
+    assert stats.nct.sf(stats.t.ppf(0.975, 4), 4, few.detectable / (2 / 3) ** 0.5) == pytest.approx(0.8)
+    assert (power([0, 1, 2], [0.1, 1.1, 2.1]) or few).seeds is None, "more than a job may have"
+    assert power([0.5], [0.1, 0.2]) is power([0.5, 0.5], [0.1, 0.1]) is None
+
+
+def test_a_job_says_what_each_of_its_comparisons_could_have_found() -> None:
+    alone, *_ = decided([([0.1, 0.2], [0.3, 0.4], 1)])
+    together, lone = decided([([0.1, 0.2], [0.3, 0.4], 1), ([0.1], [0.2], 1)])
+    both, _ = decided([([0.1, 0.2], [0.3, 0.4], 1)] * 2)
+    assert alone.detectable == together.detectable, "what is no test asks for nothing"
+    assert (lone.detectable, lone.seeds_to_decide) == (None, None)
+    assert (both.detectable or 0) > (alone.detectable or 0)
+
+
+def test_the_reach_of_one_mean_is_students() -> None:
+    assert reach([0.25], [2]) == pytest.approx(stats.t.ppf(0.975, 2) * 0.5)
+    assert reach([0.25, 0.25], [2, 2]) == pytest.approx(stats.t.ppf(0.975, 4) * 0.5**0.5)
+    assert reach([0.0], [2]) is None
 
 
 def test_holms_p_by_hand() -> None:

@@ -110,6 +110,7 @@ def test_the_summary_is_plain_about_all_three_answers() -> None:
     assert "is worse than uniform at params 0.2 (-80.0 points)" in text
     assert "shows no difference to uniform that can be told from chance at params 0.3" in text
     assert "parent" not in text
+    assert "points would have been found 80 times in 100 (median)." in text
     assert summary([]).startswith("There is no verdict: ")
 
 

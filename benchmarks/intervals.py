@@ -1,0 +1,114 @@
+"""How often intervals of efficiency factors and hypervolumes cover the truth: curves are drawn, and read as real ones
+are."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.common import Setting
+from benchmarks.verdicts import JOBS, SPREAD
+from espalier.app.client.tables import Table, table
+from espalier.search.answers.efficiency import Cell, factor
+from espalier.search.answers.hypervolume import Step, hypervolume
+
+FACTOR = 2.0
+"""How many times cheaper one curve is than the other at every accuracy."""
+
+
+class Case(NamedTuple):
+    """What two curves are like that meet the same budgets, from a tenth to a half."""
+
+    seeds: int = 3
+    budgets: int = 3
+    bent: bool = False
+    """Whether accuracy saturates with log cost, or grows with it."""
+    ratio: float = 1.0
+    """Spread of the cheaper curve's trainings, as a multiple of the other's."""
+    costs: float = 0.0
+    """Spread of the cheaper curve's log costs: widths that are found at equal MACs differ in params."""
+    images: int = 10_000
+    """Of the test data: accuracies are whole images."""
+
+
+CASES = (
+    *(Case(seeds=seeds) for seeds in (2, 3, 5, 10)),
+    Case(budgets=6),
+    Case(bent=True),
+    Case(budgets=6, bent=True),
+    Case(ratio=4.0),
+    Case(costs=0.1),
+    Case(images=500),
+)
+
+
+def run(_setting: Setting) -> Table:
+    """Every case, over many drawn pairs of curves."""
+    columns = (
+        "seeds", "budgets", "curves", "spread", "of log costs", "images", "factor covered", "its interval",
+        "hypervolume covered",
+    )  # fmt: skip
+    title = (
+        f"{JOBS:,} drawn pairs of curves, one {FACTOR:g} times cheaper: intervals that cover the truth, per cent, and "
+        "the median one"
+    )
+    return table(title, columns, [_row(case) for case in CASES])
+
+
+def _row(case: Case) -> tuple[object, ...]:
+    generator = np.random.default_rng(0)
+    costs = np.log(np.geomspace(0.1, 0.5, case.budgets))
+    intervals, volumes = [], []
+    for _ in range(JOBS):
+        ours = _cells(case, costs, math.log(FACTOR), case.ratio, generator)
+        found = factor(ours, _cells(case, costs, 0.0, 1.0, generator), [])
+        if found is not None and found.interval is not None:
+            intervals.append(found.interval)
+        steps = [
+            Step(math.exp(cost), float(cell[:, 1].mean()), cell[:, 1].tolist())
+            for cost, cell in zip(costs, ours, strict=True)
+        ]
+        volume = hypervolume(steps, 0.1, 1.0)
+        if volume is not None and volume.interval is not None:
+            volumes.append(volume.interval)
+    low, high = np.median(intervals, axis=0)
+    shares = (_covered(intervals, FACTOR), f"{low:.2f} to {high:.2f}", _covered(volumes, _area(case, costs)))
+    return (
+        case.seeds, case.budgets, "bent" if case.bent else "straight", f"{case.ratio:g}x", f"{case.costs:g}",
+        f"{case.images:,}", *shares,
+    )  # fmt: skip
+
+
+def _covered(intervals: list[tuple[float, float]], truth: float) -> str:
+    return f"{100 * float(np.mean([low <= truth <= high for low, high in intervals])):.1f}"
+
+
+def _accuracy(costs: NDArray[np.float64], gain: float, bent: bool) -> NDArray[np.float64]:
+    """Of networks that are as good as others of `gain` more log cost."""
+    x = costs + gain
+    return 0.9 - 0.1 * np.exp(-0.7 * (x + 2.3)) if bent else 0.9 + 0.04 * x
+
+
+def _cells(
+    case: Case, costs: NDArray[np.float64], gain: float, ratio: float, generator: np.random.Generator
+) -> list[Cell]:
+    """What the seeds of one curve show at every budget."""
+    cells = []
+    for cost in costs:
+        own = cost + generator.normal(0, case.costs if gain else 0.0, case.seeds)
+        seen = _accuracy(own, gain, case.bent) + generator.normal(0, ratio * SPREAD, case.seeds)
+        cells.append(np.stack([own, np.round(seen * case.images) / case.images], axis=1))
+    return cells
+
+
+def _area(case: Case, costs: NDArray[np.float64]) -> float:
+    """The hypervolume of the means."""
+    steps = [
+        Step(math.exp(x), y, [y]) for x, y in zip(costs, _accuracy(costs, math.log(FACTOR), case.bent), strict=True)
+    ]
+    found = hypervolume(steps, 0.1, 1.0)
+    assert found is not None
+    return found.value

@@ -1,0 +1,64 @@
+"""How good one arm's networks are over a range of costs, in one number. Pure arithmetic."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from espalier.search.answers.statistics import reach
+
+
+class Step(NamedTuple):
+    """The networks of one arm at one budget."""
+
+    cost: float
+    chosen_by: float
+    """How good they are on the hold-out, so that more is better."""
+    values: Sequence[float]
+    """What is reported of each seed."""
+
+
+class Hypervolume(NamedTuple):
+    """The mean, over log cost, of what the best network reports that costs no more."""
+
+    value: float
+    interval: tuple[float, float] | None
+    """With 95 % confidence; None if a network that counts has one seed, or none of them any spread."""
+
+
+def hypervolume(steps: Sequence[Step], least: float, most: float) -> Hypervolume | None:
+    """Of budgets from `least` to `most`, log cost, since a budget is a factor. None if nothing costs as little as the
+    least, or if that is the most.
+
+    The best is chosen by the hold-out. A network that costs less than the least counts as far as none in the range is
+    better, and the number lies among the reported ones: so one that is cheap and useless adds nothing.
+    """
+    stair = _stair([step for step in steps if step.cost < most])
+    if not stair or stair[0].cost > least or not least < most:
+        return None
+    ends = [*(max(least, step.cost) for step in stair[1:]), most]
+    starts = [max(least, step.cost) for step in stair]
+    shares = [math.log(end / start) / math.log(most / least) for start, end in zip(starts, ends, strict=True)]
+    value = sum(share * float(np.mean(step.values)) for share, step in zip(shares, stair, strict=True))
+    by = _reach([(share, step.values) for share, step in zip(shares, stair, strict=True) if share])
+    return Hypervolume(value, None if by is None else (value - by, value + by))
+
+
+def _stair(steps: Sequence[Step]) -> list[Step]:
+    """Those that no cheaper one beats, by rising cost."""
+    stair: list[Step] = []
+    for step in sorted(steps, key=lambda one: (one.cost, -one.chosen_by)):
+        if not stair or step.chosen_by > stair[-1].chosen_by:
+            stair.append(step)
+    return stair
+
+
+def _reach(weighted: Sequence[tuple[float, Sequence[float]]]) -> float | None:
+    """Half of the interval of a weighted sum of means."""
+    if any(len(values) < 2 for _, values in weighted):
+        return None
+    variances = [share**2 * float(np.var(values, ddof=1)) / len(values) for share, values in weighted]
+    return reach(variances, [len(values) - 1.0 for _, values in weighted])
