@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from benchmarks.common import Setting
 from espalier.app.client.tables import Table, table
-from espalier.search.answers.statistics import Decision, decided
+from espalier.search.answers.statistics import Comparison, Decision, decided
 
 JOBS = 2000
 SPREAD = 0.003
@@ -32,6 +32,8 @@ class Case(NamedTuple):
     images: int = 10_000
     """Of the test data: accuracies are whole images."""
     effect: float = 0.0
+    looks: tuple[int, ...] = ()
+    """Seeds at which a job looks whether it is decided, and stops."""
 
 
 CASES = (
@@ -42,6 +44,9 @@ CASES = (
     Case(parents="one"),
     Case(parents="one", seeds=10),
     *(Case(seeds=seeds, effect=effect) for seeds in (3, 5) for effect in (0.01, 0.02)),
+    *(Case(seeds=12, looks=(3, 6, 12), methods=methods) for methods in (1, 3)),
+    *(Case(seeds=12, looks=(3, 6, 12), effect=effect) for effect in (0.0025, 0.005, 0.01)),
+    *(Case(seeds=12, effect=effect) for effect in (0.0025, 0.005)),
 )
 
 
@@ -81,7 +86,8 @@ def _judged(case: Case, generator: np.random.Generator) -> list[Decision]:
     ours = _seen(case.effect + parents + generator.normal(0, case.ratio * SPREAD, shape), case)
     theirs = _seen(generator.normal(0, SPREAD, (case.baselines, case.budgets, case.seeds)), case)
     pairs = itertools.product(range(case.methods), range(case.baselines), range(case.budgets))
-    return decided([(ours[m, budget].tolist(), theirs[b, budget].tolist(), 1) for m, b, budget in pairs])
+    sides = [Comparison(ours[m, budget].tolist(), theirs[b, budget].tolist(), 1) for m, b, budget in pairs]
+    return decided(sides, case.looks)
 
 
 def _seen(values: NDArray[np.float64], case: Case) -> NDArray[np.float64]:

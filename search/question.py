@@ -38,7 +38,7 @@ class Question(Document):
 
     def parent_seed(self, seed: int) -> int:
         """The seed of the dense networks that a seed's networks prune or learn from."""
-        return seed if self.spec.parents == "per_seed" else self.spec.seeds[0]
+        return seed if self.spec.parents == "per_seed" else self.spec.all_seeds[0]
 
     def finds_widths(self, method: MethodSpec, budget: Budget | Ratios) -> bool:
         """Whether a method's ranking decides how many channels each group keeps, and not which alone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -173,6 +174,22 @@ class Tickets(TicketRates):
         return TicketRates(**self.model_dump(include=set(TicketRates.model_fields)))
 
 
+class SeedRange(Frozen):
+    """Seeds where they are needed: from 0 on so many for every arm, and more for those whose answers are undecided."""
+
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True, serialize_by_alias=True)
+
+    least: Whole = Field(alias="from", ge=2, le=64, description="of every arm")
+    most: Whole = Field(le=64, description="of arms that take part in an answer that stays undecided")
+    until: Literal["decided"] = "decided"
+
+    @model_validator(mode="after")
+    def _grows(self) -> Self:
+        if self.most <= self.least:
+            raise ValueError(f"most ({self.most}) must be more than from ({self.least})")
+        return self
+
+
 class PlannerSpec(Choice):
     """What decides which candidates are tried, and its options."""
 
@@ -235,7 +252,7 @@ class JobSpec(Document):
         "one that is best on the hold-out counts",
     )
     distillation: Distillation = Field(default=Distillation(), description="how networks are taught, where they are")
-    seeds: tuple[Seed, ...] = Field(default=(0, 1, 2), min_length=1, max_length=64)
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=64)] | SeedRange = (0, 1, 2)
     parents: Literal["per_seed", "one"] = Field(
         default="per_seed",
         description="per_seed: each seed prunes, and learns from, dense networks of its own, so that answers are about "
@@ -250,6 +267,21 @@ class JobSpec(Document):
     )
     minimum_keep: Share = Field(default=MINIMUM_KEEP, description="least share of each group's channels that stays")
     keep_weights: Flag = True
+
+    @property
+    def all_seeds(self) -> tuple[int, ...]:
+        """Every seed that an arm may have, in order."""
+        return self.seeds if isinstance(self.seeds, tuple) else tuple(range(self.seeds.most))
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """How many seeds arms have whenever it is looked at what is decided, each time twice as many; empty: it is
+        looked once, at all of them."""
+        seeds = self.seeds
+        if isinstance(seeds, tuple):
+            return ()
+        doubled = (seeds.least << times for times in itertools.count())
+        return (*itertools.takewhile(lambda count: count < seeds.most, doubled), seeds.most)
 
     @classmethod
     def version_of(cls, data: Raw) -> int:
@@ -274,7 +306,7 @@ class JobSpec(Document):
     def _each_once(self) -> Self:
         for field in ("budgets", "baselines", "controls", "inits", "match", "tune_lr", "seeds", "methods"):
             values = getattr(self, field)
-            if any(value in values[:i] for i, value in enumerate(values)):
+            if isinstance(values, tuple) and any(value in values[:i] for i, value in enumerate(values)):
                 raise ValueError(f"{field} names the same thing twice; each is one arm of the comparison")
         if not self.budgets and (self.methods or self.baselines):
             raise ValueError("budgets is empty: methods and baselines need at least one to meet")
@@ -283,6 +315,8 @@ class JobSpec(Document):
         for field in ("tune_lr", "fine_tuning"):
             if getattr(self, field) and "inherited" not in self.inits:
                 raise ValueError(f"{field} is for inherited weights: add 'inherited' to inits, or leave it out")
+        if self.tickets and self.looks:
+            raise ValueError("tickets look at all seeds together: give seeds as a list")
         return self
 
     @model_validator(mode="after")

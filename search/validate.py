@@ -139,7 +139,7 @@ def _question(spec: JobSpec, whole: ChannelConfig, data: Data, selects: bool) ->
 
 def _check_controls(question: Question) -> None:
     spec = question.spec.model_copy(
-        update={"seeds": question.spec.seeds[:1]}
+        update={"seeds": question.spec.all_seeds[:1]}
     )  # whatever the seed, the same are planned
     planned = {one.origin.ranking for one in Control.plan(question.model_copy(update={"spec": spec}))}
     if idle := [control for control in question.spec.controls if control not in planned]:

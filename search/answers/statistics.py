@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
@@ -32,8 +33,9 @@ class Difference(NamedTuple):
     """How often chance alone makes a difference as large."""
 
 
-def difference(ours: Sequence[float], theirs: Sequence[float]) -> Difference:
-    """mean(ours) - mean(theirs), by Welch's t test.
+def difference(ours: Sequence[float], theirs: Sequence[float], looks: int = 1) -> Difference:
+    """mean(ours) - mean(theirs), by Welch's t test; p and interval allow for so many looks at growing data
+    (Bonferroni).
 
     One side without any spread is taken to spread as the other does: with few seeds and few test images it has none by
     chance, and Welch's test would be wrong up to 9 times in 100 there.
@@ -43,8 +45,14 @@ def difference(ours: Sequence[float], theirs: Sequence[float]) -> Difference:
     if spreads is None:
         return Difference(value, None, None)
     error, freedom = _error(spreads, (len(ours), len(theirs)))
-    by = _student(freedom) * error
-    return Difference(value, (value - by, value + by), float(2 * special.stdtr(freedom, -abs(value) / error)))
+    by = _student(freedom, _level(looks)) * error
+    p = min(1.0, looks * float(2 * special.stdtr(freedom, -abs(value) / error)))
+    return Difference(value, (value - by, value + by), p)
+
+
+def _level(tests: int) -> float:
+    """The confidence of each of so many tests with which all are right 95 times in 100."""
+    return 1 - (1 - CONFIDENCE) / tests
 
 
 class _Spread(NamedTuple):
@@ -91,8 +99,11 @@ def power(ours: Sequence[float], theirs: Sequence[float], tests: int = 1) -> Pow
     if spreads is None:
         return None
     seen = abs(float(np.mean(ours) - np.mean(theirs)))
-    enough = (n for n in range(2, MOST_SEEDS + 1) if _detectable(_with(spreads, n), (n, n), tests) <= seen)
-    return Power(_detectable(spreads, (len(ours), len(theirs)), tests), next(enough, None))
+    counts = range(2, MOST_SEEDS + 1)
+    enough = bisect_left(counts, -seen, key=lambda n: -_detectable(_with(spreads, n), (n, n), tests))
+    return Power(
+        _detectable(spreads, (len(ours), len(theirs)), tests), counts[enough] if enough < len(counts) else None
+    )
 
 
 def _with(spreads: tuple[_Spread, _Spread], count: int) -> tuple[_Spread, _Spread]:
@@ -103,7 +114,7 @@ def _with(spreads: tuple[_Spread, _Spread], count: int) -> tuple[_Spread, _Sprea
 
 def _detectable(spreads: tuple[_Spread, _Spread], counts: tuple[int, int], tests: int) -> float:
     error, freedom = _error(spreads, counts)
-    critical = _student(freedom, 1 - (1 - CONFIDENCE) / tests)
+    critical = _student(freedom, _level(tests))
     return float(special.nctdtrinc(freedom, 1 - POWER, critical)) * error
 
 
@@ -122,14 +133,15 @@ def _student(freedom: float, level: float = CONFIDENCE) -> float:
     return float(special.stdtrit(freedom, (1 + level) / 2))
 
 
-def holm(ps: Sequence[float | None]) -> list[float | None]:
+def holm(ps: Sequence[float | None], waiting: int = 0) -> list[float | None]:
     """p values of many tests, adjusted so that all answers at 5 % are right together 95 times in 100 (Holm 1979): the
-    k-th smallest of n is multiplied by n - k + 1, and none is smaller than one before it. None is no test."""
+    k-th smallest of n is multiplied by n - k + 1, and none is smaller than one before it. None is no test; so many more
+    are still waited for."""
     order = sorted((p, place) for place, p in enumerate(ps) if p is not None)
     adjusted: list[float | None] = [None] * len(ps)
     most = 0.0
     for rank, (p, place) in enumerate(order):
-        adjusted[place] = most = max(most, min(1.0, (len(order) - rank) * p))
+        adjusted[place] = most = max(most, min(1.0, (len(order) + waiting - rank) * p))
     return adjusted
 
 
@@ -159,13 +171,53 @@ class Decision(Frozen):
         description="seeds of each side with which a difference as large as this one is found 80 times in 100, if it "
         f"is true; null if more than {MOST_SEEDS} are needed",
     )
+    looked_at: int | None = Field(
+        default=None, description="seeds of each side that this rests on, where a job stops once it is decided"
+    )
 
 
-def decided(comparisons: Sequence[tuple[Sequence[float], Sequence[float], int]]) -> list[Decision]:
-    """All comparisons of a job: our values, theirs, and the sign by which more is better."""
-    found = [difference(ours, theirs) for ours, theirs, _ in comparisons]
-    adjusted = holm([one.p for one in found])
-    tests = sum(one.p is not None for one in found)
+class Comparison(NamedTuple):
+    """Two arms, seed by seed."""
+
+    ours: Sequence[float]
+    theirs: Sequence[float]
+    sign: int
+    """-1 where less is better."""
+
+    def first(self, count: int) -> Comparison:
+        """Of so many seeds."""
+        return Comparison(self.ours[:count], self.theirs[:count], self.sign)
+
+    def has(self, count: int) -> bool:
+        """Whether there are so many seeds of both."""
+        return min(len(self.ours), len(self.theirs)) >= count
+
+
+def decided(comparisons: Sequence[Comparison], looks: Sequence[int] = ()) -> list[Decision]:
+    """All comparisons of a job. With `looks`, they are looked at whenever there are so many seeds, each until it is
+    decided; what is decided stays so.
+
+    Every look spends an equal part of the error, and in each Holm's rule is over what is still undecided: before the
+    first false answer all true hypotheses are among those, so that one comes in at most 5 of 100 jobs, however seeds
+    were added.
+    """
+    if not looks:
+        return _looked_at(comparisons)
+    found = [Decision(difference=difference(*one[:2]).value, interval=None, answer="undecided") for one in comparisons]
+    for count in looks:
+        waiting = [place for place, one in enumerate(found) if one.adjusted_answer == "undecided"]
+        there = [place for place in waiting if comparisons[place].has(count)]
+        seen = [comparisons[place].first(count) for place in there]
+        for place, decision in zip(there, _looked_at(seen, len(looks), len(waiting) - len(there)), strict=True):
+            found[place] = decision.model_copy(update={"looked_at": count})
+    return found
+
+
+def _looked_at(comparisons: Sequence[Comparison], looks: int = 1, waiting: int = 0) -> list[Decision]:
+    """All of them at once, in one of so many looks."""
+    found = [difference(ours, theirs, looks) for ours, theirs, _ in comparisons]
+    adjusted = holm([one.p for one in found], waiting)
+    tests = looks * (sum(one.p is not None for one in found) + waiting)
     powers = [power(ours, theirs, tests) for ours, theirs, _ in comparisons]
     return [
         Decision(

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from espalier.models.document import Frozen
-from espalier.search.answers.statistics import Decision, decided, together
+from espalier.search.answers.statistics import Comparison, Decision, decided, together
 from espalier.search.answers.values import Group, Outcomes, by_arm
 
 Measure = Literal["accuracy", "early_accuracy", "early_step"]
@@ -137,7 +137,7 @@ def _verdicts(groups: Sequence[Group]) -> Iterator[TicketVerdict]:
         for measure in measures
         if _values(by_round[_round(control)], measure) and _values(control, measure)
     ]
-    found = decided([(_values(a, what), _values(b, what), _sign(a, what)) for a, b, what in asked])
+    found = decided([Comparison(_values(a, what), _values(b, what), _sign(a, what)) for a, b, what in asked])
     for one, decision in zip(asked, found, strict=True):
         yield _verdict(*one, decision)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 
 from espalier.search.answers.efficiency import efficiency
-from espalier.search.answers.statistics import Decision, decided, together
+from espalier.search.answers.statistics import Comparison, Decision, decided, together
 from espalier.search.answers.values import (
     About,
     Answer,
@@ -28,15 +28,18 @@ ONE_PARENT = (
 )
 
 
-def answer(outcomes: Outcomes) -> Answer:
-    """Everything there is to say about whether automatic pruning was better."""
-    verdicts = compare(outcomes)
+def answer(outcomes: Outcomes, looks: Sequence[int] = ()) -> Answer:
+    """Everything there is to say about whether automatic pruning was better; `looks` as in `compare`."""
+    verdicts = compare(outcomes, looks)
     return Answer(verdicts=tuple(verdicts), efficiency=tuple(efficiency(outcomes)), summary=summary(verdicts))
 
 
-def compare(outcomes: Outcomes) -> list[Verdict]:
+def compare(outcomes: Outcomes, looks: Sequence[int] = ()) -> list[Verdict]:
     """One verdict for every automatic arm and every baseline with the same budget, and one for its weights against
-    fresh ones in the same widths, where both have results. Adjusted answers are for all of them together."""
+    fresh ones in the same widths, where both have results. Adjusted answers are for all of them together.
+
+    `looks`: how many seeds there are whenever a job that adds some until it is decided looks at its results.
+    """
     groups = by_arm(outcomes)
     automatic, baselines = with_role(groups, "automatic"), with_role(groups, "baseline")
     pairs = [
@@ -52,12 +55,14 @@ def compare(outcomes: Outcomes) -> list[Verdict]:
         if theirs.arm.role == "baseline" and are_compared(ours, theirs) and not are_same_widths(ours, theirs)
     ]
     asked += [("weights", ours, theirs) for ours, theirs in pairs if are_same_widths(ours, theirs)]
-    found = decided([(_values(ours), _values(theirs), ours.results[0].metric.sign) for _, ours, theirs in asked])
+    sides = [Comparison(_values(ours), _values(theirs), ours.results[0].metric.sign) for _, ours, theirs in asked]
+    found = decided(sides, looks)
     return [_verdict(*one, decision) for one, decision in zip(asked, found, strict=True)]
 
 
 def _values(group: Group) -> list[float]:
-    return [result.reported for result in group.results]
+    """By seed."""
+    return [result.reported for _, result in sorted(group.outcomes, key=lambda one: one[0].seed)]
 
 
 def _verdict(about: About, ours: Group, theirs: Group, decision: Decision) -> Verdict:
@@ -76,8 +81,8 @@ def _verdict(about: About, ours: Group, theirs: Group, decision: Decision) -> Ve
         lr=ours.candidate.recipe.lr,
         control=theirs.candidate.control,
         parents=ours.parents,
-        automatic=sample(_values(ours)),
-        baseline=sample(_values(theirs)),
+        automatic=sample(_values(ours)[: decision.looked_at]),
+        baseline=sample(_values(theirs)[: decision.looked_at]),
         **dict(decision),
     )
 
@@ -89,7 +94,18 @@ def summary(verdicts: Sequence[Verdict]) -> str:
     sentences = []
     for key in dict.fromkeys((v.about, v.arm.name, v.against) for v in verdicts):
         sentences.append(_sentence(*key, [v for v in verdicts if (v.about, v.arm.name, v.against) == key]))
-    return " ".join([*sentences, *_unproven(verdicts), *together(verdicts), *_power(verdicts), *_about(verdicts)])
+    about = (_unproven(verdicts), together(verdicts), _looks(verdicts), _power(verdicts), _about(verdicts))
+    return " ".join([*sentences, *itertools.chain.from_iterable(about)])
+
+
+def _looks(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """How many seeds it took, where more were added until it was decided."""
+    counts = sorted({v.looked_at for v in verdicts if v.looked_at})
+    if counts:
+        yield (
+            f"Seeds were added where answers were undecided: they rest on {' or '.join(map(str, counts))} of each "
+            "side, and intervals and p values allow for every look."
+        )
 
 
 def _power(verdicts: Sequence[Verdict]) -> Iterator[str]:

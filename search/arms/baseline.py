@@ -33,6 +33,6 @@ class Baseline(Origin):
         """Every budget, trained in every way that needs no parent, for every seed."""
         spec, kind = question.spec, cls.model_fields["kind"].default
         budgets = spec.budgets if kind in spec.baselines else ()
-        for seed, budget, way in product(spec.seeds, budgets, from_scratch(question)):
+        for seed, budget, way in product(spec.all_seeds, budgets, from_scratch(question)):
             origin = cls(kind=kind, budget=budget, init=way.init)
             yield Planned(origin, seed, way.recipe, teacher_of(way.init, question, seed))

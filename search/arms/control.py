@@ -33,7 +33,7 @@ class Control(Scored):
         """Every control of every method, at every budget, trained in every way, for every seed, where it is another
         network than the method's own."""
         spec = question.spec
-        for seed, budget, method, ranking in product(spec.seeds, spec.budgets, spec.methods, spec.controls):
+        for seed, budget, method, ranking in product(spec.all_seeds, spec.budgets, spec.methods, spec.controls):
             dense = {"parent": dense_of(question, question.parent_seed(seed))}
             needs = dense if ranking == "no_penalty" else parents_of(method, question, seed)
             for way in ways(question, method, budget):

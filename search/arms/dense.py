@@ -23,7 +23,7 @@ class Dense(Origin):
     @classmethod
     def plan(cls, question: Question) -> Iterator[Planned]:
         """One for each seed."""
-        for seed in question.spec.seeds:
+        for seed in question.spec.all_seeds:
             yield dense_of(question, seed)
 
     def derive(self, given: Derivation) -> Start:

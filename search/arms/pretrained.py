@@ -25,7 +25,7 @@ class Pretrained(Origin):
     def plan(cls, question: Question) -> Iterator[Planned]:
         """One for each seed, if tickets are rewound to later than the start."""
         if (tickets := question.spec.tickets) is not None:
-            for seed in question.spec.seeds:
+            for seed in question.spec.all_seeds:
                 yield from start_of(question, tickets.rates, seed).values()
 
     def derive(self, given: Derivation) -> Start:

@@ -24,7 +24,7 @@ class Pruned(Scored):
     def plan(cls, question: Question) -> Iterator[Planned]:
         """Every method at every budget, trained in every way, for every seed."""
         spec = question.spec
-        for seed, budget, method in product(spec.seeds, spec.budgets, spec.methods):
+        for seed, budget, method in product(spec.all_seeds, spec.budgets, spec.methods):
             needs = parents_of(method, question, seed)
             for way in ways(question, method, budget):
                 origin = cls(method=method, budget=budget, init=way.init, lr=way.lr)

@@ -42,7 +42,7 @@ class Sparse(Origin):
     @classmethod
     def plan(cls, question: Question) -> Iterator[Planned]:
         """One for each method that asks for anything and each seed, or the first alone."""
-        for seed, method in product(question.spec.seeds, question.spec.methods):
+        for seed, method in product(question.spec.all_seeds, question.spec.methods):
             if question.has_own_parent(method) and seed == question.parent_seed(seed):
                 yield parent_of(method, question, seed)
 

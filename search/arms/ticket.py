@@ -34,7 +34,7 @@ class Ticket(Origin):
     def plan(cls, question: Question) -> Iterator[Planned]:
         """Every round for every seed; each round needs the one before."""
         if (tickets := question.spec.tickets) is not None:
-            for seed, number in product(question.spec.seeds, range(1, tickets.rounds + 1)):
+            for seed, number in product(question.spec.all_seeds, range(1, tickets.rounds + 1)):
                 yield ticket_of(question, tickets.rates, seed, number)
 
     def derive(self, given: Derivation) -> Start:

@@ -50,7 +50,7 @@ class TicketControl(Origin):
         """Every control of every round for every seed, but those of the first round that are its ticket."""
         if (tickets := question.spec.tickets) is not None:
             numbers = range(1, tickets.rounds + 1)
-            for seed, number, variant in product(question.spec.seeds, numbers, tickets.controls):
+            for seed, number, variant in product(question.spec.all_seeds, numbers, tickets.controls):
                 if number > 1 or variant not in ("one_shot", "continued"):
                     yield control_of(question, variant, tickets.rates, seed, number)
 

@@ -43,9 +43,18 @@ class Planner(ABC, Generic[OptionsT]):
             self._add(one, found)
         return list(found.values())
 
+    def arm(self, planned: Planned) -> str:
+        """The id of the arm that a candidate is a sample of."""
+        return self._candidate(planned, {}).arm.id
+
     def _add(self, planned: Planned, found: dict[str, Candidate]) -> str:
         needs = {role: self._add(needed, found) for role, needed in planned.needs.items()}
-        candidate = Candidate(
+        candidate = self._candidate(planned, needs)
+        found.setdefault(candidate.key, candidate)
+        return candidate.key
+
+    def _candidate(self, planned: Planned, needs: dict[str, str]) -> Candidate:
+        return Candidate(
             origin=planned.origin,
             target=self.question.spec.target,
             recipe=planned.recipe,
@@ -54,5 +63,3 @@ class Planner(ABC, Generic[OptionsT]):
             minimum_keep=self.question.spec.minimum_keep,
             needs=needs,
         )
-        found.setdefault(candidate.key, candidate)
-        return candidate.key

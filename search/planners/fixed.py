@@ -1,32 +1,55 @@
-"""The fixed plan: every arm that the spec asks for, over all seeds."""
+"""The fixed plan: every arm that the spec asks for, over all seeds, or as many as it takes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import chain, islice
+from itertools import chain, islice, pairwise
 
 from espalier.models.document import NoOptions
+from espalier.search.answers.verdict import compare
 from espalier.search.arms import ARMS
+from espalier.search.arms.base import Planned
 from espalier.search.candidates import Candidate
 from espalier.search.errors import SpecError
 from espalier.search.planners.base import Planner
-from espalier.search.results import Outcome
+from espalier.search.results import Outcome, Result
 
 MOST_CANDIDATES = 5000
 
 
 class Fixed(Planner[NoOptions]):
-    """Everything the spec asks for, at once: seed by seed, parents first."""
+    """Everything the spec asks for: seed by seed, parents first. At once; or, where seeds are added until it is
+    decided, first so many of every arm, and at every look those of arms that take part in an undecided answer."""
 
     Options = NoOptions
 
-    def next(self, done: Mapping[str, Outcome]) -> Sequence[Candidate]:  # noqa: ARG002  (the plan is what it is)
-        """The whole plan. Raises SpecError if it is too large."""
+    def next(self, done: Mapping[str, Outcome]) -> Sequence[Candidate]:
+        """The plan so far. Raises SpecError if it may become too large."""
+        spec, planned = self.question.spec, self._planned()
+        if not spec.looks:
+            return self.candidates(planned)
+        wanted = [one for one in planned if one.seed in spec.all_seeds[: spec.looks[0]]]
+        for before, after in pairwise(spec.looks):
+            found = self.candidates(wanted)
+            if any(one.key not in done for one in found):
+                return found
+            undecided = self._undecided(found, done)
+            more = spec.all_seeds[before:after]
+            wanted += [one for one in planned if one.seed in more and self.arm(one) in undecided]
+        return self.candidates(wanted)
+
+    def _undecided(self, candidates: Sequence[Candidate], done: Mapping[str, Outcome]) -> set[str]:
+        """The arms that take part in an answer that is not decided yet."""
+        known = [(one, result) for one in candidates if isinstance(result := done[one.key], Result)]
+        verdicts = [one for one in compare(known, self.question.spec.looks) if one.adjusted_answer == "undecided"]
+        return {arm.id for verdict in verdicts for arm in (verdict.arm, verdict.baseline_arm)}
+
+    def _planned(self) -> list[Planned]:
         spec = self.question.spec
         wanted = chain.from_iterable(origin.plan(self.question) for origin in ARMS.values())
         planned = list(islice(wanted, MOST_CANDIDATES + 1))
         if len(planned) > MOST_CANDIDATES:
             raise SpecError(f"more than {MOST_CANDIDATES:,} candidates, the most a job may have: split it")
-        place = {seed: index for index, seed in enumerate(spec.seeds)}
+        place = {seed: index for index, seed in enumerate(spec.all_seeds)}
         planned.sort(key=lambda one: (place[one.seed], one.origin.role != "parent"))
-        return self.candidates(planned)
+        return planned

@@ -27,6 +27,9 @@ LEAST: dict[str, Any] = {"target": {"arch": "vgg11", "dataset": "digits"}}
         {"recipe": {"lr": float("inf")}}, {"recipe": {"epochs": 0}}, {"recipe": {"batch_size": 10**9}},
         {"budgets": [{"by": "stage", "ratios": {}}]}, {"budgets": [{"by": "stage", "ratios": {"0": 0}}]},
         {"budgets": [{"by": "layer", "ratios": {"0": 0.5}}]}, {"tune_lr": [0.1]}, {"schema_version": 4}, {"schema_version": "2"},
+        {"seeds": {"from": 3, "most": 3}}, {"seeds": {"from": 1, "most": 3}}, {"seeds": {"from": 3, "most": 65}},
+        {"seeds": {"from": 3}}, {"seeds": {"from": 3, "most": 9, "until": "tired"}},
+        {"seeds": {"from": 3, "most": 9}, "tickets": {}},
         {"fine_tuning": {}}, {"inits": ["inherited"], "fine_tuning": {"epochs": 0}},
         {"controls": ["backwards"]}, {"controls": ["reverse", "reverse"]}, {"budgets": [{"preset": 3}]},
         {"budgets": [{"preset": "li2017-A"}]}, {"target": None, "budgets": [{"preset": "li2017-A"}]},
@@ -35,6 +38,18 @@ LEAST: dict[str, Any] = {"target": {"arch": "vgg11", "dataset": "digits"}}
 def test_a_spec_that_cannot_work_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         JobSpec.model_validate(LEAST | change)
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "looks"), [(3, 10, (3, 6, 10)), (3, 6, (3, 6)), (2, 64, (2, 4, 8, 16, 32, 64)), (5, 6, (5, 6))]
+)
+def test_seeds_may_be_added_until_it_is_decided(least: int, most: int, looks: tuple[int, ...]) -> None:
+    asked = {"from": least, "most": most, "until": "decided"}
+    spec = JobSpec.model_validate(LEAST | {"seeds": asked})
+    assert (spec.looks, spec.all_seeds) == (looks, tuple(range(most)))
+    assert spec.model_dump(mode="json")["seeds"] == asked
+    assert JobSpec.model_validate_json(spec.model_dump_json()) == spec
+    assert spec.model_copy(update={"name": "x"}).seeds == spec.seeds
 
 
 def test_one_method_with_other_options_is_another_entry() -> None:

@@ -76,6 +76,9 @@ def search(
         list[float] | None, typer.Option(help="a learning rate to fine-tune at; of several, the hold-out chooses")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, max=64, help="how many seeds")] = 3,
+    most_seeds: Annotated[
+        int | None, typer.Option(max=64, help="up to so many for arms whose answers are undecided")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(min=1)] = None,
     preset: Annotated[str | None, typer.Option(help="recipe of the data set")] = None,
     name: str = "",
@@ -93,7 +96,7 @@ def search(
             "options": options,
             "dataset": dataset_of(dataset, size=size, fit=fit, channels=channels),
         },
-        "seeds": list(range(seeds)),
+        "seeds": {"from": seeds, "most": most_seeds} if most_seeds else list(range(seeds)),
         "recipe": {"preset": preset, "epochs": epochs},
     }
     if budget:

@@ -21,6 +21,7 @@ from espalier.search.answers.values import Answer, CostName, Pareto
 from espalier.search.answers.verdict import answer
 from espalier.search.candidates import Candidate
 from espalier.search.results import Result
+from espalier.search.spec import JobSpec
 from espalier.search.version import VERSION
 from espalier.storage import architectures as found_architectures
 from espalier.storage import candidates, jobs
@@ -41,7 +42,9 @@ def pareto(job_id: str, service: ServiceDep, cost: CostName = "params") -> Paret
 @router.get("/jobs/{job_id}/verdict", operation_id="get_verdict", responses=problems(404))
 def verdict(job_id: str, service: ServiceDep) -> Answer:
     """Is automatic pruning better than the baselines? Works while the job runs, on what there is."""
-    return answer(_outcomes(service, job_id))
+    with service.database.session() as session:
+        spec = JobSpec.read(jobs.get(session, job_id).spec)
+        return answer(candidates.outcomes(session, job_id), spec.looks)
 
 
 @router.get("/jobs/{job_id}/tickets", operation_id="get_tickets", responses=problems(404))

@@ -114,6 +114,14 @@ def test_the_summary_is_plain_about_all_three_answers() -> None:
     assert summary([]).startswith("There is no verdict: ")
 
 
+def test_where_seeds_are_added_a_verdict_rests_on_those_it_was_decided_by() -> None:
+    outcomes = arm("pruned", [0.9, 0.91, 0.92, 0.1, 0.1, 0.1]) + arm("uniform", [0.5, 0.51, 0.52, 0.9, 0.9, 0.9])
+    (verdict,) = compare(outcomes[::-1], looks=(3, 6))
+    assert (verdict.adjusted_answer, verdict.looked_at, verdict.automatic.n) == ("better", 3, 3)
+    assert verdict.difference == pytest.approx(verdict.automatic.mean - verdict.baseline.mean)
+    assert "they rest on 3 of each side" in summary([verdict])
+
+
 def test_what_holds_alone_need_not_hold_together_with_others() -> None:
     """Three differences with p = 0.03: together, the first must be below 0.05 / 3."""
     outcomes = [

@@ -11,6 +11,7 @@ from espalier.search.errors import SpecError, UnknownName
 from espalier.search.planners import create
 from espalier.search.planners.fixed import MOST_CANDIDATES
 from espalier.search.recipe import fine_tuning
+from espalier.search.results import Failure
 from espalier.search.spec import JobSpec
 from tests.search.helpers import planned as planned_of
 from tests.search.helpers import question, result
@@ -45,6 +46,38 @@ def test_parents_come_first_and_have_their_own_or_the_first_seed(parents: str) -
 def test_one_seed_is_finished_before_the_next_begins() -> None:
     seeds = [c.seed for c in planned(seeds=[4, 2, 9], baselines=["random", "uniform"])]
     assert seeds == sorted(seeds, key=[4, 2, 9].index)
+
+
+def test_seeds_are_added_to_arms_that_take_part_in_an_undecided_answer() -> None:
+    """Taylor beats uniform at once; slimming may or may not."""
+    methods, asked = [{"name": "taylor"}, {"name": "slimming"}], {"from": 3, "most": 8}
+    budgets = [{"metric": "params", "keep": keep} for keep in (0.5, 0.1)]
+    spec = JobSpec.model_validate(LEAST | {"seeds": asked, "methods": methods, "budgets": budgets})
+    planner, done = create(question(spec)), {}
+
+    def accuracy(one: Candidate) -> float:
+        better = 0.2 if one.budget is not None and one.budget.keep == 0.1 else 0.0  # type: ignore[union-attr]
+        return 0.5 + 0.01 * (one.seed % 3) + (better if one.method else 0.0)
+
+    counts = []
+    while new := [one for one in planner.next(done) if one.key not in done]:
+        counts.append({(one.origin.kind, str(one.budget), one.seed) for one in new})
+        done |= {one.key: result(one, accuracy(one)) for one in new}
+    assert [sorted({seed for _, _, seed in count}) for count in counts] == [[0, 1, 2], [3, 4, 5], [6, 7]]
+    assert {budget for kind, budget, _ in counts[0] if kind == "pruned"} == {"params=0.5", "params=0.1"}
+    later = {(kind, budget) for count in counts[1:] for kind, budget, _ in count}
+    assert later == {("pruned", "params=0.5"), ("uniform", "params=0.5"), ("sparse", "None")}
+
+
+def test_nothing_more_is_asked_for_before_everything_of_a_look_is_there() -> None:
+    spec = JobSpec.model_validate(LEAST | {"seeds": {"from": 2, "most": 4}})
+    planner = create(question(spec))
+    first = planner.next({})
+    assert {one.seed for one in first} == {0, 1}
+    some = {one.key: result(one) for one in first[:-1]}
+    assert list(planner.next(some)) == list(first)
+    failed = some | {first[-1].key: Failure(key=first[-1].key, error="it failed")}
+    assert {one.seed for one in planner.next(failed)} == {0, 1, 2, 3}
 
 
 def test_inherited_weights_are_fine_tuned_for_a_quarter() -> None:
