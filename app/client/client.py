@@ -22,6 +22,7 @@ from espalier.app.schemas import (
     Page,
     PlanView,
 )
+from espalier.search.answers.patterns import Patterns
 from espalier.search.answers.tickets import TicketAnswer
 from espalier.search.answers.values import Answer, CostName, Pareto
 from espalier.search.datasets.summary import Summary
@@ -115,6 +116,10 @@ class Client:
     def verdict(self, job: str) -> Answer:
         """Whether automatic pruning was better."""
         return self._get(Answer, f"/v1/jobs/{job}/verdict")
+
+    def patterns(self, job: str) -> Patterns:
+        """How much of each stage and group methods keep."""
+        return self._get(Patterns, f"/v1/jobs/{job}/pattern")
 
     def tickets(self, job: str) -> TicketAnswer:
         """Lottery tickets, round by round."""

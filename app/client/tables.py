@@ -12,6 +12,7 @@ from rich.table import Table as RichTable
 
 from espalier.app.client.words import markdown, plain
 from espalier.app.schemas import CatalogArchitecture, CatalogEntry, JobView, PlannedCandidate, ProgressView
+from espalier.search.answers.patterns import Patterns
 from espalier.search.answers.tickets import Spread, TicketAnswer
 from espalier.search.answers.values import Answer, Efficiency, Pareto, Point, Sample
 from espalier.search.datasets.summary import Summary
@@ -179,6 +180,17 @@ def _read_at(found: Efficiency) -> str:
     if found.at_accuracy is None:
         return "curves do not overlap"
     return f"{100 * found.at_accuracy:.2f} %" + (", on the way to the dense network" if found.through_dense else "")
+
+
+def patterns(found: Patterns) -> Table:
+    """What is kept of each stage, in per cent."""
+    stages = sorted({stage.stage for one in found.patterns for stage in one.stages})
+    rows = (
+        (one.name, str(one.budget), *(percent(stage.keep) for stage in one.stages), one.stages[0].keep.n)
+        for one in found.patterns
+    )
+    columns = ("pattern", "budget", *(f"stage {stage}" for stage in stages), "n")
+    return table("Patterns: share of each stage's channels that is kept, per cent", columns, rows)
 
 
 def tickets(answer: TicketAnswer) -> Table:

@@ -50,6 +50,14 @@ def verdict(job: str, url: Url = LOCAL, token: Token = "", as_json: AsJson = Fal
 
 
 @app.command()
+def pattern(job: str, url: Url = LOCAL, token: Token = "", as_json: AsJson = False) -> None:
+    """Print how much of each stage a job's methods keep."""
+    with connected(url, token) as client:
+        found = client.patterns(job)
+        show(as_json, found, tables.patterns(found))
+
+
+@app.command()
 def tickets(job: str, url: Url = LOCAL, token: Token = "", as_json: AsJson = False) -> None:
     """Print a job's lottery tickets, round by round."""
     with connected(url, token) as client:

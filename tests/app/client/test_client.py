@@ -105,7 +105,18 @@ def test_a_wrong_token_is_said(client: Client) -> None:
 # --- services of other releases -----------------------------------------------------------------------------------------
 
 ADDED = {"added": {"by": ["a", "newer release"]}}
-OPEN = ("curve", "ratios", "metrics", "hypervolume", "options", "params", "holdout", "test", "recipes")
+OPEN = (
+    "curve",
+    "ratios",
+    "metrics",
+    "hypervolume",
+    "hypervolume_intervals",
+    "options",
+    "params",
+    "holdout",
+    "test",
+    "recipes",
+)
 """Where the names of things are keys, a service adds no fields."""
 
 

@@ -12,8 +12,10 @@ from espalier.app.client.client import Client
 from espalier.app.client.tables import count, percent, table
 from espalier.app.client.words import make_console
 from espalier.search.answers.front import pareto
+from espalier.search.answers.patterns import Patterns, Place, pattern
 from espalier.search.answers.values import Sample
 from espalier.search.answers.verdict import answer
+from espalier.search.spec import Budget
 from tests.app.client.values import job, planned_candidate
 from tests.search.helpers import outcome
 
@@ -90,6 +92,15 @@ def test_verdicts_and_efficiency_in_words() -> None:
     assert row[4].startswith("[+")
     rows = tables.efficiency(found).rows
     assert {row[:2] for row in rows} == {("slimming vs uniform", "params"), ("slimming vs uniform", "macs")}
+
+
+def test_patterns_are_shares_of_stages() -> None:
+    budget, places = Budget(metric="params", keep=0.1), [Place("a", 10, 0), Place("b", 20, 1)]
+    one = pattern("slimming", budget, places, [{"a": 5, "b": 2}, {"a": 7, "b": 2}])
+    found = tables.patterns(Patterns(patterns=(one,)))
+    assert found.columns == ("pattern", "budget", "stage 0", "stage 1", "n")
+    assert found.rows == (("slimming", "params=0.1", "60.00 ± 14.14", "10.00 ± 0.00", "2"),)
+    assert tables.patterns(Patterns(patterns=())).rows == ()
 
 
 def test_without_spread_there_is_no_interval() -> None:

@@ -65,6 +65,7 @@ def test_front_and_verdict_for_people_and_for_programs(reached: Client, world: W
         (("pareto", job_id), reached.pareto(job_id)),
         (("pareto", job_id, "--cost", "macs"), reached.pareto(job_id, "macs")),
         (("verdict", job_id), reached.verdict(job_id)),
+        (("pattern", job_id), reached.patterns(job_id)),
     ):
         assert json.loads(run(*words, "--json").output) == value.model_dump(mode="json")
     assert "Pareto front over macs" in run("pareto", job_id, "--cost", "macs").output

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from espalier.app.schemas import CatalogArchitecture, CostView, GroupView, Shares
 from espalier.models.config import ChannelConfig, Cost
 from espalier.models.cost import cost
 from espalier.models.network import dense
@@ -144,6 +145,35 @@ def test_arms_of_architectures_are_those_of_fronts(world: World) -> None:
     arms = {item["arm"]["id"] for item in world.get("/v1/architectures")["items"]}
     points = world.get(f"/v1/jobs/{job_id}/pareto")["points"]
     assert {point["arm"]["id"] for point in points} <= arms
+
+
+def one_group(*_: object) -> CatalogArchitecture:
+    """An architecture of the one group that results of this test have."""
+    return CatalogArchitecture(
+        name="vgg11",
+        classes=10,
+        shape=(1, 32, 32),
+        cost=CostView(params=1000, macs=10_000),
+        groups=[GroupView(name="pruned", width=1000, floor=100, stage=0, layers=["pruned"])],
+        prunable=Shares(params=1, macs=1),
+        frozen=[],
+        presets=[],
+    )
+
+
+def test_patterns_are_what_methods_keep_of_each_stage(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_id = world.submit()
+    assert world.get(f"/v1/jobs/{job_id}/pattern") == {"patterns": []}
+    assert world.runner.run_one()
+    assert world.get(f"/v1/jobs/{job_id}/pattern") == {"patterns": []}, "of none of its real groups"
+    monkeypatch.setattr("espalier.app.server.routes.results.describe_architecture", one_group)
+    found = world.get(f"/v1/jobs/{job_id}/pattern")["patterns"]
+    assert [(one["name"], one["budget"]["keep"], one["stages"][0]["keep"]["mean"]) for one in found] == [
+        ("slimming", 0.1, 0.1),
+        ("slimming", 0.5, 0.5),
+    ]
+    assert found[0]["groups"][0]["keep"]["n"] == 2
+    problem(world.client.get("/v1/jobs/none/pattern"), 404, "no job 'none'")
 
 
 def test_tickets_are_answered_round_by_round_at_any_time(world: World) -> None:
