@@ -4,6 +4,7 @@ are."""
 from __future__ import annotations
 
 import math
+from statistics import fmean
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +31,8 @@ class Case(NamedTuple):
     """Spread of the cheaper curve's trainings, as a multiple of the other's."""
     costs: float = 0.0
     """Spread of the cheaper curve's log costs: widths that are found at equal MACs differ in params."""
+    parents: float = 0.0
+    """Spread between parents, which all budgets of a seed share, as a multiple of that between trainings."""
     images: int = 10_000
     """Of the test data: accuracies are whole images."""
 
@@ -41,6 +44,7 @@ CASES = (
     Case(budgets=6, bent=True),
     Case(ratio=4.0),
     Case(costs=0.1),
+    *(Case(seeds=seeds, budgets=budgets, parents=1.0) for seeds in (3, 10) for budgets in (3, 6)),
     Case(images=500),
 )
 
@@ -48,8 +52,8 @@ CASES = (
 def run(_setting: Setting) -> Table:
     """Every case, over many drawn pairs of curves."""
     columns = (
-        "seeds", "budgets", "curves", "spread", "of log costs", "images", "factor covered", "its interval",
-        "hypervolume covered",
+        "seeds", "budgets", "curves", "spread", "of log costs", "of parents", "images", "factor covered",
+        "its interval", "hypervolume covered",
     )  # fmt: skip
     title = (
         f"{JOBS:,} drawn pairs of curves, one {FACTOR:g} times cheaper: intervals that cover the truth, per cent, and "
@@ -67,10 +71,7 @@ def _row(case: Case) -> tuple[object, ...]:
         found = factor(ours, _cells(case, costs, 0.0, 1.0, generator), [])
         if found is not None and found.interval is not None:
             intervals.append(found.interval)
-        steps = [
-            Step(math.exp(cost), float(cell[:, 1].mean()), cell[:, 1].tolist())
-            for cost, cell in zip(costs, ours, strict=True)
-        ]
+        steps = [_step(math.exp(cost), cell) for cost, cell in zip(costs, ours, strict=True)]
         volume = hypervolume(steps, 0.1, 1.0)
         if volume is not None and volume.interval is not None:
             volumes.append(volume.interval)
@@ -78,8 +79,13 @@ def _row(case: Case) -> tuple[object, ...]:
     shares = (_covered(intervals, FACTOR), f"{low:.2f} to {high:.2f}", _covered(volumes, _area(case, costs)))
     return (
         case.seeds, case.budgets, "bent" if case.bent else "straight", f"{case.ratio:g}x", f"{case.costs:g}",
-        f"{case.images:,}", *shares,
+        f"{case.parents:g}x", f"{case.images:,}", *shares,
     )  # fmt: skip
+
+
+def _step(cost: float, cell: Cell) -> Step:
+    values = {seed: accuracy for seed, (_, accuracy) in cell.items()}
+    return Step(cost, fmean(values.values()), values)
 
 
 def _covered(intervals: list[tuple[float, float]], truth: float) -> str:
@@ -95,20 +101,21 @@ def _accuracy(costs: NDArray[np.float64], gain: float, bent: bool) -> NDArray[np
 def _cells(
     case: Case, costs: NDArray[np.float64], gain: float, ratio: float, generator: np.random.Generator
 ) -> list[Cell]:
-    """What the seeds of one curve show at every budget."""
-    cells = []
+    """What the seeds of one curve show at every budget. Those of the cheaper curve have a parent each."""
+    shared = generator.normal(0, case.parents * SPREAD if gain else 0.0, case.seeds)
+    cells: list[Cell] = []
     for cost in costs:
         own = cost + generator.normal(0, case.costs if gain else 0.0, case.seeds)
-        seen = _accuracy(own, gain, case.bent) + generator.normal(0, ratio * SPREAD, case.seeds)
-        cells.append(np.stack([own, np.round(seen * case.images) / case.images], axis=1))
+        seen = _accuracy(own, gain, case.bent) + shared + generator.normal(0, ratio * SPREAD, case.seeds)
+        found = np.round(seen * case.images) / case.images
+        cells.append(dict(enumerate(zip(own.tolist(), found.tolist(), strict=True))))
     return cells
 
 
 def _area(case: Case, costs: NDArray[np.float64]) -> float:
     """The hypervolume of the means."""
-    steps = [
-        Step(math.exp(x), y, [y]) for x, y in zip(costs, _accuracy(costs, math.log(FACTOR), case.bent), strict=True)
-    ]
+    accuracies = _accuracy(costs, math.log(FACTOR), case.bent)
+    steps = [_step(math.exp(x), {0: (x, y)}) for x, y in zip(costs.tolist(), accuracies.tolist(), strict=True)]
     found = hypervolume(steps, 0.1, 1.0)
     assert found is not None
     return found.value

@@ -176,6 +176,11 @@ def outcomes(session: Session, job_id: str) -> list[tuple[Candidate, Result]]:
     return [(candidate, result) for candidate, result in found if result is not None]
 
 
+def failed(session: Session, job_id: str) -> list[Candidate]:
+    """The candidates of a job that failed."""
+    return [candidate_of(row) for row in rows(session, job_id) if row.state == FAILED]
+
+
 def known(session: Session, job_id: str) -> list[Result]:
     """Results that other jobs have for what this one has yet to train: same key, same numbers, no second training."""
     mine = sa.select(CandidateRow.key).where(CandidateRow.job_id == job_id, CandidateRow.state == QUEUED)

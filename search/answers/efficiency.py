@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
-from espalier.search.answers.statistics import ROUNDING, reach
+from espalier.search.answers.statistics import ROUNDING, Part, parts_of, reach
 from espalier.search.answers.values import Efficiency, Group, Outcomes, are_compared, by_arm, with_role
 
 _Metric = Literal["params", "macs"]
-Cell = NDArray[np.float64]
-"""One arm at one budget: log cost and accuracy of every seed, [seeds, 2]."""
+Cell = Mapping[int, tuple[float, float]]
+"""One arm at one budget: seed -> log cost and accuracy."""
+_SAYS_NOTHING = math.log(1000)
+"""Half of an interval, as a log cost, from which on it is none."""
 
 
 class Factor(NamedTuple):
@@ -25,7 +26,8 @@ class Factor(NamedTuple):
     level: float
     """The accuracy at which it is read: the middle of those that both reach."""
     interval: tuple[float, float] | None
-    """With 95 % confidence; None if a point that it is read from has one seed, or none of them any spread."""
+    """With 95 % confidence; None if a point that it is read from has one seed or none of them any spread, or if it
+    would reach from a thousandth to a thousand times."""
     extremes: tuple[float, float]
     """The least and the largest, over all accuracies that both reach."""
     through_dense: bool
@@ -64,10 +66,10 @@ def _efficiency(ours: list[Group], theirs: list[Group], dense: list[Group], metr
 
 def _cells(groups: Sequence[Group], metric: _Metric) -> list[Cell]:
     return [
-        np.array(
-            [(math.log(getattr(one.counted, metric)), one.metric.sign * one.reported) for one in group.results],
-            dtype=np.float64,
-        )
+        {
+            candidate.seed: (math.log(getattr(one.counted, metric)), one.metric.sign * one.reported)
+            for candidate, one in group.outcomes
+        }
         for group in groups
     ]
 
@@ -78,10 +80,11 @@ def factor(ours: Sequence[Cell], theirs: Sequence[Cell], dense: Sequence[Cell]) 
     The means of an arm's cells make a curve of accuracy over log cost, straight between them. The dense network ends
     both only where they have no accuracy in common without it, since a line to it says little of the networks between.
     The interval is the delta method's on the difference of log costs, with Welch and Satterthwaite's degrees of
-    freedom; the level is taken as given.
+    freedom; the level is taken as given. A seed's networks share a parent, so they vary together.
     """
-    for shared in ([], dense):
-        curves = [_rising([*ours, *shared]), _rising([*theirs, *shared])]
+    own, others = _points(ours, "ours"), _points(theirs, "theirs")
+    for shared in ([], _points(dense, "dense")):
+        curves = [_rising([*own, *shared]), _rising([*others, *shared])]
         if not all(len(curve) > 1 for curve in curves):
             continue
         low, high = max(curve[0].accuracy for curve in curves), min(curve[-1].accuracy for curve in curves)
@@ -90,20 +93,28 @@ def factor(ours: Sequence[Cell], theirs: Sequence[Cell], dense: Sequence[Cell]) 
     return None
 
 
+Side = Literal["ours", "theirs", "dense"]
+
+
 class _Point(NamedTuple):
     """One cell's mean."""
 
     cost: float
     accuracy: float
     cell: Cell
+    side: Side
 
 
-def _rising(cells: Sequence[Cell]) -> list[_Point]:
-    """The undominated part of a curve: cost and accuracy both strictly rise."""
-    points = [_Point(float(cell[:, 0].mean()), float(cell[:, 1].mean()), cell) for cell in cells]
+def _points(cells: Sequence[Cell], side: Side) -> list[_Point]:
+    means = (np.mean([*cell.values()], axis=0) for cell in cells)
+    return [_Point(float(mean[0]), float(mean[1]), cell, side) for mean, cell in zip(means, cells, strict=True)]
+
+
+def _rising(points: Sequence[_Point]) -> list[_Point]:
+    """The undominated part of a curve: cost and accuracy both rise, by more than rounding."""
     rising: list[_Point] = []
     for point in sorted(points, key=lambda p: (p.cost, -p.accuracy)):
-        if not rising or point.accuracy > rising[-1].accuracy:
+        if not rising or point.accuracy > rising[-1].accuracy + ROUNDING:
             rising.append(point)
     return rising
 
@@ -114,12 +125,11 @@ def _read(curves: Sequence[list[_Point]], low: float, high: float, through_dense
     bends = {low, high, *(point.accuracy for curve in curves for point in curve if low < point.accuracy < high)}
     factors = [math.exp(_cost_at(at, theirs) - _cost_at(at, ours)) for at in bends]  # straight between its bends
     value = _cost_at(level, theirs) - _cost_at(level, ours)
-    weights = [*_weights(level, theirs, 1), *_weights(level, ours, -1)]
-    by = _reach(weights)
+    by = _reach([*_weights(level, theirs, 1), *_weights(level, ours, -1)])
     return Factor(
         value=math.exp(value),
         level=level,
-        interval=None if by is None else (math.exp(value - by), math.exp(value + by)),
+        interval=None if by is None or by > _SAYS_NOTHING else (math.exp(value - by), math.exp(value + by)),
         extremes=(min(factors), max(factors)),
         through_dense=through_dense,
     )
@@ -136,27 +146,41 @@ def _cost_at(level: float, curve: list[_Point]) -> float:
     return before.cost + way * (after.cost - before.cost)
 
 
-def _weights(level: float, curve: list[_Point], sign: int) -> Iterator[tuple[Cell, NDArray[np.float64]]]:
-    """How the log cost at an accuracy changes with the log cost and the accuracy of each point that it is read from."""
+class _Weighted(NamedTuple):
+    """How a difference of log costs changes with the log cost and the accuracy of a point that it is read from."""
+
+    point: _Point
+    of_cost: float
+    of_accuracy: float
+
+
+def _weights(level: float, curve: list[_Point], sign: int) -> Iterator[_Weighted]:
     before, after, way = _between(level, curve)
     slope = (after.cost - before.cost) / (after.accuracy - before.accuracy)
     for point, share in ((before, 1 - way), (after, way)):
-        yield point.cell, sign * share * np.array([1.0, -slope])
+        yield _Weighted(point, sign * share, -sign * share * slope)
 
 
-def _reach(weights: Sequence[tuple[Cell, NDArray[np.float64]]]) -> float | None:
-    """Half of the interval of the difference of log costs."""
-    summed: dict[int, tuple[Cell, NDArray[np.float64]]] = {}
-    for cell, weight in weights:  # the dense network may be read twice
-        summed[id(cell)] = (cell, weight + summed[id(cell)][1] if id(cell) in summed else weight)
-    spreads = [float(np.var(cell[:, 1], ddof=1)) if len(cell) > 1 else 0.0 for cell, _ in summed.values()]
-    usual = float(np.mean([spread for spread in spreads if spread > ROUNDING**2] or [0.0]))
-    shares, freedoms = [], []
-    for (cell, weight), spread in zip(summed.values(), spreads, strict=True):
-        if len(cell) < 2:
-            return None
-        varied = spread > ROUNDING**2
-        variance = float(np.var(cell @ weight, ddof=1)) if varied else usual * float(weight[1]) ** 2
-        shares.append(variance / len(cell))
-        freedoms.append(len(cell) - 1.0)
-    return reach(shares, freedoms)
+def _reach(weighted: Sequence[_Weighted]) -> float | None:
+    """Half of the interval of the difference of log costs. A side whose accuracies do not vary is taken to vary as the
+    others do."""
+    varied = [spread for one in weighted if (spread := _spread(one.point.cell)) > ROUNDING**2]
+    if not varied or any(len(one.point.cell) < 2 for one in weighted):
+        return None
+    parts: list[Part] = []
+    for side in get_args(Side):
+        own = [one for one in weighted if one.point.side == side]
+        if own and not any(_spread(one.point.cell) > ROUNDING**2 for one in own):
+            borrowed = float(np.mean(varied))
+            parts += [Part(borrowed * one.of_accuracy**2 / len(one.point.cell), 0) for one in own]
+        terms = [
+            {seed: one.of_cost * cost + one.of_accuracy * accuracy for seed, (cost, accuracy) in one.point.cell.items()}
+            for one in own
+        ]
+        parts += parts_of(terms) or []
+    return reach(parts)
+
+
+def _spread(cell: Cell) -> float:
+    """The variance of its accuracies."""
+    return float(np.var([accuracy for _, accuracy in cell.values()], ddof=1)) if len(cell) > 1 else 0.0

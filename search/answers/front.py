@@ -10,6 +10,9 @@ from espalier.search.answers.hypervolume import Hypervolume, Step, hypervolume
 from espalier.search.answers.values import CostName, DensePoint, Group, Outcomes, Pareto, Point, by_arm, sample
 from espalier.search.results import Result
 
+CHEAPER = 0.95
+"""Share of the dense network's cost below which an arm has to have a network, to have a hypervolume."""
+
 
 def undominated(points: Sequence[tuple[float, float]]) -> list[int | None]:
     """For each (cost, accuracy): None if it is on the front, else the index of a point that dominates it.
@@ -46,9 +49,11 @@ def pareto(outcomes: Outcomes, cost: CostName) -> Pareto:
     ]
     points.sort(key=lambda point: _cost(point, cost))
     dense = next((point for point in points if point.arm.role == "reference"), None)
+    most = 0.0 if dense is None else _cost(dense, cost)
     steps = _steps(groups, means, cost)
-    least = max((min(step.cost for step in curve) for curve in steps.values()), default=None)
-    volumes = {} if dense is None or least is None else _hypervolumes(steps, least, _cost(dense, cost))
+    cheapest = [min(step.cost for step in curve) for curve in steps.values()]
+    least = max((one for one in cheapest if one < CHEAPER * most), default=None)
+    volumes = {} if least is None else _hypervolumes(steps, least, most)
     return Pareto(
         cost=cost,
         dense=DensePoint.model_validate(dense.model_dump(include=set(DensePoint.model_fields))) if dense else None,
@@ -98,7 +103,8 @@ def _steps(groups: Sequence[Group], means: Sequence[Point], cost: CostName) -> d
     steps: dict[str, list[Step]] = {}
     for group, point in zip(groups, means, strict=True):
         if group.arm.role != "reference":
-            step = Step(_cost(point, cost), group.chosen_by, [result.reported for result in group.results])
+            values = {candidate.seed: result.reported for candidate, result in group.outcomes}
+            step = Step(_cost(point, cost), group.chosen_by, values)
             steps.setdefault(group.arm.name, []).append(step)
     return steps
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import NamedTuple
 
-import numpy as np
-
-from espalier.search.answers.statistics import reach
+from espalier.search.answers.statistics import parts_of, reach
 
 
 class Step(NamedTuple):
@@ -17,8 +16,8 @@ class Step(NamedTuple):
     cost: float
     chosen_by: float
     """How good they are on the hold-out, so that more is better."""
-    values: Sequence[float]
-    """What is reported of each seed."""
+    values: Mapping[int, float]
+    """Seed -> what is reported of it."""
 
 
 class Hypervolume(NamedTuple):
@@ -42,8 +41,10 @@ def hypervolume(steps: Sequence[Step], least: float, most: float) -> Hypervolume
     ends = [*(max(least, step.cost) for step in stair[1:]), most]
     starts = [max(least, step.cost) for step in stair]
     shares = [math.log(end / start) / math.log(most / least) for start, end in zip(starts, ends, strict=True)]
-    value = sum(share * float(np.mean(step.values)) for share, step in zip(shares, stair, strict=True))
-    by = _reach([(share, step.values) for share, step in zip(shares, stair, strict=True) if share])
+    counted = [(share, step.values) for share, step in zip(shares, stair, strict=True) if share]
+    value = sum(share * fmean(values.values()) for share, values in counted)
+    parts = parts_of([{seed: share * one for seed, one in values.items()} for share, values in counted])
+    by = reach(parts) if parts else None
     return Hypervolume(value, None if by is None else (value - by, value + by))
 
 
@@ -54,11 +55,3 @@ def _stair(steps: Sequence[Step]) -> list[Step]:
         if not stair or step.chosen_by > stair[-1].chosen_by:
             stair.append(step)
     return stair
-
-
-def _reach(weighted: Sequence[tuple[float, Sequence[float]]]) -> float | None:
-    """Half of the interval of a weighted sum of means."""
-    if any(len(values) < 2 for _, values in weighted):
-        return None
-    variances = [share**2 * float(np.var(values, ddof=1)) / len(values) for share, values in weighted]
-    return reach(variances, [len(values) - 1.0 for _, values in weighted])

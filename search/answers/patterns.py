@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from espalier.models.document import Frozen
+from espalier.models.document import Frozen, content_hash
 from espalier.search.answers.values import Group, Outcomes, Sample, by_arm, sample
 from espalier.search.spec import Budget, Ratios
 
@@ -60,12 +60,14 @@ class Patterns(Frozen):
 
 def patterns(outcomes: Outcomes, places: Sequence[Place]) -> Patterns:
     """One for every method and budget that has results; `places` are the dense network's groups, in order."""
+    if not places:
+        return Patterns(patterns=())
     found: dict[tuple[str, str], Pattern] = {}
     names = {place.name for place in places}
     for group in by_arm(outcomes):
         if group.arm.role != "automatic" or group.budget is None or _widths(group)[0].keys() != names:
             continue  # single weights, whole blocks and tickets leave no widths
-        key = (group.candidate.origin.subject, str(group.budget))
+        key = (group.candidate.origin.subject, content_hash(group.budget))
         if key not in found or len(_widths(group)) > found[key].groups[0].keep.n:
             found[key] = pattern(key[0], group.budget, places, _widths(group))
     return Patterns(patterns=tuple(found.values()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -76,10 +76,8 @@ def _spreads(ours: Sequence[float], theirs: Sequence[float]) -> tuple[_Spread, _
 
 def _error(spreads: tuple[_Spread, _Spread], counts: tuple[int, int]) -> tuple[float, float]:
     """Standard error of the difference of means of so many values, and its degrees of freedom."""
-    shares = [spread.variance / count for spread, count in zip(spreads, counts, strict=True)]
-    measured = [spread.freedom for spread in spreads if spread.freedom]
-    freedom = _freedom(shares, measured) if len(measured) == len(shares) else float(measured[0])
-    return math.sqrt(sum(shares)), freedom
+    parts = [Part(spread.variance / count, spread.freedom) for spread, count in zip(spreads, counts, strict=True)]
+    return math.sqrt(sum(part.share for part in parts)), _freedom(parts)
 
 
 class Power(NamedTuple):
@@ -118,15 +116,42 @@ def _detectable(spreads: tuple[_Spread, _Spread], counts: tuple[int, int], tests
     return float(special.nctdtrinc(freedom, 1 - POWER, critical)) * error
 
 
-def reach(shares: Sequence[float], freedoms: Sequence[float]) -> float | None:
-    """How far a sum of independent means may lie from the truth, with 95 % confidence, by Student's t: from the
-    variance of each mean, and its degrees of freedom. None if nothing varies."""
-    return _student(_freedom(shares, freedoms)) * math.sqrt(sum(shares)) if any(shares) else None
+class Part(NamedTuple):
+    """One of the independent means that something is a sum of."""
+
+    share: float
+    """Variance of the mean."""
+    freedom: int
+    """Degrees of freedom that it was measured with; 0 if it is taken from elsewhere."""
 
 
-def _freedom(shares: Sequence[float], own: Sequence[float]) -> float:
-    """Degrees of freedom of a sum of variances (Welch 1947, Satterthwaite 1946)."""
-    return sum(shares) ** 2 / sum(share**2 / freedom for share, freedom in zip(shares, own, strict=True))
+def parts_of(terms: Sequence[Mapping[int, float]]) -> list[Part] | None:
+    """The sum of some means, each of a value for every seed. None if one has a single seed.
+
+    Seeds have a parent of their own, in whatever they are trained for: so where all have the same seeds, terms are
+    added seed by seed, and those sums are what varies.
+    """
+    if any(len(term) < 2 for term in terms):
+        return None
+    if len({frozenset(term) for term in terms}) == 1:
+        terms = [{seed: sum(term[seed] for term in terms) for seed in terms[0]}]
+    values = [[*term.values()] for term in terms]
+    varied = [one for one in values if np.ptp(one) > ROUNDING]
+    return [Part(float(np.var(one, ddof=1)) / len(one), len(one) - 1) for one in varied]
+
+
+def reach(parts: Sequence[Part]) -> float | None:
+    """How far a sum of independent means may lie from the truth, with 95 % confidence, by Student's t. None if nothing
+    was measured to vary."""
+    if not any(part.freedom for part in parts):
+        return None
+    return _student(_freedom(parts)) * math.sqrt(sum(part.share for part in parts))
+
+
+def _freedom(parts: Sequence[Part]) -> float:
+    """Degrees of freedom of a sum of variances (Welch 1947, Satterthwaite 1946), of those that were measured."""
+    measured = [part for part in parts if part.freedom]
+    return sum(part.share for part in measured) ** 2 / sum(part.share**2 / part.freedom for part in measured)
 
 
 def _student(freedom: float, level: float = CONFIDENCE) -> float:
@@ -172,24 +197,25 @@ class Decision(Frozen):
         f"is true; null if more than {MOST_SEEDS} are needed",
     )
     looked_at: int | None = Field(
-        default=None, description="seeds of each side that this rests on, where a job stops once it is decided"
+        default=None, description="seeds of each side that this rests on, where more are added until it is decided"
     )
 
 
 class Comparison(NamedTuple):
-    """Two arms, seed by seed."""
+    """Two arms, seed by seed; None for a seed that failed."""
 
-    ours: Sequence[float]
-    theirs: Sequence[float]
+    ours: Sequence[float | None]
+    theirs: Sequence[float | None]
     sign: int
     """-1 where less is better."""
 
-    def first(self, count: int) -> Comparison:
-        """Of so many seeds."""
-        return Comparison(self.ours[:count], self.theirs[:count], self.sign)
+    def first(self, count: int | None = None) -> tuple[list[float], list[float], int]:
+        """The values of the first so many seeds, or of all."""
+        ours, theirs = ([one for one in side[:count] if one is not None] for side in (self.ours, self.theirs))
+        return ours, theirs, self.sign
 
     def has(self, count: int) -> bool:
-        """Whether there are so many seeds of both."""
+        """Whether so many seeds of both have come to an end."""
         return min(len(self.ours), len(self.theirs)) >= count
 
 
@@ -202,8 +228,8 @@ def decided(comparisons: Sequence[Comparison], looks: Sequence[int] = ()) -> lis
     were added.
     """
     if not looks:
-        return _looked_at(comparisons)
-    found = [Decision(difference=difference(*one[:2]).value, interval=None, answer="undecided") for one in comparisons]
+        return _looked_at([one.first() for one in comparisons])
+    found = [_waited_for(one.first()) for one in comparisons]
     for count in looks:
         waiting = [place for place, one in enumerate(found) if one.adjusted_answer == "undecided"]
         there = [place for place in waiting if comparisons[place].has(count)]
@@ -213,7 +239,17 @@ def decided(comparisons: Sequence[Comparison], looks: Sequence[int] = ()) -> lis
     return found
 
 
-def _looked_at(comparisons: Sequence[Comparison], looks: int = 1, waiting: int = 0) -> list[Decision]:
+_Values = tuple[Sequence[float], Sequence[float], int]
+
+
+def _waited_for(values: _Values) -> Decision:
+    """Of a comparison that has not come to its first look."""
+    ours, theirs, _ = values
+    value = difference(ours, theirs).value if ours and theirs else 0.0
+    return Decision(difference=value, interval=None, answer="undecided")
+
+
+def _looked_at(comparisons: Sequence[_Values], looks: int = 1, waiting: int = 0) -> list[Decision]:
     """All of them at once, in one of so many looks."""
     found = [difference(ours, theirs, looks) for ours, theirs, _ in comparisons]
     adjusted = holm([one.p for one in found], waiting)

@@ -228,7 +228,8 @@ class Pareto(Frozen):
     points: tuple[Point, ...]
     hypervolume: dict[str, float] = Field(
         description="by name of an arm: the mean, over log cost, of the accuracy of its best network that costs no "
-        "more, from the least cost at which every arm has a network to the dense network's"
+        "more, from the least cost at which every arm has a network to the dense network's; arms that have none that "
+        "is cheaper than the dense one are left out"
     )
     hypervolume_intervals: dict[str, tuple[float, float] | None] = Field(
         default={}, description="95 % confidence; null without several seeds and any spread"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from statistics import median
 
 from espalier.search.answers.efficiency import efficiency
@@ -20,6 +20,7 @@ from espalier.search.answers.values import (
     sample,
     with_role,
 )
+from espalier.search.candidates import Candidate
 from espalier.search.spec import Ratios
 
 ONE_PARENT = (
@@ -28,17 +29,18 @@ ONE_PARENT = (
 )
 
 
-def answer(outcomes: Outcomes, looks: Sequence[int] = ()) -> Answer:
-    """Everything there is to say about whether automatic pruning was better; `looks` as in `compare`."""
-    verdicts = compare(outcomes, looks)
+def answer(outcomes: Outcomes, looks: Sequence[int] = (), failed: Sequence[Candidate] = ()) -> Answer:
+    """Everything there is to say about whether automatic pruning was better; `looks` and `failed` as in `compare`."""
+    verdicts = compare(outcomes, looks, failed)
     return Answer(verdicts=tuple(verdicts), efficiency=tuple(efficiency(outcomes)), summary=summary(verdicts))
 
 
-def compare(outcomes: Outcomes, looks: Sequence[int] = ()) -> list[Verdict]:
+def compare(outcomes: Outcomes, looks: Sequence[int] = (), failed: Sequence[Candidate] = ()) -> list[Verdict]:
     """One verdict for every automatic arm and every baseline with the same budget, and one for its weights against
     fresh ones in the same widths, where both have results. Adjusted answers are for all of them together.
 
-    `looks`: how many seeds there are whenever a job that adds some until it is decided looks at its results.
+    `looks`: how many seeds there are whenever a job that adds some until it is decided looks at its results; those that
+    `failed` are not waited for.
     """
     groups = by_arm(outcomes)
     automatic, baselines = with_role(groups, "automatic"), with_role(groups, "baseline")
@@ -55,14 +57,28 @@ def compare(outcomes: Outcomes, looks: Sequence[int] = ()) -> list[Verdict]:
         if theirs.arm.role == "baseline" and are_compared(ours, theirs) and not are_same_widths(ours, theirs)
     ]
     asked += [("weights", ours, theirs) for ours, theirs in pairs if are_same_widths(ours, theirs)]
-    sides = [Comparison(_values(ours), _values(theirs), ours.results[0].metric.sign) for _, ours, theirs in asked]
-    found = decided(sides, looks)
+    gone = {(one.arm.id, one.seed) for one in failed}
+    found = decided(
+        [Comparison(_ended(ours, gone), _ended(theirs, gone), ours.results[0].metric.sign) for _, ours, theirs in asked]
+        if looks
+        else [Comparison(_values(ours), _values(theirs), ours.results[0].metric.sign) for _, ours, theirs in asked],
+        looks,
+    )
     return [_verdict(*one, decision) for one, decision in zip(asked, found, strict=True)]
 
 
-def _values(group: Group) -> list[float]:
-    """By seed."""
-    return [result.reported for _, result in sorted(group.outcomes, key=lambda one: one[0].seed)]
+def _values(group: Group, before: int | None = None) -> list[float]:
+    """Of all seeds, or of those from 0 on."""
+    return [one.reported for candidate, one in group.outcomes if before is None or candidate.seed < before]
+
+
+def _ended(group: Group, failed: Collection[tuple[str, int]]) -> list[float | None]:
+    """Of the seeds from 0 on, as far as all have come to an end; None for those that failed."""
+    known = {candidate.seed: result.reported for candidate, result in group.outcomes}
+    found: list[float | None] = []
+    while len(found) in known or (group.arm.id, len(found)) in failed:
+        found.append(known.get(len(found)))
+    return found
 
 
 def _verdict(about: About, ours: Group, theirs: Group, decision: Decision) -> Verdict:
@@ -81,8 +97,8 @@ def _verdict(about: About, ours: Group, theirs: Group, decision: Decision) -> Ve
         lr=ours.candidate.recipe.lr,
         control=theirs.candidate.control,
         parents=ours.parents,
-        automatic=sample(_values(ours)[: decision.looked_at]),
-        baseline=sample(_values(theirs)[: decision.looked_at]),
+        automatic=sample(_values(ours, decision.looked_at)),
+        baseline=sample(_values(theirs, decision.looked_at)),
         **dict(decision),
     )
 
@@ -103,8 +119,8 @@ def _looks(verdicts: Sequence[Verdict]) -> Iterator[str]:
     counts = sorted({v.looked_at for v in verdicts if v.looked_at})
     if counts:
         yield (
-            f"Seeds were added where answers were undecided: they rest on {' or '.join(map(str, counts))} of each "
-            "side, and intervals and p values allow for every look."
+            f"Seeds are added where answers are undecided: they rest on {' or '.join(map(str, counts))} of each "
+            "side, and their intervals and p values allow for every look."
         )
 
 

@@ -41,8 +41,10 @@ class Fixed(Planner[NoOptions]):
     def _undecided(self, candidates: Sequence[Candidate], done: Mapping[str, Outcome]) -> set[str]:
         """The arms that take part in an answer that is not decided yet."""
         known = [(one, result) for one in candidates if isinstance(result := done[one.key], Result)]
-        verdicts = [one for one in compare(known, self.question.spec.looks) if one.adjusted_answer == "undecided"]
-        return {arm.id for verdict in verdicts for arm in (verdict.arm, verdict.baseline_arm)}
+        failed = [one for one in candidates if not isinstance(done[one.key], Result)]
+        verdicts = compare(known, self.question.spec.looks, failed)
+        undecided = [one for one in verdicts if one.adjusted_answer == "undecided"]
+        return {arm.id for verdict in undecided for arm in (verdict.arm, verdict.baseline_arm)}
 
     def _planned(self) -> list[Planned]:
         spec = self.question.spec

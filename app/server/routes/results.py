@@ -46,7 +46,7 @@ def verdict(job_id: str, service: ServiceDep) -> Answer:
     """Is automatic pruning better than the baselines? Works while the job runs, on what there is."""
     with service.database.session() as session:
         spec = JobSpec.read(jobs.get(session, job_id).spec)
-        return answer(candidates.outcomes(session, job_id), spec.looks)
+        return answer(candidates.outcomes(session, job_id), spec.looks, candidates.failed(session, job_id))
 
 
 @router.get("/jobs/{job_id}/tickets", operation_id="get_tickets", responses=problems(404))

@@ -65,6 +65,8 @@ def test_hypervolumes_are_over_costs_that_every_arm_has_a_network_for() -> None:
     useless = pareto([*known, outcome("uniform", keep=0.001, accuracy=0.1, params=1)], "params")
     assert useless.hypervolume["uniform"] < front.hypervolume["uniform"]
     assert pareto(known[1:], "params").hypervolume == {}, "no dense network to end at"
+    whole = outcome("random", keep=1.0, accuracy=0.9, params=990)
+    assert pareto([*known, whole], "params").hypervolume == front.hypervolume, "it has nothing cheaper"
 
 
 def test_the_front_is_decided_by_the_holdout_and_reported_by_the_test_images() -> None:

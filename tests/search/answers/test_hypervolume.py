@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 from espalier.search.answers.hypervolume import Step, hypervolume
 
 shares = st.integers(0, 8).map(lambda i: i / 8)
-steps = st.lists(st.builds(lambda cost, good: Step(cost, good, [good] * 3), st.integers(1, 8), shares), max_size=20)
+steps = st.lists(
+    st.builds(lambda cost, good: Step(cost, good, dict.fromkeys(range(3), good)), st.integers(1, 8), shares),
+    max_size=20,
+)
 
 
 def at(cost: float, *values: float) -> Step:
-    return Step(cost, float(np.mean(values)), values)
+    return Step(cost, float(np.mean(values)), dict(enumerate(values)))
 
 
 def value(found: list[Step], least: float, most: float) -> float | None:
@@ -57,8 +60,8 @@ def test_a_cheap_and_useless_network_changes_nothing(found: list[Step], useless:
 
 
 def test_the_best_is_chosen_by_the_holdout_and_reported_from_the_test() -> None:
-    lucky = Step(10, 0.4, [0.9, 0.9])
-    assert value([Step(10, 0.6, [0.5, 0.5]), lucky], 10, 1000) == pytest.approx(0.5)
+    lucky = Step(10, 0.4, {0: 0.9, 1: 0.9})
+    assert value([Step(10, 0.6, {0: 0.5, 1: 0.5}), lucky], 10, 1000) == pytest.approx(0.5)
 
 
 def test_its_interval_is_students_of_a_weighted_mean() -> None:
@@ -69,11 +72,17 @@ def test_its_interval_is_students_of_a_weighted_mean() -> None:
     both = hypervolume([at(10, 0.4, 0.5, 0.6), at(100, 0.7, 0.8, 0.9)], 10, 1000)
     assert both is not None
     assert both.interval is not None
-    error, freedom = (2 * (0.5 * 0.1) ** 2 / 3) ** 0.5, 4
-    assert both.interval[1] - both.value == pytest.approx(2.776 * error, abs=1e-4), f"{freedom} degrees of freedom"
+    assert both.interval[1] - both.value == pytest.approx(4.303 * 0.1 / 3**0.5, abs=1e-4), "seeds vary together"
+    other = hypervolume([at(10, 0.4, 0.5, 0.6), Step(100, 0.8, {5: 0.7, 6: 0.8, 7: 0.9})], 10, 1000)
+    assert other is not None
+    assert other.interval is not None
+    error = (2 * (0.5 * 0.1) ** 2 / 3) ** 0.5
+    assert other.interval[1] - other.value == pytest.approx(2.776 * error, abs=1e-4), (
+        "others do not: 4 degrees of freedom"
+    )
 
 
-@pytest.mark.parametrize("values", [[0.5], [0.5, 0.5]])
+@pytest.mark.parametrize("values", [[0.5], [0.5, 0.5], [0.7, 0.7, 0.7]])
 def test_without_seeds_or_spread_there_is_no_interval(values: list[float]) -> None:
     found = hypervolume([at(10, *values)], 10, 1000)
     assert found is not None

@@ -60,7 +60,7 @@ def test_what_has_no_widths_has_no_pattern() -> None:
         (masked, seen.model_copy(update={"config": seen.config.model_copy(update={"mask": "m"})})),
         found("pruned", {"e": 1}, method="taylor"),
     ]
-    assert patterns(outcomes, PLACES).patterns == patterns([], PLACES).patterns == ()
+    assert patterns(outcomes, PLACES).patterns == patterns([], PLACES).patterns == patterns(outcomes, []).patterns == ()
 
 
 def test_a_pattern_is_like_itself_and_unlike_its_reverse() -> None:

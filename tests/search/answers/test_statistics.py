@@ -11,9 +11,11 @@ from scipy import stats
 from espalier.search.answers.statistics import (
     Comparison,
     Difference,
+    Part,
     decided,
     difference,
     holm,
+    parts_of,
     power,
     reach,
     supported,
@@ -123,7 +125,8 @@ def test_what_is_decided_stays_so_and_the_rest_is_looked_at_again() -> None:
     first, second = decided([clear, late], looks=(3, 6))
     assert (first.adjusted_answer, first.looked_at, first.difference) == ("better", 3, pytest.approx(0.4))
     assert (second.adjusted_answer, second.looked_at) == ("better", 6)
-    assert decided([clear.first(3), late.first(3)], looks=(3, 6))[1].adjusted_answer == "undecided"
+    early = [Comparison(*one.first(3)) for one in (clear, late)]
+    assert [one.adjusted_answer for one in decided(early, looks=(3, 6))] == ["better", "undecided"]
 
 
 def test_a_comparison_that_has_not_come_so_far_is_undecided_and_waited_for() -> None:
@@ -133,6 +136,14 @@ def test_a_comparison_that_has_not_come_so_far_is_undecided_and_waited_for() -> 
     assert first.difference == pytest.approx(0.8)
     (alone,) = decided([there], looks=(3, 6))
     assert second.adjusted_p == pytest.approx(2 * (alone.adjusted_p or 0)), "two are undecided"
+
+
+def test_seeds_that_failed_are_not_waited_for() -> None:
+    ours, theirs = [0.5, None, 0.4, 0.51, 0.49, 0.5], [0.3, 0.4, 0.2, 0.31, 0.29, None]
+    (one,) = decided([Comparison(ours, theirs, 1)], looks=(3, 6))
+    assert (one.looked_at, one.difference) == (6, pytest.approx(0.48 - 0.3))
+    (none,) = decided([Comparison([None, None], [0.1, 0.2], 1)], looks=(3, 6))
+    assert (none.adjusted_answer, none.difference) == ("undecided", 0.0)
 
 
 def test_looking_until_it_is_decided_is_wrong_in_no_more_than_5_of_100_jobs() -> None:
@@ -145,9 +156,18 @@ def test_looking_until_it_is_decided_is_wrong_in_no_more_than_5_of_100_jobs() ->
 
 
 def test_the_reach_of_one_mean_is_students() -> None:
-    assert reach([0.25], [2]) == pytest.approx(stats.t.ppf(0.975, 2) * 0.5)
-    assert reach([0.25, 0.25], [2, 2]) == pytest.approx(stats.t.ppf(0.975, 4) * 0.5**0.5)
-    assert reach([0.0], [2]) is None
+    assert reach([Part(0.25, 2)]) == pytest.approx(stats.t.ppf(0.975, 2) * 0.5)
+    assert reach([Part(0.25, 2), Part(0.25, 2)]) == pytest.approx(stats.t.ppf(0.975, 4) * 0.5**0.5)
+    assert reach([Part(0.25, 2), Part(0.25, 0)]) == pytest.approx(stats.t.ppf(0.975, 2) * 0.5**0.5), "borrowed"
+    assert reach([]) is reach([Part(0.25, 0)]) is None
+
+
+def test_terms_of_the_same_seeds_are_added_seed_by_seed() -> None:
+    up, down, other = {0: 1.0, 1: 2.0, 2: 3.0}, {0: 3.0, 1: 2.0, 2: 1.0}, {3: 1.0, 4: 2.0, 5: 3.0}
+    assert parts_of([up, up]) == [Part(pytest.approx(4 / 3), 2)]
+    assert parts_of([up, down]) == []
+    assert parts_of([up, other]) == [Part(pytest.approx(1 / 3), 2)] * 2
+    assert parts_of([up, {0: 1.0}]) is None
 
 
 def test_holms_p_by_hand() -> None:

@@ -120,6 +120,10 @@ def test_where_seeds_are_added_a_verdict_rests_on_those_it_was_decided_by() -> N
     assert (verdict.adjusted_answer, verdict.looked_at, verdict.automatic.n) == ("better", 3, 3)
     assert verdict.difference == pytest.approx(verdict.automatic.mean - verdict.baseline.mean)
     assert "they rest on 3 of each side" in summary([verdict])
+    late = arm("pruned", [0.5, 0.6, 0.4, 0.51, 0.49]) + arm("uniform", [0.3, 0.4, 0.2, 0.31, 0.29, 0.3])
+    failed = [candidate("pruned", keep=0.1, seed=5)]
+    assert [one.looked_at for one in compare(late, looks=(3, 6))] == [3], "it may be running"
+    assert [(one.looked_at, one.automatic.n) for one in compare(late, (3, 6), failed)] == [(6, 5)]
 
 
 def test_what_holds_alone_need_not_hold_together_with_others() -> None:

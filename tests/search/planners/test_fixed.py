@@ -49,7 +49,7 @@ def test_one_seed_is_finished_before_the_next_begins() -> None:
 
 
 def test_seeds_are_added_to_arms_that_take_part_in_an_undecided_answer() -> None:
-    """Taylor beats uniform at once; slimming may or may not."""
+    """Both methods beat uniform at once at one budget, and never at the other."""
     methods, asked = [{"name": "taylor"}, {"name": "slimming"}], {"from": 3, "most": 8}
     budgets = [{"metric": "params", "keep": keep} for keep in (0.5, 0.1)]
     spec = JobSpec.model_validate(LEAST | {"seeds": asked, "methods": methods, "budgets": budgets})
@@ -76,6 +76,8 @@ def test_nothing_more_is_asked_for_before_everything_of_a_look_is_there() -> Non
     assert {one.seed for one in first} == {0, 1}
     some = {one.key: result(one) for one in first[:-1]}
     assert list(planner.next(some)) == list(first)
+    late = first[-1]
+    assert late.arm.role == "baseline"
     failed = some | {first[-1].key: Failure(key=first[-1].key, error="it failed")}
     assert {one.seed for one in planner.next(failed)} == {0, 1, 2, 3}
 
