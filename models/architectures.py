@@ -135,7 +135,7 @@ def _preresnet(depth: int) -> Architecture:
 def _resnext(depth: int) -> Architecture:
     return Architecture(
         f"resnext{depth}",
-        f"ResNeXt-{depth} for small images: bottlenecks of 8 paths, 64 channels each, that are cut whole",
+        f"ResNeXt-{depth} for small images: bottlenecks of 8 paths, 64 channels wide at first, that are cut whole",
         lambda options, classes, shape: ResNeXt(
             options.blocks, classes, shape[0], options.paths, options.width, options.bare
         ),

@@ -15,6 +15,8 @@ class PlanEstimate(NamedTuple):
     question: Question
     candidates: tuple[Candidate, ...]
     """Those that its planner asks for first."""
+    most: int
+    """How many it may ask for, where seeds are added."""
     dense: Cost
     epochs: int
     macs: int

@@ -6,6 +6,7 @@ stays whole, as there.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 Shares = Mapping[str, float]
@@ -96,13 +97,23 @@ PRESETS: Mapping[str, Mapping[str, Shares]] = {
         "he2017-5x": _vgg16((24, 22, 41, 51, 108, 89, 111, 184, 276, 228)),
     },
 }
-"""Architecture -> name of its preset -> what each group keeps. ThiNet's of `vgg16` are for `batch_norm: false`."""
+"""Architecture -> name of its preset -> what each group keeps."""
 
 
-def preset(arch: str, name: str) -> Shares:
-    """The shares of a preset. Raises ValueError, with those there are, if the architecture has none of that name."""
+OPTIONS: Mapping[str, Mapping[str, object]] = {name: {"batch_norm": False} for name in ("thinet-gap", "thinet-tiny")}
+"""Preset -> options of the architecture that it is for, where it is not for any."""
+
+
+def preset(arch: str, name: str, options: Mapping[str, object] | None = None) -> Shares:
+    """The shares of a preset, of an architecture with these options.
+
+    Raises ValueError if the architecture has none of that name, with those there are, or if it is for other options.
+    """
     found = PRESETS.get(arch, {})
     if name not in found:
         there = f"there are: {', '.join(found)}" if found else f"only these have any: {', '.join(PRESETS)}"
         raise ValueError(f"no preset {name[:100]!r} of {arch[:100]}; {there}")
+    wanted, given = OPTIONS.get(name, {}), options or {}
+    if any(given.get(option) != value for option, value in wanted.items()):
+        raise ValueError(f"preset {name} of {arch} is for options {json.dumps(dict(wanted))}, got {dict(given)}")
     return found[name]

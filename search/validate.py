@@ -48,7 +48,7 @@ def validate(spec: JobSpec, paths: DataPaths, memory: int | None = None) -> Plan
     _check_one_image(network)
     selects = any(group.selection for group in network.groups)
     question = _question(spec, network.config, data, selects)
-    candidates = tuple(planners.create(question).next({}))
+    candidates = _planned(question)
     if not network.groups and spec.budgets and _cuts_channels(spec):
         reasons = "; ".join(f"{layer}: {reason}" for layer, reason in network.coupling.kept[:3])
         raise SpecError(f"{spec.target.arch} has no channels that can be pruned ({reasons})")
@@ -74,13 +74,28 @@ def validate(spec: JobSpec, paths: DataPaths, memory: int | None = None) -> Plan
         )
     sizes = {content_hash(budget): _size(spec, network, budget) for budget in spec.budgets}
     lengths = list(_lengths(candidates, network.cost, sizes))
+    every = question.model_copy(update={"spec": question.spec.model_copy(update={"seeds": spec.all_seeds})})
     return PlanEstimate(
         question,
         candidates,
+        len(_planned(every)) if spec.looks else len(candidates),
         network.cost,
         sum(epochs for epochs, _ in lengths),
         sum(3 * epochs * len(data.train) * macs for epochs, macs in lengths),
     )
+
+
+def _planned(question: Question) -> tuple[Candidate, ...]:
+    """What is asked for first. Raises SpecError, too, for recipes that would be longer or faster than any may be."""
+    try:
+        return tuple(planners.create(question).next({}))
+    except ValidationError as error:
+        raise _beyond(error) from error
+
+
+def _beyond(error: ValidationError) -> SpecError:
+    problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}, got {e['input']}" for e in error.errors())
+    return SpecError(f"trained as this job asks, a network's recipe would be out of its limits: {problems}")
 
 
 def prepare(spec: JobSpec, most: int, cores: int, paths: DataPaths) -> Execution:
@@ -216,8 +231,10 @@ def _size(spec: JobSpec, network: Network, budget: Budget | Ratios) -> Cost:
 
 def _cuts_channels(spec: JobSpec) -> bool:
     """Whether any arm keeps some channels of a group, and not single weights or whole blocks."""
-    return any(methods.create(method).grain == "channel" for method in spec.methods) or any(
-        baseline != "uniform_weights" for baseline in spec.baselines
+    return (
+        bool(spec.guides)
+        or any(methods.create(method).grain == "channel" for method in spec.methods)
+        or any(baseline != "uniform_weights" for baseline in spec.baselines)
     )
 
 
@@ -225,4 +242,8 @@ def _lengths(candidates: tuple[Candidate, ...], dense: Cost, sizes: dict[str, Co
     """For each candidate its epochs, and the multiply-adds of one forward pass."""
     for candidate in candidates:
         small = sizes.get(content_hash(candidate.budget), dense) if candidate.budget else dense
-        yield 0 if candidate.init == "untuned" else matched(candidate.recipe, dense, small).epochs, small.macs
+        try:
+            epochs = matched(candidate.recipe, dense, small).epochs
+        except ValidationError as error:
+            raise _beyond(error) from error
+        yield 0 if candidate.init == "untuned" else epochs, small.macs

@@ -111,6 +111,7 @@ def plan_view(estimate: PlanEstimate) -> PlanView:
     """What a spec would run."""
     return PlanView(
         candidates=tuple(PlannedCandidate(epochs=one.recipe.epochs, **_head(one)) for one in estimate.candidates),
+        most=estimate.most,
         dense=CostView(**estimate.dense._asdict()),
         epochs=estimate.epochs,
         macs=estimate.macs,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from espalier.search.question import Question
-from espalier.search.recipe import FineTuning, Recipe, fine_tuning
+from espalier.search.recipe import TUNED, FineTuning, Recipe, fine_tuning
 from espalier.search.spec import INHERITING, Budget, Init, MethodSpec, Ratios
 
 
@@ -42,7 +42,8 @@ def _at_every_length(question: Question, init: Init) -> Iterator[Way]:
     spec, recipe = question.spec, question.recipe
     taught = {"distillation": spec.distillation if init == "distilled" else None}
     passes = max((method.passes for method in spec.methods), default=1)
-    tuned = (spec.fine_tuning or FineTuning()).epochs
+    own = [question.fine_tuning.get(method.name, FineTuning()) for method in spec.methods]
+    tuned = max((how.epochs for how in ([spec.fine_tuning] if spec.fine_tuning else own)), default=TUNED)
     for match in spec.match or (recipe.match,):
         pipeline = {"parents": passes, "tuning": tuned} if match == "pipeline" else {}  # one for all: equal compute
         yield Way(init, recipe.model_copy(update={**taught, "match": match, **pipeline}))

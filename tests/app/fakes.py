@@ -14,7 +14,7 @@ from espalier.search.candidates import Candidate
 from espalier.search.estimate import PlanEstimate
 from espalier.search.results import CurvePoint, Execution, MadeBy, Reported
 from espalier.search.version import VERSION
-from tests.search.helpers import planned, question, result
+from tests.search.helpers import most, planned, question, result
 
 
 class FakeExecutor:
@@ -35,7 +35,7 @@ class FakeExecutor:
             future.set_result(Execution())
         elif task.function is validate_spec:
             spec = task.args[0]
-            future.set_result(PlanEstimate(question(spec), tuple(planned(spec)), Cost(1000, 10000), 1, 1))
+            future.set_result(PlanEstimate(question(spec), tuple(planned(spec)), most(spec), Cost(1000, 10000), 1, 1))
         elif task.function is evaluate_candidate:
             self._evaluate(future, task)
         else:

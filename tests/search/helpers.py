@@ -35,6 +35,8 @@ def candidate(
         "method": MethodSpec(name=method) if method else SLIMMING,
         "init": init,
         "ranking": ranking,
+        "pattern": "another network",
+        "keep": (0.9, 0.5, 0.3),
     }
     origin = ARMS[kind](**{name: value for name, value in fields.items() if name in ARMS[kind].model_fields})
     return Candidate(origin=origin, target=TARGET, recipe=RECIPE, data="d", seed=seed, minimum_keep=0.1, **changes)
@@ -75,6 +77,11 @@ def question(spec: JobSpec, data: str = "d") -> Question:
 def planned(spec: JobSpec, data: str = "d") -> list[Candidate]:
     """The candidates that a spec's planner asks for first."""
     return list(create(question(spec, data)).next({}))
+
+
+def most(spec: JobSpec) -> int:
+    """How many its planner may ask for."""
+    return len(planned(spec.model_copy(update={"seeds": spec.all_seeds})))
 
 
 def written(found: Evaluated, folder: Path) -> dict[str, Path]:

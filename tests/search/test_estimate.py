@@ -13,8 +13,9 @@ from tests.search.helpers import TARGET, planned, question
 
 def test_an_estimate_is_a_question_its_candidates_and_what_they_take() -> None:
     spec = JobSpec(target=TARGET)
-    seen = PlanEstimate(question(spec), tuple(planned(spec)), Cost(10, 20), 3, 4)
+    seen = PlanEstimate(question(spec), tuple(planned(spec)), 24, Cost(10, 20), 3, 4)
     assert seen.question.spec == spec
+    assert seen.most == len(seen.candidates)
     assert (seen.candidates[0].label, seen.dense.macs, seen.epochs, seen.macs) == ("slimming parent seed 0", 20, 3, 4)
 
 

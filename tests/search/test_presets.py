@@ -6,8 +6,7 @@ import pytest
 
 from espalier.models.network import Network, dense
 from espalier.search.allocate import by_ratios
-from espalier.search.errors import SpecError
-from espalier.search.presets import PRESETS, preset
+from espalier.search.presets import OPTIONS, PRESETS, preset
 from espalier.search.spec import Ratios
 
 GAP = ("thinet-gap", "thinet-tiny")
@@ -17,14 +16,16 @@ EVERY = [(arch, name) for arch, presets in PRESETS.items() for name in presets]
 
 def widths_of(arch: str, name: str) -> tuple[Network, dict[str, int]]:
     network = Network.of(dense(arch, 1000, (3, 224, 224), {"batch_norm": False}) if name in GAP else dense(arch))
-    ratios = Ratios(by="group", ratios=dict(preset(arch, name)))
+    ratios = Ratios(by="group", ratios=dict(preset(arch, name, OPTIONS.get(name))))
     return network, by_ratios(network.groups, ratios, 0.1)
 
 
 @pytest.mark.parametrize(("arch", "name"), EVERY)
 def test_every_preset_names_groups_that_its_architecture_has(arch: str, name: str) -> None:
     network, widths = widths_of(arch, name)
-    assert {group for group, width in widths.items() if width < network.coupling.widths[group]} == {*preset(arch, name)}
+    assert {group for group, width in widths.items() if width < network.coupling.widths[group]} == {
+        *PRESETS[arch][name]
+    }
 
 
 @pytest.mark.parametrize(
@@ -63,11 +64,10 @@ def test_vggs_without_hidden_linear_layers_are_as_large_as_published(
     )
 
 
-def test_thinets_vggs_are_none_of_those_with_batch_norms() -> None:
-    with pytest.raises(SpecError, match=r"no group 'features\.12', .*; there are: features\.0, features\.3"):
-        by_ratios(
-            Network.of(dense("vgg16")).groups, Ratios(by="group", ratios=dict(preset("vgg16", "thinet-gap"))), 0.1
-        )
+@pytest.mark.parametrize("options", [{}, {"batch_norm": True}])
+def test_thinets_vggs_are_none_of_those_with_batch_norms(options: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r'thinet-gap of vgg16 is for options \{"batch_norm": false\}, got'):
+        preset("vgg16", "thinet-gap", options)
 
 
 def test_resnet_50_2x_is_as_large_as_published_but_for_its_samplers() -> None:

@@ -120,6 +120,29 @@ def test_a_control_that_would_change_nothing_is_refused(changes: Any, idle: str,
         validate(spec(**changes), paths)
 
 
+def test_what_seeds_may_be_added_is_estimated(paths: DataPaths) -> None:
+    fixed, adaptive = (validate(spec(seeds=seeds), paths) for seeds in ([0, 1, 2], {"from": 3, "most": 6}))
+    assert fixed.most == len(fixed.candidates) == len(adaptive.candidates)
+    assert adaptive.most == 2 * fixed.most
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"recipe": {"epochs": 2000}, "fine_tuning": {"epochs": 10.0}}, "epochs: .* 10000, got 20000"),
+        ({"recipe": {"lr": 20.0}, "fine_tuning": {"lr": 10.0}}, "lr: .* 100, got 200"),
+        (
+            {"recipe": {"epochs": 3000}, "inits": ["scratch", "inherited"], "match": ["pipeline"]},
+            "epochs: .* 10000, got",
+        ),
+    ],
+)
+def test_a_recipe_that_grows_out_of_its_limits_is_refused(changes: Any, words: str, paths: DataPaths) -> None:
+    asked = {"inits": ["inherited"], "budgets": [{"metric": "macs", "keep": 0.1}], **changes}
+    with pytest.raises(SpecError, match=f"would be out of its limits: {words}"):
+        validate(spec(**asked), paths)
+
+
 def test_preparing_chooses_how_to_compute_and_remembers(paths: DataPaths) -> None:
     first = prepare(spec(), 1, 1, paths)
     assert first.threads == 1

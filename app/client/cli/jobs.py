@@ -77,7 +77,7 @@ def search(
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, max=64, help="how many seeds")] = 3,
     most_seeds: Annotated[
-        int | None, typer.Option(max=64, help="up to so many for arms whose answers are undecided")
+        int | None, typer.Option(min=3, max=64, help="up to so many for arms whose answers are undecided")
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1)] = None,
     preset: Annotated[str | None, typer.Option(help="recipe of the data set")] = None,
@@ -96,7 +96,7 @@ def search(
             "options": options,
             "dataset": dataset_of(dataset, size=size, fit=fit, channels=channels),
         },
-        "seeds": {"from": seeds, "most": most_seeds} if most_seeds else list(range(seeds)),
+        "seeds": list(range(seeds)) if most_seeds is None else {"from": seeds, "most": most_seeds},
         "recipe": {"preset": preset, "epochs": epochs},
     }
     if budget:
@@ -149,7 +149,9 @@ def _submit(
 ) -> None:
     if plan:
         planned = client.plan(spec)
-        show(as_json, planned, tables.candidates(planned.candidates))
+        many, most = len(planned.candidates), planned.most or 0
+        more = [f"{many} to begin with, at most {most} where answers stay undecided."] if most > many else []
+        show(as_json, planned, tables.candidates(planned.candidates), *more)
         return
     job = client.submit(spec, idempotency_key)
     if wait:

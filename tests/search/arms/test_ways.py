@@ -71,6 +71,10 @@ def test_a_pipeline_that_is_matched_fine_tunes_as_long_as_the_job_does() -> None
     longer = asked(inits=["inherited", "scratch"], match=["pipeline", "epochs"], fine_tuning={"epochs": 2.0})
     found = {way.recipe.match: way.recipe.tuning for way in ways(longer, SLIMMING, BUDGET) if way.init == "scratch"}
     assert found == {"pipeline": 2.0, "epochs": 0.25}
+    own = asked(methods=[L1, SLIMMING], match=["pipeline"]).model_copy(
+        update={"fine_tuning": {"l1_norm": FineTuning(epochs=0.1), "slimming": FineTuning(epochs=0.2)}}
+    )
+    assert [way.recipe.tuning for way in ways(own, SLIMMING, BUDGET)] == [0.2], "the longest, for all"
 
 
 def test_untuned_weights_are_not_trained_whatever_else_is_asked() -> None:
