@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
 from espalier.models.blocks import BlockMask, leave_out, without_blocks
@@ -98,6 +99,15 @@ class Derivation:
         """Fresh weights; groups are thinned in proportion to their rates until the budget is met. Where channels are
         selected from a stream, `draw` says which."""
         return self._in_order(allocate.by_rates(self.dense.groups, rates, self.minimum_keep), budget, draw)
+
+    def by_stages(self, keep: Sequence[float], budget: Budget | Ratios) -> Start:
+        """Fresh weights; groups are thinned in proportion to their stage's share. Where there are more or fewer shares
+        than stages, they lie at equal distances between the first stage and the last."""
+        stages = sorted({group.stage for group in self.dense.groups})
+        places = [(place + 0.5) / len(stages) for place in range(len(stages))]
+        known = [(place + 0.5) / len(keep) for place in range(len(keep))]
+        shares = dict(zip(stages, np.interp(places, known, keep).tolist(), strict=True))
+        return self.by_rates([shares[group.stage] for group in self.dense.groups], budget)
 
     def capped(self, budget: Budget | Ratios) -> Start:
         """Fresh weights; the widest groups are thinned to one number of channels."""

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import ConfigDict, Field, JsonValue, StringConstraints, model_validator
+from pydantic import ConfigDict, Discriminator, Field, JsonValue, StringConstraints, Tag, model_validator
 
 from espalier.models.config import MINIMUM_KEEP
 from espalier.models.document import Document, Frozen, Raw, content_hash
@@ -174,6 +174,20 @@ class Tickets(TicketRates):
         return TicketRates(**self.model_dump(include=set(TicketRates.model_fields)))
 
 
+class Guide(Frozen):
+    """A pattern that widths follow: what of each stage stays, in proportion."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200)] = Field(description="what it is called")
+    keep: tuple[Share, ...] = Field(
+        min_length=1, max_length=64, description="share of each stage's channels, from the first, as patterns have it"
+    )
+    budget: Budget | Ratios | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="where it counts; at every budget if not given",
+    )
+
+
 class SeedRange(Frozen):
     """Seeds where they are needed: from 0 on so many for every arm, and more for those whose answers are undecided."""
 
@@ -190,6 +204,17 @@ class SeedRange(Frozen):
         return self
 
 
+def _listed(seeds: Any) -> str:
+    return "range" if isinstance(seeds, (Mapping, SeedRange)) else "list"
+
+
+Seeds = Annotated[
+    Annotated[tuple[Seed, ...], Field(min_length=1, max_length=64), Tag("list")] | Annotated[SeedRange, Tag("range")],
+    Discriminator(_listed),
+]
+"""A list of them, or how many."""
+
+
 class PlannerSpec(Choice):
     """What decides which candidates are tried, and its options."""
 
@@ -204,16 +229,28 @@ _EXAMPLE: dict[str, Any] = {
 }
 
 
-SEARCHED = frozenset({"methods", "budgets", "baselines"})
+SEARCHED = frozenset({"methods", "budgets", "baselines", "guides"})
 """What a search is about; a job of tickets has none if it names none."""
 
 
-def _ratios(budget: Any, arch: str) -> Any:
+def _ratios(budget: Any, target: Any) -> Any:
     """A preset as ratios; anything else as it is."""
     if not isinstance(budget, Mapping) or "preset" not in budget:
         return budget
+    arch, options = (
+        target.get(field) if isinstance(target, Mapping) else getattr(target, field, None)
+        for field in ("arch", "options")
+    )
     name, rest = str(budget["preset"]), {field: value for field, value in budget.items() if field != "preset"}
-    return {"by": "group", "ratios": dict(preset(arch, name)), "name": name, **rest}
+    shares = preset(str(arch), name, options if isinstance(options, Mapping) else {})
+    return {"by": "group", "ratios": dict(shares), "name": name, **rest}
+
+
+def _guide(guide: Any, target: Any) -> Any:
+    """The same of its budget."""
+    if not isinstance(guide, Mapping) or "budget" not in guide:
+        return guide
+    return {**guide, "budget": _ratios(guide["budget"], target)}
 
 
 class JobSpec(Document):
@@ -233,6 +270,12 @@ class JobSpec(Document):
         "their names",
     )
     baselines: tuple[Name, ...] = Field(default=("uniform",), max_length=16)
+    guides: tuple[Guide, ...] = Field(
+        default=(),
+        max_length=64,
+        exclude_if=lambda value: not value,
+        description="patterns found elsewhere, each an automatic arm that needs no parent (guided pruning)",
+    )
     controls: tuple[Ranking, ...] = Field(
         default=(), max_length=4, description="rankings that every method is held against besides its own"
     )
@@ -252,7 +295,7 @@ class JobSpec(Document):
         "one that is best on the hold-out counts",
     )
     distillation: Distillation = Field(default=Distillation(), description="how networks are taught, where they are")
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=64)] | SeedRange = (0, 1, 2)
+    seeds: Seeds = (0, 1, 2)
     parents: Literal["per_seed", "one"] = Field(
         default="per_seed",
         description="per_seed: each seed prunes, and learns from, dense networks of its own, so that answers are about "
@@ -296,22 +339,29 @@ class JobSpec(Document):
             return data
         if data.get("tickets") is not None and not SEARCHED.intersection(data):
             data = {**dict.fromkeys(SEARCHED, ()), **data}
-        if not isinstance(data.get("budgets"), (list, tuple)):
-            return data
-        target = data.get("target")
-        arch = target.get("arch") if isinstance(target, Mapping) else getattr(target, "arch", None)
-        return {**data, "budgets": [_ratios(budget, str(arch)) for budget in data["budgets"]]}
+        spelt = {
+            field: [spell(one, data.get("target")) for one in data[field]]
+            for field, spell in (("budgets", _ratios), ("guides", _guide))
+            if isinstance(data.get(field), (list, tuple))
+        }
+        return {**data, **spelt}
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
-        for field in ("budgets", "baselines", "controls", "inits", "match", "tune_lr", "seeds", "methods"):
+        for field in ("budgets", "baselines", "controls", "inits", "match", "tune_lr", "seeds", "methods", "guides"):
             values = getattr(self, field)
             if isinstance(values, tuple) and any(value in values[:i] for i, value in enumerate(values)):
                 raise ValueError(f"{field} names the same thing twice; each is one arm of the comparison")
-        if not self.budgets and (self.methods or self.baselines):
-            raise ValueError("budgets is empty: methods and baselines need at least one to meet")
-        if self.budgets and not self.methods and not self.baselines:
-            raise ValueError("no candidates: name at least one method or baseline")
+        if not self.budgets and (self.methods or self.baselines or self.guides):
+            raise ValueError("budgets is empty: methods, guides and baselines need at least one to meet")
+        if self.budgets and not (self.methods or self.baselines or self.guides):
+            raise ValueError("no candidates: name at least one method, guide or baseline")
+        for guide in self.guides:
+            if guide.budget is not None and guide.budget not in self.budgets:
+                raise ValueError(f"guide {guide.name!r} is for {guide.budget}, which is none of the job's budgets")
+        met = [(one.name, budget) for one in self.guides for budget in self.budgets if one.budget in (None, budget)]
+        if any(one in met[:place] for place, one in enumerate(met)):
+            raise ValueError("two guides of one name are for the same budget; their arms could not be told apart")
         for field in ("tune_lr", "fine_tuning"):
             if getattr(self, field) and "inherited" not in self.inits:
                 raise ValueError(f"{field} is for inherited weights: add 'inherited' to inits, or leave it out")

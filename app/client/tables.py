@@ -12,7 +12,7 @@ from rich.table import Table as RichTable
 
 from espalier.app.client.words import markdown, plain
 from espalier.app.schemas import CatalogArchitecture, CatalogEntry, JobView, PlannedCandidate, ProgressView
-from espalier.search.answers.patterns import Patterns
+from espalier.search.answers.patterns import Pattern, Patterns, Similarity
 from espalier.search.answers.tickets import Spread, TicketAnswer
 from espalier.search.answers.values import Answer, Efficiency, Pareto, Point, Sample
 from espalier.search.datasets.summary import Summary
@@ -191,6 +191,24 @@ def patterns(found: Patterns) -> Table:
     )
     columns = ("pattern", "budget", *(f"stage {stage}" for stage in stages), "n")
     return table("Patterns: share of each stage's channels that is kept, per cent", columns, rows)
+
+
+def similarities(pairs: Iterable[tuple[Pattern, Pattern, Similarity]]) -> Table:
+    """How alike patterns of two jobs are."""
+    rows = (
+        (
+            f"{one.name} and {other.name}",
+            str(one.budget),
+            *map(_share, (found.correlation, *found.trivial, found.beyond)),
+        )
+        for one, other, found in pairs
+    )
+    columns = ("patterns", "budget", "alike", "one told by width", "other told by width", "alike beyond that")
+    return table("How alike they are at equal depths: correlations of what is kept", columns, rows)
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.2f}"
 
 
 def tickets(answer: TicketAnswer) -> Table:

@@ -11,6 +11,7 @@ from espalier.search.arms.baseline import Baseline
 from espalier.search.arms.capped import Capped
 from espalier.search.arms.control import Control
 from espalier.search.arms.dense import Dense
+from espalier.search.arms.guided import Guided
 from espalier.search.arms.pretrained import Pretrained
 from espalier.search.arms.pruned import Pruned
 from espalier.search.arms.random import Random
@@ -24,6 +25,7 @@ ARMS: dict[str, type[Origin]] = {
     "sparse": Sparse,
     "dense": Dense,
     "pruned": Pruned,
+    "guided": Guided,
     "uniform": Uniform,
     "random": Random,
     "capped": Capped,

@@ -28,6 +28,11 @@ LEAST: dict[str, Any] = {"target": {"arch": "vgg11", "dataset": "digits"}}
         {"budgets": [{"by": "stage", "ratios": {}}]}, {"budgets": [{"by": "stage", "ratios": {"0": 0}}]},
         {"budgets": [{"by": "layer", "ratios": {"0": 0.5}}]}, {"tune_lr": [0.1]}, {"schema_version": 4}, {"schema_version": "2"},
         {"seeds": {"from": 3, "most": 3}}, {"seeds": {"from": 1, "most": 3}}, {"seeds": {"from": 3, "most": 65}},
+        {"guides": [{"name": "g", "keep": []}]}, {"guides": [{"name": "g", "keep": [0]}]},
+        {"guides": [{"name": "g", "keep": [0.5], "budget": {"metric": "macs", "keep": 0.77}}]},
+        {"guides": [{"name": "g", "keep": [0.5]}, {"name": "g", "keep": [0.4]}]},
+        {"guides": [{"name": "g", "keep": [0.5]}, {"name": "g", "keep": [0.4], "budget": {"metric": "params", "keep": 0.5}}]},
+        {"guides": [{"name": "g", "keep": [0.5]}], "budgets": [], "methods": [], "baselines": []},
         {"seeds": {"from": 3}}, {"seeds": {"from": 3, "most": 9, "until": "tired"}},
         {"seeds": {"from": 3, "most": 9}, "tickets": {}},
         {"fine_tuning": {}}, {"inits": ["inherited"], "fine_tuning": {"epochs": 0}},
@@ -50,6 +55,24 @@ def test_seeds_may_be_added_until_it_is_decided(least: int, most: int, looks: tu
     assert spec.model_dump(mode="json")["seeds"] == asked
     assert JobSpec.model_validate_json(spec.model_dump_json()) == spec
     assert spec.model_copy(update={"name": "x"}).seeds == spec.seeds
+
+
+def test_a_guide_may_be_for_a_budget_by_its_presets_name() -> None:
+    asked = {
+        "budgets": [{"preset": "li2017-A"}],
+        "guides": [{"name": "g", "keep": [0.5], "budget": {"preset": "li2017-A"}}],
+    }
+    spec = JobSpec.model_validate({"target": {"arch": "resnet56", "dataset": "cifar10"}} | asked)
+    assert spec.guides[0].budget == spec.budgets[0]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "place"), [([0, "x"], ("seeds", "list", 1)), ({"from": 1, "most": 3}, ("seeds", "range", "from"))]
+)
+def test_what_is_wrong_with_seeds_is_said_of_what_was_meant(seeds: object, place: tuple[object, ...]) -> None:
+    with pytest.raises(ValidationError) as found:
+        JobSpec.model_validate(LEAST | {"seeds": seeds})
+    assert [error["loc"] for error in found.value.errors()] == [place]
 
 
 def test_one_method_with_other_options_is_another_entry() -> None:

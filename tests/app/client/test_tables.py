@@ -12,7 +12,7 @@ from espalier.app.client.client import Client
 from espalier.app.client.tables import count, percent, table
 from espalier.app.client.words import make_console
 from espalier.search.answers.front import pareto
-from espalier.search.answers.patterns import Patterns, Place, pattern
+from espalier.search.answers.patterns import Patterns, Place, pattern, similarity
 from espalier.search.answers.values import Sample
 from espalier.search.answers.verdict import answer
 from espalier.search.spec import Budget
@@ -101,6 +101,8 @@ def test_patterns_are_shares_of_stages() -> None:
     assert found.columns == ("pattern", "budget", "stage 0", "stage 1", "n")
     assert found.rows == (("slimming", "params=0.1", "60.00 ± 14.14", "10.00 ± 0.00", "2"),)
     assert tables.patterns(Patterns(patterns=())).rows == ()
+    (row,) = tables.similarities([(one, one, similarity(one, one))]).rows
+    assert row == ("slimming and slimming", "params=0.1", "+1.00", "+1.00", "+1.00", "-"), "two groups are a line"
 
 
 def test_without_spread_there_is_no_interval() -> None:

@@ -30,6 +30,7 @@ SPEC = JobSpec.model_validate(
             {"by": "stage", "ratios": {"1": 0.5, "2": 0.7}, "metric": "macs"},
         ],
         "baselines": list(BASELINES),
+        "guides": [{"name": "another network", "keep": [0.9, 0.5, 0.3]}],
         "controls": ["reverse", "no_penalty", "shuffled", "shuffled_across"],
         "inits": ["scratch", "inherited", "untuned", "distilled"],
         "match": ["epochs", "compute", "pipeline"],
@@ -76,7 +77,8 @@ def test_a_plan_is_the_same_every_time_and_wants_nothing_twice(kind: str) -> Non
 
 @kinds
 def test_a_job_that_does_not_ask_for_it_has_none(kind: str) -> None:
-    bare = SPEC.model_copy(update={"methods": (), "baselines": (), "controls": (), "budgets": (), "tickets": None})
+    nothing: dict[str, Any] = dict.fromkeys(("methods", "guides", "baselines", "controls", "budgets"), ())
+    bare = SPEC.model_copy(update={**nothing, "tickets": None})
     assert [*ARMS[kind].plan(question(bare))] == [] or ARMS[kind].role == "reference"
 
 

@@ -13,7 +13,7 @@ from espalier.app.client.cli.results import KINDS
 from espalier.app.client.client import Client
 from tests.app.client.cli.conftest import Run
 from tests.app.client.cli.fakes import FakeClient
-from tests.app.world import World
+from tests.app.world import World, one_group
 from tests.search.helpers import write_images
 
 
@@ -71,6 +71,22 @@ def test_front_and_verdict_for_people_and_for_programs(reached: Client, world: W
     assert "Pareto front over macs" in run("pareto", job_id, "--cost", "macs").output
     assert "slimming is better than uniform" in " ".join(run("verdict", job_id).output.split())
     assert run("pareto", job_id, "--cost", "channels").exit_code == 2
+
+
+def test_patterns_of_two_jobs_are_held_beside_each_other(
+    reached: Client, world: World, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("espalier.app.server.routes.results.describe_architecture", one_group)
+    job_id, other = world.finish(), world.finish(seeds=[5, 6])
+    found = json.loads(run("pattern", job_id, "--beside", other, "--json").output)
+    assert [(one["pattern"], one["beside"], one["budget"]["keep"]) for one in found] == [
+        ("slimming", "slimming", 0.1),
+        ("slimming", "slimming", 0.5),
+    ]
+    assert found[0]["similarity"]["correlation"] is None, "of one group"
+    words = run("pattern", job_id, "--beside", other).output
+    assert "alike beyond that" in " ".join(words.split())
+    assert len(reached.patterns(other).patterns) == 2
 
 
 def test_tickets_for_people_and_for_programs(reached: Client, world: World, run: Run) -> None:

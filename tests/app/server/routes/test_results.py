@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from espalier.app.schemas import CatalogArchitecture, CostView, GroupView, Shares
 from espalier.models.config import ChannelConfig, Cost
 from espalier.models.cost import cost
 from espalier.models.network import dense
 from espalier.models.weights import packed
 from espalier.storage import candidates
 from espalier.storage.tables import ArchitectureRow
-from tests.app.world import World, problem
+from tests.app.world import World, one_group, problem
 from tests.search.helpers import result
 
 
@@ -145,20 +144,6 @@ def test_arms_of_architectures_are_those_of_fronts(world: World) -> None:
     arms = {item["arm"]["id"] for item in world.get("/v1/architectures")["items"]}
     points = world.get(f"/v1/jobs/{job_id}/pareto")["points"]
     assert {point["arm"]["id"] for point in points} <= arms
-
-
-def one_group(*_: object) -> CatalogArchitecture:
-    """An architecture of the one group that results of this test have."""
-    return CatalogArchitecture(
-        name="vgg11",
-        classes=10,
-        shape=(1, 32, 32),
-        cost=CostView(params=1000, macs=10_000),
-        groups=[GroupView(name="pruned", width=1000, floor=100, stage=0, layers=["pruned"])],
-        prunable=Shares(params=1, macs=1),
-        frozen=[],
-        presets=[],
-    )
 
 
 def test_patterns_are_what_methods_keep_of_each_stage(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
