@@ -175,17 +175,28 @@ class Tickets(TicketRates):
 
 
 class Guide(Frozen):
-    """A pattern that widths follow: what of each stage stays, in proportion."""
+    """A pattern that widths follow: what of each stage stays, in proportion. Or the job whose patterns are followed."""
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=200)] = Field(description="what it is called")
+    name: Annotated[str, StringConstraints(max_length=200)] = Field(default="", description="what it is called")
     keep: tuple[Share, ...] = Field(
-        min_length=1, max_length=64, description="share of each stage's channels, from the first, as patterns have it"
+        default=(), max_length=64, description="share of each stage's channels, from the first, as patterns have it"
     )
     budget: Budget | Ratios | None = Field(
+        default=None, exclude_if=lambda value: value is None, description="where it counts; everywhere if not given"
+    )
+    job: Name | None = Field(
         default=None,
         exclude_if=lambda value: value is None,
-        description="where it counts; at every budget if not given",
+        description="where it was found; without `keep`, all its patterns for budgets of this job are followed",
     )
+
+    @model_validator(mode="after")
+    def _says_what_is_followed(self) -> Self:
+        if not self.keep and self.job is None:
+            raise ValueError("a guide has keep, the share of each stage, or job, whose patterns are followed")
+        if self.keep and not self.name:
+            raise ValueError("a guide with keep needs a name, which its arm is called by")
+        return self
 
 
 class SeedRange(Frozen):

@@ -113,6 +113,8 @@ def _recipe(spec: JobSpec) -> Recipe:
 
 
 def _check_names(spec: JobSpec) -> None:
+    if named := [guide.job for guide in spec.guides if not guide.keep]:
+        raise SpecError(f"guides name jobs ({', '.join(map(str, named))}), which only a service can look up")
     tasks.create(spec.target.task, recipe_of(spec))
     for baseline in spec.baselines:
         if baseline not in BASELINES:

@@ -28,7 +28,7 @@ LEAST: dict[str, Any] = {"target": {"arch": "vgg11", "dataset": "digits"}}
         {"budgets": [{"by": "stage", "ratios": {}}]}, {"budgets": [{"by": "stage", "ratios": {"0": 0}}]},
         {"budgets": [{"by": "layer", "ratios": {"0": 0.5}}]}, {"tune_lr": [0.1]}, {"schema_version": 4}, {"schema_version": "2"},
         {"seeds": {"from": 3, "most": 3}}, {"seeds": {"from": 1, "most": 3}}, {"seeds": {"from": 3, "most": 65}},
-        {"guides": [{"name": "g", "keep": []}]}, {"guides": [{"name": "g", "keep": [0]}]},
+        {"guides": [{"name": "g", "keep": []}]}, {"guides": [{"keep": [0.5]}]}, {"guides": [{"name": "g", "keep": [0]}]},
         {"guides": [{"name": "g", "keep": [0.5], "budget": {"metric": "macs", "keep": 0.77}}]},
         {"guides": [{"name": "g", "keep": [0.5]}, {"name": "g", "keep": [0.4]}]},
         {"guides": [{"name": "g", "keep": [0.5]}, {"name": "g", "keep": [0.4], "budget": {"metric": "params", "keep": 0.5}}]},

@@ -143,6 +143,11 @@ def test_a_recipe_that_grows_out_of_its_limits_is_refused(changes: Any, words: s
         validate(spec(**asked), paths)
 
 
+def test_guides_that_name_a_job_are_for_services(paths: DataPaths) -> None:
+    with pytest.raises(SpecError, match=r"guides name jobs \(abc\), which only a service can look up"):
+        validate(spec(guides=[{"job": "abc"}]), paths)
+
+
 def test_preparing_chooses_how_to_compute_and_remembers(paths: DataPaths) -> None:
     first = prepare(spec(), 1, 1, paths)
     assert first.threads == 1

@@ -109,6 +109,41 @@ def search(
         _submit(client, spec, True, plan, as_json)
 
 
+@app.command()
+def transfer(
+    job: Annotated[str, typer.Argument(help="the job whose patterns are followed")],
+    arch: Annotated[str | None, typer.Option(help="another network; the job's own if not given")] = None,
+    dataset: Annotated[str | None, typer.Option(help="another data set, or folder:NAME; the job's own if not")] = None,
+    size: Size = None,
+    fit: Fit = None,
+    channels: Channels = None,
+    option: Annotated[list[str] | None, typer.Option(help="factory option of the network")] = None,
+    method: Annotated[list[str] | None, typer.Option(help="to prune the target itself, too; may be repeated")] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="show what would run, and run nothing")] = False,
+    url: Url = LOCAL,
+    token: Token = "",
+    as_json: AsJson = False,
+) -> None:
+    """Carry the patterns of a job to another network or data set, and hold them against its baselines there."""
+    with connected(url, token) as client:
+        found = client.job(job).spec.model_dump(mode="json")
+        target = found["target"]
+        if dataset is not None:
+            target = {**target, "dataset": dataset_of(dataset, size=size, fit=fit, channels=channels)}
+        if arch is not None:
+            target = {**target, "arch": arch, "options": {}}
+        if option:
+            target = {**target, "options": dict(map(option_of, option))}
+        kept = ("budgets", "baselines", "seeds", "recipe", "match", "parents", "minimum_keep", "keep_weights")
+        spec = {field: found[field] for field in kept if field in found} | {
+            "name": f"{found['name'] or job}, carried over"[:200],
+            "target": target,
+            "methods": [{"name": one} for one in method or []],
+            "guides": [{"job": job}],
+        }
+        _submit(client, spec, True, plan, as_json)
+
+
 def _read_spec(path: Path) -> dict[str, Any]:
     import yaml
 

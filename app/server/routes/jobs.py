@@ -16,6 +16,7 @@ from espalier.app.schemas import CandidateView, EventView, JobView, Page, PlanVi
 from espalier.app.server.body import DOCUMENTED, SpecDep
 from espalier.app.server.deps import Gone, Limit, Position, ServiceDep
 from espalier.app.server.errors import problems
+from espalier.app.server.guides import resolved
 from espalier.app.server.links import OF_A_JOB, links
 from espalier.app.server.responses import candidate_view, event_data, event_view, job_view, page, plan_view
 from espalier.app.service import Service
@@ -42,7 +43,7 @@ REPEATED = {"model": JobView, "description": "the job this idempotency key made 
     status_code=202,
     operation_id="submit_job",
     response_model=JobView,
-    responses={202: LINKS, 200: REPEATED, **problems(400, 409, 413, 422, 429)},
+    responses={202: LINKS, 200: REPEATED, **problems(400, 404, 409, 413, 422, 429)},
     openapi_extra=DOCUMENTED,
 )
 def submit(
@@ -53,6 +54,7 @@ def submit(
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
 ) -> JobView:
     """Queue a search. A spec that cannot work is refused here, not after an hour."""
+    spec = resolved(service, spec)
     repeated = _repeated(service, idempotency_key, spec)
     if repeated is None:
         estimate = service.examine_spec(spec, gone)
@@ -84,13 +86,12 @@ def _repeated(service: Service, idempotency_key: str | None, spec: JobSpec) -> J
     "/plan",
     operation_id="plan_job",
     response_model=PlanView,
-    responses=problems(400, 413, 422),
+    responses=problems(400, 404, 413, 422),
     openapi_extra=DOCUMENTED,
 )
 def plan(spec: SpecDep, service: ServiceDep, gone: Gone) -> Response:
     """What a spec would run, without running it."""
-    estimate = service.examine_spec(spec, gone)
-    view = plan_view(estimate)
+    view = plan_view(service.examine_spec(resolved(service, spec), gone))
     return Response(view.model_dump_json(), media_type="application/json")  # thousands of lines: not on the event loop
 
 

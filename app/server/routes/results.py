@@ -12,11 +12,10 @@ from espalier.app.server.errors import problems
 from espalier.app.server.links import OF_AN_ARCHITECTURE, links
 from espalier.app.server.responses import architecture_view, found_view, page
 from espalier.app.service import Service
-from espalier.app.work.tasks import describe_architecture, export_config, receipt_of
+from espalier.app.work.tasks import export_config, receipt_of
 from espalier.models.document import content_hash
 from espalier.search.answers.front import pareto as pareto_of
-from espalier.search.answers.patterns import Patterns, Place
-from espalier.search.answers.patterns import patterns as patterns_of
+from espalier.search.answers.patterns import Patterns
 from espalier.search.answers.tickets import TicketAnswer
 from espalier.search.answers.tickets import tickets as tickets_of
 from espalier.search.answers.values import Answer, CostName, Pareto
@@ -58,14 +57,7 @@ def tickets(job_id: str, service: ServiceDep) -> TicketAnswer:
 @router.get("/jobs/{job_id}/pattern", operation_id="get_pattern", responses=problems(404))
 def pattern(job_id: str, service: ServiceDep) -> Patterns:
     """How much of each stage and each group methods keep at each budget. Works while the job runs."""
-    with service.database.session() as session:
-        target = JobSpec.read(jobs.get(session, job_id).spec).target
-        outcomes = candidates.outcomes(session, job_id)
-    if not outcomes:
-        return Patterns(patterns=())
-    config = outcomes[0][1].config
-    about = service.ask_once(describe_architecture, target.arch, config.classes, config.shape, target.options)
-    return patterns_of(outcomes, [Place(group.name, group.width, group.stage) for group in about.groups])
+    return service.patterns(job_id)[1]
 
 
 def _outcomes(service: Service, job_id: str) -> list[tuple[Candidate, Result]]:

@@ -9,6 +9,7 @@ import pytest
 
 from espalier.app.client import cli
 from espalier.app.client.client import Client
+from espalier.search.spec import JobSpec
 from tests.app.client.cli.conftest import Run
 from tests.app.client.cli.fakes import FakeClient
 from tests.app.world import SPEC, World
@@ -32,6 +33,42 @@ def test_search_builds_a_spec(fake: type[FakeClient], run: Run) -> None:
     ]
     assert (spec["seeds"], spec["baselines"], spec["recipe"]["epochs"]) == ([0, 1], ["random"], 4)
     assert (spec["controls"], spec["inits"]) == (["reverse"], ["scratch", "inherited"])
+
+
+def test_transfer_follows_a_job_elsewhere(fake: type[FakeClient], run: Run) -> None:
+    ran = run(
+        *[
+            "transfer",
+            "x",
+            "--arch",
+            "vgg19",
+            "--option",
+            "width=0.5",
+            "--dataset",
+            "folder:pets",
+            "--method",
+            "slimming",
+            "--plan",
+        ]
+    )
+    assert ran.exit_code == 0, ran.output
+    ((path, spec),) = fake.posted
+    assert path == "plan"
+    assert spec["target"] == {
+        "arch": "vgg19", "options": {"width": 0.5}, "dataset": {"folder": "pets"}, "task": "classification",
+    }  # fmt: skip
+    assert (spec["guides"], spec["methods"]) == ([{"job": "x"}], [{"name": "slimming"}])
+    of_job = FakeClient("").job("x").spec
+    assert JobSpec.model_validate(spec).budgets == of_job.budgets
+    run("transfer", "x", "--plan")
+    assert fake.posted[-1][1]["target"] == of_job.target.model_dump(mode="json")
+    assert fake.posted[-1][1]["methods"] == []
+
+
+def test_search_adds_seeds_up_to_a_limit(fake: type[FakeClient], run: Run) -> None:
+    run(*["search", "--arch", "vgg11", "--dataset", "digits", "--seeds", "3", "--most-seeds", "9", "--plan"])
+    assert fake.posted[-1][1]["seeds"] == {"from": 3, "most": 9}
+    assert run(*["search", "--arch", "vgg11", "--dataset", "digits", "--most-seeds", "0"]).exit_code == 2
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def test_front_and_verdict_for_people_and_for_programs(reached: Client, world: W
 def test_patterns_of_two_jobs_are_held_beside_each_other(
     reached: Client, world: World, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("espalier.app.server.routes.results.describe_architecture", one_group)
+    monkeypatch.setattr("espalier.app.service.describe_architecture", one_group)
     job_id, other = world.finish(), world.finish(seeds=[5, 6])
     found = json.loads(run("pattern", job_id, "--beside", other, "--json").output)
     assert [(one["pattern"], one["beside"], one["budget"]["keep"]) for one in found] == [

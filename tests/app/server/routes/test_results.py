@@ -151,7 +151,7 @@ def test_patterns_are_what_methods_keep_of_each_stage(world: World, monkeypatch:
     assert world.get(f"/v1/jobs/{job_id}/pattern") == {"patterns": []}
     assert world.runner.run_one()
     assert world.get(f"/v1/jobs/{job_id}/pattern") == {"patterns": []}, "of none of its real groups"
-    monkeypatch.setattr("espalier.app.server.routes.results.describe_architecture", one_group)
+    monkeypatch.setattr("espalier.app.service.describe_architecture", one_group)
     found = world.get(f"/v1/jobs/{job_id}/pattern")["patterns"]
     assert [(one["name"], one["budget"]["keep"], one["stages"][0]["keep"]["mean"]) for one in found] == [
         ("slimming", 0.1, 0.1),

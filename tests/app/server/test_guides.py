@@ -1,0 +1,60 @@
+"""Guides that name a job are spelt out when a spec comes in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from espalier.app.server.guides import resolved
+from espalier.search.errors import SpecError
+from espalier.search.spec import JobSpec
+from tests.app.world import SPEC, World, one_group, problem
+
+
+@pytest.fixture(autouse=True)
+def _one_group(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr("espalier.app.service.describe_architecture", one_group)
+    return
+
+
+def following(job_id: str, **changes: Any) -> dict[str, Any]:
+    return SPEC | {"methods": [], "guides": [{"job": job_id}], **changes}
+
+
+def test_a_job_can_follow_what_another_one_found(world: World) -> None:
+    first = world.finish()
+    answer = world.client.post("/v1/jobs", json=following(first), headers={"Idempotency-Key": "k"})
+    assert answer.status_code == 202, answer.text
+    guides = answer.json()["spec"]["guides"]
+    assert [(one["name"], one["keep"], one["budget"]["keep"], one["job"]) for one in guides] == [
+        ("vgg11 digits slimming", [0.1], 0.1, first),
+        ("vgg11 digits slimming", [0.5], 0.5, first),
+    ]
+    again = world.client.post("/v1/jobs", json=following(first), headers={"Idempotency-Key": "k"})
+    assert (again.status_code, again.json()["id"]) == (200, answer.json()["id"])
+    assert world.runner.run_one()
+    verdicts = world.get(f"/v1/jobs/{answer.json()['id']}/verdict")["verdicts"]
+    assert {(one["method"], one["against"]) for one in verdicts} == {("guided by vgg11 digits slimming", "uniform")}
+
+
+def test_a_guide_that_is_spelt_out_stays_as_it_is(world: World) -> None:
+    spec = JobSpec.model_validate(SPEC | {"guides": [{"name": "g", "keep": [0.5]}]})
+    assert resolved(world.service, spec) is spec
+
+
+def test_only_patterns_for_budgets_of_the_job_are_followed(world: World) -> None:
+    first = world.finish()
+    spec = JobSpec.model_validate(following(first, budgets=[{"metric": "params", "keep": 0.5}]))
+    assert [str(one.budget) for one in resolved(world.service, spec).guides] == ["params=0.5"]
+    other = JobSpec.model_validate(following(first, budgets=[{"metric": "macs", "keep": 0.5}]))
+    with pytest.raises(SpecError, match=r"has patterns for params=0\.1, params=0\.5, and this one asks for macs=0\.5"):
+        resolved(world.service, other)
+
+
+def test_a_job_without_patterns_or_that_is_not_there_is_refused(world: World) -> None:
+    waiting = world.submit()
+    for path in ("/v1/jobs", "/v1/jobs/plan"):
+        problem(world.client.post(path, json=following(waiting)), 422, "has patterns for no budget yet")
+        problem(world.client.post(path, json=following("none")), 404, "no job 'none'")
