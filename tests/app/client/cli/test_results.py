@@ -85,7 +85,7 @@ def test_patterns_of_two_jobs_are_held_beside_each_other(
     ]
     assert found[0]["similarity"]["correlation"] is None, "of one group"
     words = run("pattern", job_id, "--beside", other).output
-    assert "alike beyond that" in " ".join(words.split())
+    assert "How alike they are at equal depths" in " ".join(words.split())
     assert len(reached.patterns(other).patterns) == 2
 
 
