@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -17,22 +17,69 @@ from espalier.search.answers.values import DensePoint, Pareto, Point
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Okabe and Ito's, which colour-blind readers can tell apart."""
-MARKERS = "osD^vP"
+MARKERS = "osD^vPX"
 STYLE: Any = {"svg.hashsalt": "espalier", "axes.spines.top": False, "axes.spines.right": False}
 AXES = {"params": "parameters", "macs": "multiply-adds per image", "latency": "milliseconds per image, one thread"}
 
 
+MOST_CURVES = 8
+"""In one panel. A job with more that are trained in several ways has a panel for each way."""
+
+
 def picture(fronts: Sequence[Pareto]) -> bytes:
-    """Accuracy against cost, one panel for each front, as SVG. Bars are one standard deviation over seeds."""
+    """Accuracy against cost, one panel for each front, as SVG. Bars are one standard deviation over seeds.
+
+    Where that would be too many curves: against the cost that most budgets are of, one panel for each way of training.
+    """
+    ways = list(dict.fromkeys(tables.WAYS.get((point.init, point.match)) for point in _compared(fronts[0])))
+    if len(ways) > 1 and len({point.arm.name for point in _compared(fronts[0])}) > MOST_CURVES:
+        return _by_way(next((front for front in fronts if front.cost == _usual_cost(front)), fronts[0]))
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(4.8 * len(fronts), 3.8), layout="constrained")
         panels = figure.subplots(1, len(fronts), sharey=True, squeeze=False)[0]
         for axes, front in zip(panels, fronts, strict=True):
-            _panel(axes, front)
+            _panel(axes, front, _curves(_compared(front), lambda point: point.arm.name))
         panels[0].set_ylabel("test accuracy, %")
         if panels[-1].containers:
             panels[-1].legend(frameon=False, loc="lower right")
         return _svg(figure)
+
+
+def _by_way(front: Pareto) -> bytes:
+    """One panel for each way of training, in which every curve is what found the widths."""
+    points = _compared(front)
+    subjects = sorted({point.subject for point in points})
+    with mpl.rc_context(STYLE):
+        ways = [way for way in tables.WAYS if any((point.init, point.match) == way for point in points)]
+        figure = Figure(figsize=(2.9 * len(ways), 3.8), layout="constrained")
+        panels = figure.subplots(1, len(ways), sharex=True, sharey=True, squeeze=False)[0]
+        for axes, way in zip(panels, ways, strict=True):
+            own = [point for point in points if (point.init, point.match) == way]
+            _panel(axes, front, dict.fromkeys(subjects, ()) | _curves(own, lambda point: point.subject))
+            axes.set_title(tables.WAYS[way], fontsize=10)
+        panels[0].set_ylabel("test accuracy, %")
+        lines = {label: line for axes in panels for line, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+        shown = {subject: lines[subject] for subject in subjects if subject in lines}
+        figure.legend(shown.values(), shown.keys(), frameon=False, loc="outside lower center", ncols=4)
+        return _svg(figure)
+
+
+def _compared(front: Pareto) -> list[Point]:
+    return [point for point in front.points if point.arm.role != "reference"]
+
+
+def _usual_cost(front: Pareto) -> str:
+    """What most budgets are of."""
+    metrics = [point.budget.metric for point in _compared(front) if point.budget is not None]
+    return max(metrics, key=metrics.count, default=front.cost)
+
+
+def _curves(points: Sequence[Point], name: Callable[[Point], str]) -> dict[str, Sequence[Point]]:
+    """By name, in the order of names."""
+    curves: dict[str, list[Point]] = {}
+    for point in points:
+        curves.setdefault(name(point), []).append(point)
+    return dict(sorted(curves.items()))
 
 
 def ticket_picture(answer: TicketAnswer) -> bytes:
@@ -89,12 +136,10 @@ def _svg(figure: Figure) -> bytes:
     return file.getvalue()
 
 
-def _panel(axes: Axes, front: Pareto) -> None:
-    curves: dict[str, list[Point]] = {}
-    for point in front.points:
-        if point.arm.role != "reference":
-            curves.setdefault(point.arm.name, []).append(point)
-    for index, (name, points) in enumerate(sorted(curves.items())):
+def _panel(axes: Axes, front: Pareto, curves: Mapping[str, Sequence[Point]]) -> None:
+    for index, (name, points) in enumerate(curves.items()):
+        if not points:  # its colour is another panel's
+            continue
         axes.errorbar(
             [_cost(point, front) for point in points],
             [100 * point.accuracy.mean for point in points],

@@ -52,6 +52,20 @@ def test_a_panel_for_each_cost() -> None:
         assert part in words, part
 
 
+def test_a_job_of_many_curves_has_a_panel_for_each_way_of_training() -> None:
+    outcomes = [outcome("dense", 0.9, 100_000)]
+    for method in ("slimming", "taylor", "l1_norm", "thinet", "soft_filter"):
+        for init in ("scratch", "inherited"):
+            outcomes += [outcome("pruned", 0.8, 10_000, method=method, keep=0.1, init=init, metric="macs")]
+    words = texts(picture([pareto(outcomes, "params"), pareto(outcomes, "macs")]))
+    for part in ("fine-tuned", "scratch", "slimming", "soft_filter", "multiply-adds per image"):
+        assert part in words, part
+    assert "parameters" not in words
+    assert "slimming inherited" not in words
+    one_way = [one for one in outcomes if one[0].init == "scratch"]
+    assert "fine-tuned" not in texts(picture([pareto(one_way, "params")]))
+
+
 def test_settings_of_one_method_are_curves_of_their_own() -> None:
     strong = outcome("pruned", 0.8, 10_000, method="slimming", keep=0.1)
     other = outcome("pruned", 0.8, 10_000, method="slimming", keep=0.1, init="inherited")
