@@ -30,7 +30,8 @@ def test_a_submitted_job_is_found_where_it_says(world: World) -> None:
 def test_a_plan_is_shown_and_nothing_is_stored(world: World) -> None:
     answer = world.client.post("/v1/jobs/plan", json=SPEC).json()
     assert len(answer["candidates"]) == 11
-    assert set(answer) == {"candidates", "dense", "epochs", "macs"}
+    assert set(answer) == {"candidates", "most", "dense", "epochs", "macs"}
+    assert answer["most"] == 11
     assert world.get("/v1/jobs")["items"] == []
 
 
