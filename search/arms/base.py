@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 from espalier.models.document import Frozen
 from espalier.search.question import Question
 from espalier.search.recipe import Recipe
+from espalier.search.spec import Budget, Init, Ratios
 
 if TYPE_CHECKING:
     from espalier.search.derivation import Derivation, Start
@@ -51,6 +52,18 @@ class Origin(Frozen):
     @abstractmethod
     def derive(self, given: Derivation) -> Start:
         """The network of one candidate, with the weights it starts from. Raises SpecError or ModelError."""
+
+
+class Sized(Origin):
+    """Widths for a budget, with weights that begin in one of several ways."""
+
+    budget: Budget | Ratios
+    init: Init = "scratch"
+
+    @property
+    def name(self) -> str:
+        """Where its channels come from, and how its weights began."""
+        return self.subject if self.init == "scratch" else f"{self.subject} {self.init}"
 
 
 class Planned(NamedTuple):

@@ -8,25 +8,19 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from espalier.search.arms.base import Origin, Planned, Role
+from espalier.search.arms.base import Planned, Role, Sized
 from espalier.search.arms.dense import teacher_of
 from espalier.search.arms.ways import from_scratch
 from espalier.search.question import Question
-from espalier.search.spec import Budget, Init, Ratios
+from espalier.search.spec import Init
 
 
-class Baseline(Origin):
+class Baseline(Sized):
     """An arm that automatic widths are held against: one for each budget, way of training and seed, if the job names
     its kind."""
 
     role: ClassVar[Role] = "baseline"
-    budget: Budget | Ratios
     init: Init = Field(default="scratch", exclude_if=lambda init: init == "scratch")
-
-    @property
-    def name(self) -> str:
-        """The kind, and how weights began."""
-        return self.subject if self.init == "scratch" else f"{self.subject} {self.init}"
 
     @classmethod
     def plan(cls, question: Question) -> Iterator[Planned]:

@@ -8,35 +8,28 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from espalier.search.arms.base import Origin, Planned, Role
+from espalier.search.arms.base import Planned, Role, Sized
 from espalier.search.arms.dense import teacher_of
 from espalier.search.arms.ways import from_scratch
 from espalier.search.question import Question
-from espalier.search.spec import Budget, Init, Ratios, Share
+from espalier.search.spec import Share
 
 if TYPE_CHECKING:
     from espalier.search.derivation import Derivation, Start
 
 
-class Guided(Origin):
+class Guided(Sized):
     """Every group of a stage thinner by that stage's share in a pattern, until the budget is met."""
 
     kind: Literal["guided"] = "guided"
     role: ClassVar[Role] = "automatic"
     pattern: str = Field(description="what it is called")
     keep: tuple[Share, ...] = Field(min_length=1, description="by stage, from the first")
-    budget: Budget | Ratios
-    init: Init = Field(default="scratch", exclude_if=lambda init: init == "scratch")
 
     @property
     def subject(self) -> str:
         """The pattern."""
         return f"guided by {self.pattern}"
-
-    @property
-    def name(self) -> str:
-        """The pattern, and how weights began."""
-        return self.subject if self.init == "scratch" else f"{self.subject} {self.init}"
 
     @classmethod
     def plan(cls, question: Question) -> Iterator[Planned]:

@@ -6,19 +6,17 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from espalier.search.arms.base import Origin
-from espalier.search.spec import INHERITING, Budget, Init, MethodSpec, Ranking, Ratios
+from espalier.search.arms.base import Sized
+from espalier.search.spec import INHERITING, MethodSpec, Ranking
 
 if TYPE_CHECKING:
     from espalier.search.derivation import Derivation, Start
 
 
-class Scored(Origin):
+class Scored(Sized):
     """Widths from a method's scores; trained from scratch, or with the parent's weights."""
 
     method: MethodSpec
-    budget: Budget | Ratios
-    init: Init = "scratch"
     lr: float | None = Field(
         default=None, exclude_if=lambda lr: lr is None, description="of fine-tuning, where it is one of several"
     )
@@ -37,11 +35,6 @@ class Scored(Origin):
     def subject(self) -> str:
         """The method with its options, and what became of its scores."""
         return f"{self.method} {self.control}" if self.control else str(self.method)
-
-    @property
-    def name(self) -> str:
-        """The same, and how its weights began."""
-        return self.subject if self.init == "scratch" else f"{self.subject} {self.init}"
 
     def derive(self, given: Derivation) -> Start:
         """Rank the parent's channels, keep as many as the budget has room for."""
