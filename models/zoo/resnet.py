@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from espalier.models.zoo.stages import layout
+from espalier.models.zoo.stages import Staged, layout
 
 CHANNELS = (16, 32, 64)
 
@@ -46,8 +46,8 @@ class BasicBlock(nn.Module):
         return F.relu(y + x)
 
 
-class ResNet(nn.Module):
-    """Images [batch, channels, height, width] to logits [batch, classes].
+class ResNet(Staged):
+    """See `stages.Staged`.
 
     `blocks` is the number of residual branches in each of the three stages; stages in `bare` begin with their shortcut
     alone (see `stages.layout`).
@@ -56,10 +56,7 @@ class ResNet(nn.Module):
     def __init__(
         self, blocks: Sequence[int], classes: int, in_channels: int, width: float = 1.0, bare: Collection[int] = ()
     ) -> None:
-        super().__init__()
         channels = [max(1, round(base * width)) for base in CHANNELS]
-        self.conv1 = nn.Conv2d(in_channels, channels[0], 3, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels[0])
         layers: list[nn.Module] = []
         before = channels[0]
         for stage, downsamples, branch in layout(blocks, bare):
@@ -68,12 +65,4 @@ class ResNet(nn.Module):
                 before = channels[stage]
             elif downsamples:  # the next branch widens what this passes on
                 layers.append(Shortcut())
-        self.blocks = nn.Sequential(*layers)
-        self.pool = nn.AdaptiveAvgPool2d(1)
-        self.classifier = nn.Linear(before, classes)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = F.relu(self.bn1(self.conv1(x)))
-        x = self.pool(self.blocks(x))
-        logits: Tensor = self.classifier(x.flatten(1))
-        return logits
+        super().__init__(in_channels, channels[0], layers, before, classes)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from espalier.models.zoo.stages import layout
+from espalier.models.zoo.stages import Staged, layout
 
 STEM = 64
 PATH = 64
@@ -60,8 +60,8 @@ class Block(nn.Module):
         return F.relu(y + x)
 
 
-class ResNeXt(nn.Module):
-    """Images [batch, channels, height, width] to logits [batch, classes].
+class ResNeXt(Staged):
+    """See `stages.Staged`.
 
     `paths` is the paper's cardinality. `blocks` is the number of residual branches in each of the three stages; stages
     in `bare` begin with their shortcut alone (see `stages.layout`).
@@ -76,10 +76,7 @@ class ResNeXt(nn.Module):
         width: float = 1.0,
         bare: Collection[int] = (),
     ) -> None:
-        super().__init__()
-        before = max(1, round(STEM * width))
-        self.conv1 = nn.Conv2d(in_channels, before, 3, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(before)
+        before = stem = max(1, round(STEM * width))
         layers: list[nn.Module] = []
         for stage, downsamples, branch in layout(blocks, bare):
             after, path = (max(1, round(base * width)) for base in (CHANNELS[stage], PATH << stage))
@@ -89,12 +86,4 @@ class ResNeXt(nn.Module):
             else:
                 layers.append(Shortcut(*_projection(before, after, stride)))
             before = after
-        self.blocks = nn.Sequential(*layers)
-        self.pool = nn.AdaptiveAvgPool2d(1)
-        self.classifier = nn.Linear(before, classes)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = F.relu(self.bn1(self.conv1(x)))
-        x = self.pool(self.blocks(x))
-        logits: Tensor = self.classifier(x.flatten(1))
-        return logits
+        super().__init__(in_channels, stem, layers, before, classes)

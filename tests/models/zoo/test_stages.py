@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
-from espalier.models.zoo.stages import Block, layout
+from espalier.models.zoo.stages import Block, Staged, layout
+
+
+def test_a_row_of_blocks_stands_between_a_stem_and_a_linear_layer() -> None:
+    net = Staged(3, 4, [nn.Conv2d(4, 6, 1), nn.ReLU()], 6, 5).double().eval()
+    x = torch.rand(2, 3, 8, 8, dtype=torch.double)
+    found = net.blocks(torch.relu(net.bn1(net.conv1(x)))).mean((2, 3))
+    assert torch.allclose(net(x), net.classifier(found))
 
 
 def test_a_whole_network_halves_where_the_second_and_third_stage_begin() -> None:
