@@ -199,13 +199,17 @@ class Guide(Frozen):
         return self
 
 
+MOST_SEEDS = 64
+"""Of one arm."""
+
+
 class SeedRange(Frozen):
     """Seeds where they are needed: from 0 on so many for every arm, and more for those whose answers are undecided."""
 
     model_config = ConfigDict(validate_by_name=True, validate_by_alias=True, serialize_by_alias=True)
 
-    least: Whole = Field(alias="from", ge=2, le=64, description="of every arm")
-    most: Whole = Field(le=64, description="of arms that take part in an answer that stays undecided")
+    least: Whole = Field(alias="from", ge=2, le=MOST_SEEDS, description="of every arm")
+    most: Whole = Field(le=MOST_SEEDS, description="of arms that take part in an answer that stays undecided")
     until: Literal["decided"] = "decided"
 
     @model_validator(mode="after")
@@ -215,13 +219,18 @@ class SeedRange(Frozen):
         return self
 
 
-def _listed(seeds: Any) -> str:
-    return "range" if isinstance(seeds, (Mapping, SeedRange)) else "list"
+MEANINGS = ("a list of seeds", "a range of seeds")
+"""What seeds may be meant as. Pydantic says it between the places of what is wrong, where a user has nothing."""
+
+
+def _meant(seeds: Any) -> str:
+    return MEANINGS[isinstance(seeds, (Mapping, SeedRange))]
 
 
 Seeds = Annotated[
-    Annotated[tuple[Seed, ...], Field(min_length=1, max_length=64), Tag("list")] | Annotated[SeedRange, Tag("range")],
-    Discriminator(_listed),
+    Annotated[tuple[Seed, ...], Field(min_length=1, max_length=MOST_SEEDS), Tag(MEANINGS[0])]
+    | Annotated[SeedRange, Tag(MEANINGS[1])],
+    Discriminator(_meant),
 ]
 """A list of them, or how many."""
 
@@ -367,17 +376,24 @@ class JobSpec(Document):
             raise ValueError("budgets is empty: methods, guides and baselines need at least one to meet")
         if self.budgets and not (self.methods or self.baselines or self.guides):
             raise ValueError("no candidates: name at least one method, guide or baseline")
-        for guide in self.guides:
-            if guide.budget is not None and guide.budget not in self.budgets:
-                raise ValueError(f"guide {guide.name!r} is for {guide.budget}, which is none of the job's budgets")
-        met = [(one.name, budget) for one in self.guides for budget in self.budgets if one.budget in (None, budget)]
-        if any(one in met[:place] for place, one in enumerate(met)):
-            raise ValueError("two guides of one name are for the same budget; their arms could not be told apart")
         for field in ("tune_lr", "fine_tuning"):
             if getattr(self, field) and "inherited" not in self.inits:
                 raise ValueError(f"{field} is for inherited weights: add 'inherited' to inits, or leave it out")
         if self.tickets and self.looks:
             raise ValueError("tickets look at all seeds together: give seeds as a list")
+        return self
+
+    @model_validator(mode="after")
+    def _guides_are_told_apart(self) -> Self:
+        for guide in self.guides:
+            if guide.budget is not None and guide.budget not in self.budgets:
+                raise ValueError(f"guide {guide.name!r} is for {guide.budget}, which is none of the job's budgets")
+        named = [guide for guide in self.guides if guide.keep]  # the others get names when their jobs are looked up
+        met = [(one.name, budget) for one in named for budget in self.budgets if one.budget in (None, budget)]
+        if any(one in met[:place] for place, one in enumerate(met)):
+            raise ValueError(
+                "two guides of one name are for the same budget, and could not be told apart; give them names"
+            )
         return self
 
     @model_validator(mode="after")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -10,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
-from espalier.search.spec import JobSpec
+from espalier.search.spec import MEANINGS, JobSpec
 
 MOST_VALUES = 5000
 """Values a spec may hold, inner ones counted. Far more than a search can use, and few enough to list what is wrong."""
@@ -47,7 +48,12 @@ def parse_spec(body: bytes, media_type: str) -> JobSpec:
     try:
         return JobSpec.model_validate(value)
     except ValidationError as error:
-        raise RequestValidationError([{**e, "loc": ("body", *e["loc"])} for e in error.errors()]) from error
+        raise RequestValidationError([{**e, "loc": _place(e["loc"])} for e in error.errors()]) from error
+
+
+def _place(location: Sequence[int | str]) -> tuple[int | str, ...]:
+    """Where in the body something is wrong."""
+    return ("body", *(part for part in location if part not in MEANINGS))
 
 
 def _holds_too_much(value: Any) -> bool:

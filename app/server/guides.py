@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pydantic import ValidationError
+
 from espalier.app.service import Service
 from espalier.search.errors import SpecError
 from espalier.search.spec import Guide, JobSpec
@@ -14,7 +16,10 @@ def resolved(service: Service, spec: JobSpec) -> JobSpec:
     if all(guide.keep for guide in spec.guides):
         return spec
     guides = [one for guide in spec.guides for one in ([guide] if guide.keep else _of_job(service, guide, spec))]
-    return spec.model_copy(update={"guides": guides})
+    try:
+        return spec.model_copy(update={"guides": guides})
+    except ValidationError as error:  # two jobs on one network and data set
+        raise SpecError("; ".join(e["msg"] for e in error.errors())) from error
 
 
 def _of_job(service: Service, guide: Guide, spec: JobSpec) -> Iterator[Guide]:

@@ -12,11 +12,11 @@ from pydantic import Field
 from scipy import special
 
 from espalier.models.document import Frozen
+from espalier.search.spec import MOST_SEEDS
 
 CONFIDENCE = 0.95
 POWER = 0.8
 """How often a difference is to be found that is said to be large enough for it."""
-MOST_SEEDS = 64
 ROUNDING = 1e-9
 """Values that differ by less are equal."""
 

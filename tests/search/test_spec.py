@@ -28,7 +28,7 @@ LEAST: dict[str, Any] = {"target": {"arch": "vgg11", "dataset": "digits"}}
         {"budgets": [{"by": "stage", "ratios": {}}]}, {"budgets": [{"by": "stage", "ratios": {"0": 0}}]},
         {"budgets": [{"by": "layer", "ratios": {"0": 0.5}}]}, {"tune_lr": [0.1]}, {"schema_version": 4}, {"schema_version": "2"},
         {"seeds": {"from": 3, "most": 3}}, {"seeds": {"from": 1, "most": 3}}, {"seeds": {"from": 3, "most": 65}},
-        {"guides": [{"name": "g", "keep": []}]}, {"guides": [{"keep": [0.5]}]}, {"guides": [{"name": "g", "keep": [0]}]},
+        {"guides": [{"job": "a"}, {"job": "a"}]}, {"guides": [{"name": "g", "keep": []}]}, {"guides": [{"keep": [0.5]}]}, {"guides": [{"name": "g", "keep": [0]}]},
         {"guides": [{"name": "g", "keep": [0.5], "budget": {"metric": "macs", "keep": 0.77}}]},
         {"guides": [{"name": "g", "keep": [0.5]}, {"name": "g", "keep": [0.4]}]},
         {"guides": [{"name": "g", "keep": [0.5]}, {"name": "g", "keep": [0.4], "budget": {"metric": "params", "keep": 0.5}}]},
@@ -57,6 +57,11 @@ def test_seeds_may_be_added_until_it_is_decided(least: int, most: int, looks: tu
     assert spec.model_copy(update={"name": "x"}).seeds == spec.seeds
 
 
+def test_the_patterns_of_several_jobs_may_be_followed() -> None:
+    spec = JobSpec.model_validate(LEAST | {"guides": [{"job": "a"}, {"job": "b"}]})
+    assert [guide.job for guide in spec.guides] == ["a", "b"]
+
+
 def test_a_guide_may_be_for_a_budget_by_its_presets_name() -> None:
     asked = {
         "budgets": [{"preset": "li2017-A"}],
@@ -67,7 +72,8 @@ def test_a_guide_may_be_for_a_budget_by_its_presets_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seeds", "place"), [([0, "x"], ("seeds", "list", 1)), ({"from": 1, "most": 3}, ("seeds", "range", "from"))]
+    ("seeds", "place"),
+    [([0, "x"], ("seeds", "a list of seeds", 1)), ({"from": 1, "most": 3}, ("seeds", "a range of seeds", "from"))],
 )
 def test_what_is_wrong_with_seeds_is_said_of_what_was_meant(seeds: object, place: tuple[object, ...]) -> None:
     with pytest.raises(ValidationError) as found:

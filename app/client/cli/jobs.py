@@ -26,6 +26,7 @@ from espalier.app.client.cli.common import (
 from espalier.app.client.client import Client, ClientError, dataset_of
 from espalier.app.client.progress import follow
 from espalier.app.client.words import make_console
+from espalier.search.spec import MOST_SEEDS
 from espalier.search.states import JobState
 
 app = typer.Typer()
@@ -75,9 +76,9 @@ def search(
     tune_lr: Annotated[
         list[float] | None, typer.Option(help="a learning rate to fine-tune at; of several, the hold-out chooses")
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, max=64, help="how many seeds")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, max=MOST_SEEDS, help="how many seeds")] = 3,
     most_seeds: Annotated[
-        int | None, typer.Option(min=3, max=64, help="up to so many for arms whose answers are undecided")
+        int | None, typer.Option(min=3, max=MOST_SEEDS, help="up to so many for arms whose answers are undecided")
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1)] = None,
     preset: Annotated[str | None, typer.Option(help="recipe of the data set")] = None,

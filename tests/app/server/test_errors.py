@@ -48,7 +48,7 @@ def test_wrong_methods_are_405(world: World) -> None:
 def test_validation_says_where(world: World) -> None:
     body = problem(world.client.post("/v1/jobs", json=SPEC | {"seeds": [-1]}), 422)
     assert body["errors"] == [
-        {"loc": ["body", "seeds", "list", 0], "msg": "Input should be greater than or equal to 0, got -1"}
+        {"loc": ["body", "seeds", 0], "msg": "Input should be greater than or equal to 0, got -1"}
     ]
 
 

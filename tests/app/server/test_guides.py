@@ -39,6 +39,15 @@ def test_a_job_can_follow_what_another_one_found(world: World) -> None:
     assert {(one["method"], one["against"]) for one in verdicts} == {("guided by vgg11 digits slimming", "uniform")}
 
 
+def test_two_jobs_alike_need_names_to_be_followed_both(world: World) -> None:
+    first, second = world.finish(), world.finish(seeds=[5, 6])
+    same = following(first, guides=[{"job": first}, {"job": second}])
+    problem(world.client.post("/v1/jobs", json=same), 422, "two guides of one name", "give them names")
+    named = following(first, guides=[{"job": first, "name": "one"}, {"job": second, "name": "other"}])
+    answer = world.client.post("/v1/jobs", json=named)
+    assert {one["name"] for one in answer.json()["spec"]["guides"]} == {"one slimming", "other slimming"}
+
+
 def test_a_guide_that_is_spelt_out_stays_as_it_is(world: World) -> None:
     spec = JobSpec.model_validate(SPEC | {"guides": [{"name": "g", "keep": [0.5]}]})
     assert resolved(world.service, spec) is spec
