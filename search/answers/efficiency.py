@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 
 from espalier.search.answers.statistics import ROUNDING, Part, parts_of, reach
-from espalier.search.answers.values import Efficiency, Group, Outcomes, are_compared, by_arm, with_role
+from espalier.search.answers.values import Efficiency, Group, Outcomes, are_compared, by_arm, rising, with_role
 
 _Metric = Literal["params", "macs"]
 Cell = Mapping[int, tuple[float, float]]
@@ -111,12 +111,8 @@ def _points(cells: Sequence[Cell], side: Side) -> list[_Point]:
 
 
 def _rising(points: Sequence[_Point]) -> list[_Point]:
-    """The undominated part of a curve: cost and accuracy both rise, by more than rounding."""
-    rising: list[_Point] = []
-    for point in sorted(points, key=lambda p: (p.cost, -p.accuracy)):
-        if not rising or point.accuracy > rising[-1].accuracy + ROUNDING:
-            rising.append(point)
-    return rising
+    """The undominated part of a curve: cost and accuracy both rise."""
+    return rising(points, lambda point: (point.cost, point.accuracy), by=ROUNDING)
 
 
 def _read(curves: Sequence[list[_Point]], low: float, high: float, through_dense: bool) -> Factor:

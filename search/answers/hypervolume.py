@@ -8,6 +8,7 @@ from statistics import fmean
 from typing import NamedTuple
 
 from espalier.search.answers.statistics import parts_of, reach
+from espalier.search.answers.values import rising
 
 
 class Step(NamedTuple):
@@ -35,7 +36,7 @@ def hypervolume(steps: Sequence[Step], least: float, most: float) -> Hypervolume
     The best is chosen by the hold-out. A network that costs less than the least counts as far as none in the range is
     better, and the number lies among the reported ones: so one that is cheap and useless adds nothing.
     """
-    stair = _stair([step for step in steps if step.cost < most])
+    stair = rising([step for step in steps if step.cost < most], lambda step: (step.cost, step.chosen_by))
     if not stair or stair[0].cost > least or not least < most:
         return None
     ends = [*(max(least, step.cost) for step in stair[1:]), most]
@@ -46,12 +47,3 @@ def hypervolume(steps: Sequence[Step], least: float, most: float) -> Hypervolume
     parts = parts_of([{seed: share * one for seed, one in values.items()} for share, values in counted])
     by = reach(parts) if parts else None
     return Hypervolume(value, None if by is None else (value - by, value + by))
-
-
-def _stair(steps: Sequence[Step]) -> list[Step]:
-    """Those that no cheaper one beats, by rising cost."""
-    stair: list[Step] = []
-    for step in sorted(steps, key=lambda one: (one.cost, -one.chosen_by)):
-        if not stair or step.chosen_by > stair[-1].chosen_by:
-            stair.append(step)
-    return stair

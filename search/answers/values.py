@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 from pydantic import Field, JsonValue
@@ -94,6 +94,19 @@ def by_arm(outcomes: Outcomes) -> list[Group]:
     return list(best.values())
 
 
+PointT = TypeVar("PointT")
+
+
+def rising(points: Iterable[PointT], at: Callable[[PointT], tuple[float, float]], by: float = 0.0) -> list[PointT]:
+    """Those that no cheaper one is as good as, by rising cost; better is by more than `by`. `at` gives the cost of a
+    point, and how good it is."""
+    found: list[PointT] = []
+    for point in sorted(points, key=lambda one: (at(one)[0], -at(one)[1])):
+        if not found or at(point)[1] > at(found[-1])[1] + by:
+            found.append(point)
+    return found
+
+
 def with_role(groups: Iterable[Group], *roles: str) -> dict[str, list[Group]]:
     """The curves of arms with these roles: by name, the points of each."""
     curves: dict[str, list[Group]] = {}
@@ -168,7 +181,8 @@ class Efficiency(Frozen):
     init: Init = "scratch"
     factor: float | None = Field(description="null where no accuracy is reached by both")
     interval: tuple[float, float] | None = Field(
-        description="95 % confidence, at that accuracy; null without several seeds and any spread"
+        description="95 % confidence, at that accuracy; null without several seeds and any spread, or where it would "
+        "reach from a thousandth to a thousand times"
     )
     at_accuracy: float | None = Field(description="where it is read: in the middle of what both reach")
     extremes: tuple[float, float] | None = Field(

@@ -58,12 +58,12 @@ def compare(outcomes: Outcomes, looks: Sequence[int] = (), failed: Sequence[Cand
     ]
     asked += [("weights", ours, theirs) for ours, theirs in pairs if are_same_widths(ours, theirs)]
     gone = {(one.arm.id, one.seed) for one in failed}
-    found = decided(
-        [Comparison(_ended(ours, gone), _ended(theirs, gone), ours.results[0].metric.sign) for _, ours, theirs in asked]
-        if looks
-        else [Comparison(_values(ours), _values(theirs), ours.results[0].metric.sign) for _, ours, theirs in asked],
-        looks,
-    )
+
+    def side(group: Group) -> Sequence[float | None]:
+        return _ended(group, gone) if looks else _values(group)
+
+    sides = [Comparison(side(ours), side(theirs), ours.results[0].metric.sign) for _, ours, theirs in asked]
+    found = decided(sides, looks)
     return [_verdict(*one, decision) for one, decision in zip(asked, found, strict=True)]
 
 

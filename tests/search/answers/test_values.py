@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from espalier.search.answers.values import Pareto, by_arm, sample, with_role
+from espalier.search.answers.values import Pareto, by_arm, rising, sample, with_role
 from espalier.search.candidates import Candidate
 from espalier.search.results import Result
 from espalier.search.spec import Ratios
@@ -24,6 +24,13 @@ def test_a_mean_lies_among_its_values(values: list[float]) -> None:
     assert min(values) - 1e-12 <= found.mean <= max(values) + 1e-12
     assert found.n == len(values)
     assert (found.std is None) == (len(values) == 1)
+
+
+def test_what_rises_is_what_no_cheaper_point_is_as_good_as() -> None:
+    points = [(3, 0.7), (1, 0.5), (2, 0.5), (2, 0.6), (4, 0.65), (5, 0.7 + 1e-12)]
+    assert rising(points, lambda point: point) == [(1, 0.5), (2, 0.6), (3, 0.7), (5, 0.7 + 1e-12)]
+    assert rising(points, lambda point: point, by=1e-9) == [(1, 0.5), (2, 0.6), (3, 0.7)]
+    assert rising([], lambda point: point) == []
 
 
 def test_results_of_one_arm_stand_together_in_the_order_of_their_first() -> None:
