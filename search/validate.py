@@ -74,11 +74,10 @@ def validate(spec: JobSpec, paths: DataPaths, memory: int | None = None) -> Plan
         )
     sizes = {content_hash(budget): _size(spec, network, budget) for budget in spec.budgets}
     lengths = list(_lengths(candidates, network.cost, sizes))
-    every = question.model_copy(update={"spec": question.spec.model_copy(update={"seeds": spec.all_seeds})})
     return PlanEstimate(
         question,
         candidates,
-        len(_planned(every)) if spec.looks else len(candidates),
+        _most(question) if spec.looks else len(candidates),
         network.cost,
         sum(epochs for epochs, _ in lengths),
         sum(3 * epochs * len(data.train) * macs for epochs, macs in lengths),
@@ -91,6 +90,12 @@ def _planned(question: Question) -> tuple[Candidate, ...]:
         return tuple(planners.create(question).next({}))
     except ValidationError as error:
         raise _beyond(error) from error
+
+
+def _most(question: Question) -> int:
+    """How many would be asked for if every arm needed all its seeds."""
+    every = question.spec.model_copy(update={"seeds": question.spec.all_seeds})
+    return len(_planned(question.model_copy(update={"spec": every})))
 
 
 def _beyond(error: ValidationError) -> SpecError:

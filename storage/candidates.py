@@ -178,7 +178,8 @@ def outcomes(session: Session, job_id: str) -> list[tuple[Candidate, Result]]:
 
 def failed(session: Session, job_id: str) -> list[Candidate]:
     """The candidates of a job that failed."""
-    return [candidate_of(row) for row in rows(session, job_id) if row.state == FAILED]
+    query = sa.select(CandidateRow).where(CandidateRow.job_id == job_id, CandidateRow.state == FAILED)
+    return [candidate_of(row) for row in session.scalars(query)]
 
 
 def known(session: Session, job_id: str) -> list[Result]:

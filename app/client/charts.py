@@ -20,8 +20,6 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 MARKERS = "osD^vPX"
 STYLE: Any = {"svg.hashsalt": "espalier", "axes.spines.top": False, "axes.spines.right": False}
 AXES = {"params": "parameters", "macs": "multiply-adds per image", "latency": "milliseconds per image, one thread"}
-
-
 MOST_CURVES = 8
 """In one panel. A job with more that are trained in several ways has a panel for each way."""
 
@@ -31,8 +29,8 @@ def picture(fronts: Sequence[Pareto]) -> bytes:
 
     Where that would be too many curves: against the cost that most budgets are of, one panel for each way of training.
     """
-    ways = list(dict.fromkeys(tables.WAYS.get((point.init, point.match)) for point in _compared(fronts[0])))
-    if len(ways) > 1 and len({point.arm.name for point in _compared(fronts[0])}) > MOST_CURVES:
+    points = _compared(fronts[0])
+    if len({_way(point) for point in points}) > 1 and len({point.arm.name for point in points}) > MOST_CURVES:
         return _by_way(next((front for front in fronts if front.cost == _usual_cost(front)), fronts[0]))
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(4.8 * len(fronts), 3.8), layout="constrained")
@@ -50,11 +48,11 @@ def _by_way(front: Pareto) -> bytes:
     points = _compared(front)
     subjects = sorted({point.subject for point in points})
     with mpl.rc_context(STYLE):
-        ways = [way for way in tables.WAYS if any((point.init, point.match) == way for point in points)]
+        ways = [way for way in tables.WAYS if way in map(_way, points)]
         figure = Figure(figsize=(2.9 * len(ways), 3.8), layout="constrained")
         panels = figure.subplots(1, len(ways), sharex=True, sharey=True, squeeze=False)[0]
         for axes, way in zip(panels, ways, strict=True):
-            own = [point for point in points if (point.init, point.match) == way]
+            own = [point for point in points if _way(point) == way]
             _panel(axes, front, dict.fromkeys(subjects, ()) | _curves(own, lambda point: point.subject))
             axes.set_title(tables.WAYS[way], fontsize=10)
         panels[0].set_ylabel("test accuracy, %")
@@ -66,6 +64,10 @@ def _by_way(front: Pareto) -> bytes:
 
 def _compared(front: Pareto) -> list[Point]:
     return [point for point in front.points if point.arm.role != "reference"]
+
+
+def _way(point: Point) -> tuple[str, str]:
+    return point.init, point.match
 
 
 def _usual_cost(front: Pareto) -> str:

@@ -74,6 +74,8 @@ def _measure(config: ChannelConfig, task: Task, batch_size: int, cores: int, mos
         for threads in range(1, cores)
         if cores % threads == 0 and cores // threads <= most
     ]
+    if not shares:
+        return best
     rates = _rates(config, task, batch_size, [*shares, best])
     return _first_that_is_enough({option: cores // option.threads * rate for option, rate in rates.items()})
 
