@@ -53,8 +53,8 @@ CASES = (
 def run(_setting: Setting) -> Table:
     """Every case, over many drawn jobs."""
     columns = (
-        "seeds", "budgets", "methods", "parents", "spread", "images", "true effect", "one answer", "some answer alone",
-        "some answer together", "covered",
+        "seeds", "looks", "budgets", "methods", "parents", "spread", "images", "true effect", "one answer",
+        "some answer alone", "some answer together", "covered",
     )  # fmt: skip
     title = (
         f"{JOBS:,} drawn jobs, per cent: answers that are decided; jobs with one that is, each alone and together "
@@ -72,8 +72,9 @@ def _row(case: Case) -> tuple[object, ...]:
     covered = np.mean([low <= case.effect <= high for low, high in intervals])
     shares = (np.mean(alone), np.mean([any(job) for job in alone]), np.mean([any(job) for job in together]), covered)
     return (
-        case.seeds, case.budgets, case.methods, case.parents, f"{case.ratio:g}x", f"{case.images:,}",
-        f"{100 * case.effect:g} points", *(f"{100 * float(share):.1f}" for share in shares),
+        case.seeds, " ".join(map(str, case.looks)) or "-", case.budgets, case.methods, case.parents,
+        f"{case.ratio:g}x", f"{case.images:,}", f"{100 * case.effect:g} points",
+        *(f"{100 * float(share):.1f}" for share in shares),
     )  # fmt: skip
 
 
