@@ -4,6 +4,7 @@ are."""
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from statistics import fmean
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from benchmarks.common import Setting
 from benchmarks.verdicts import JOBS, SPREAD
 from espalier.app.client.tables import Table, table
 from espalier.search.answers.efficiency import Cell, factor
-from espalier.search.answers.hypervolume import Step, hypervolume
+from espalier.search.answers.hypervolume import Hypervolume, Step, hypervolume
 
 FACTOR = 2.0
 """How many times cheaper one curve is than the other at every accuracy."""
@@ -71,8 +72,7 @@ def _row(case: Case) -> tuple[object, ...]:
         found = factor(ours, _cells(case, costs, 0.0, 1.0, generator), [])
         if found is not None and found.interval is not None:
             intervals.append(found.interval)
-        steps = [_step(math.exp(cost), cell) for cost, cell in zip(costs, ours, strict=True)]
-        volume = hypervolume(steps, 0.1, 1.0)
+        volume = _volume(costs, ours)
         if volume is not None and volume.interval is not None:
             volumes.append(volume.interval)
     low, high = np.median(intervals, axis=0)
@@ -81,6 +81,12 @@ def _row(case: Case) -> tuple[object, ...]:
         case.seeds, case.budgets, "bent" if case.bent else "straight", f"{case.ratio:g}x", f"{case.costs:g}",
         f"{case.parents:g}x", f"{case.images:,}", *shares,
     )  # fmt: skip
+
+
+def _volume(costs: NDArray[np.float64], cells: Sequence[Cell]) -> Hypervolume | None:
+    """From the least budget to the whole network."""
+    steps = [_step(math.exp(cost), cell) for cost, cell in zip(costs, cells, strict=True)]
+    return hypervolume(steps, steps[0].cost, 1.0)
 
 
 def _step(cost: float, cell: Cell) -> Step:
@@ -115,7 +121,6 @@ def _cells(
 def _area(case: Case, costs: NDArray[np.float64]) -> float:
     """The hypervolume of the means."""
     accuracies = _accuracy(costs, math.log(FACTOR), case.bent)
-    steps = [_step(math.exp(x), {0: (x, y)}) for x, y in zip(costs.tolist(), accuracies.tolist(), strict=True)]
-    found = hypervolume(steps, 0.1, 1.0)
+    found = _volume(costs, [{0: place} for place in zip(costs.tolist(), accuracies.tolist(), strict=True)])
     assert found is not None
     return found.value
