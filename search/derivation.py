@@ -56,6 +56,7 @@ class Derivation:
         minimum_keep: float,
         parent: Callable[[str], Parent],
         scores: Callable[[MethodSpec, str], Scores],
+        config: Callable[[str], ChannelConfig],
     ) -> None:
         self.dense = dense
         self.seed = seed
@@ -64,6 +65,9 @@ class Derivation:
         """Role -> the trained network that is needed in it; `UNTRAINED`: the whole one with the seed's own weights."""
         self.scores = scores
         """(method, role) -> its scores on that network; computed once for all candidates."""
+        self.config = config
+        """Role -> the architecture of the trained network that is needed in it, which may be narrower than the dense
+        one."""
 
     def fresh(self, mask: Mask | None = None) -> Start:
         """Fresh weights, in the whole network or in what a mask keeps; single weights are the wider, the fewer stay."""
@@ -77,6 +81,10 @@ class Derivation:
         if mask is None:
             return self.dense.config
         return without_blocks(self.dense, mask) if isinstance(mask, BlockMask) else thinned(self.dense, mask)
+
+    def alike(self, role: str) -> Start:
+        """Fresh weights in the architecture of the network in a role."""
+        return Start(Network.of(self.config(role)).fresh(self.seed))
 
     def sparse(self, spec: MethodSpec) -> Start:
         """Fresh weights in the whole network, prepared and regularized as a method wants its parent."""

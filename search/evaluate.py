@@ -200,7 +200,11 @@ def derive(
         spent = spent + found.effort
         return found.scores
 
-    start = candidate.origin.derive(Derivation(whole, candidate.seed, candidate.minimum_keep, parent, scores))
+    def config(role: str) -> ChannelConfig:
+        return ChannelConfig.model_validate_json(notes_of(needs[role][WEIGHTS])["config"])
+
+    given = Derivation(whole, candidate.seed, candidate.minimum_keep, parent, scores, config)
+    start = candidate.origin.derive(given)
     return start, spent + Effort(images=read, macs=read * whole.cost.macs)  # to select and to repair
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from espalier.models.document import Document
+from espalier.models.document import Document, content_hash
 from espalier.search.recipe import FineTuning, Name, Recipe
 from espalier.search.spec import INHERITING, Budget, Init, JobSpec, MethodSpec, Ranking, Ratios
 
@@ -32,6 +32,10 @@ class Question(Document):
     selects: bool = Field(
         default=False, description="whether channels are selected from a stream, so that it matters which ones stay"
     )
+    draws: dict[str, int] = Field(
+        default_factory=dict,
+        description="hash of a budget -> how many random widths are trained with the compute of one method's parent",
+    )
     fine_tuning: dict[Name, FineTuning] = Field(
         default_factory=dict, description="how a method's inherited weights are trained on"
     )
@@ -39,6 +43,10 @@ class Question(Document):
     def parent_seed(self, seed: int) -> int:
         """The seed of the dense networks that a seed's networks prune or learn from."""
         return seed if self.spec.parents == "per_seed" else self.spec.all_seeds[0]
+
+    def draws_for(self, budget: Budget | Ratios) -> int:
+        """How many random widths the best is taken of."""
+        return self.draws.get(content_hash(budget), 1)
 
     def finds_widths(self, method: MethodSpec, budget: Budget | Ratios) -> bool:
         """Whether a method's ranking decides how many channels each group keeps, and not which alone."""

@@ -8,7 +8,7 @@ import torch
 from pydantic import ValidationError
 
 from espalier.models.architectures import architecture
-from espalier.models.config import ChannelConfig, Cost
+from espalier.models.config import Cost
 from espalier.models.document import content_hash
 from espalier.models.network import Network, chosen_options
 from espalier.models.self_check import self_check
@@ -33,6 +33,8 @@ from espalier.search.tickets import rates_of
 from espalier.search.training.execution import choose_execution
 from espalier.search.weights import room_for, usual_weights
 
+MOST_DRAWS = 64
+"""Random widths that one is chosen of, however small they are: training has a price beside its multiply-adds."""
 BYTES_A_PARAMETER = 12
 """That trying a cut takes: the network, what is cut from it, and a layer on the way."""
 
@@ -46,8 +48,7 @@ def validate(spec: JobSpec, paths: DataPaths, memory: int | None = None) -> Plan
     data = load(spec.target.dataset, paths)
     network = Network.of(dense_config(spec.target, data))
     _check_one_image(network)
-    selects = any(group.selection for group in network.groups)
-    question = _question(spec, network.config, data, selects)
+    question = _question(spec, network, data)
     candidates = _planned(question)
     if not network.groups and spec.budgets and _cuts_channels(spec):
         reasons = "; ".join(f"{layer}: {reason}" for layer, reason in network.coupling.kept[:3])
@@ -77,7 +78,7 @@ def validate(spec: JobSpec, paths: DataPaths, memory: int | None = None) -> Plan
     return PlanEstimate(
         question,
         candidates,
-        _most(question) if spec.looks else len(candidates),
+        planners.create(question).most(),
         network.cost,
         sum(epochs for epochs, _ in lengths),
         sum(3 * epochs * len(data.train) * macs for epochs, macs in lengths),
@@ -90,12 +91,6 @@ def _planned(question: Question) -> tuple[Candidate, ...]:
         return tuple(planners.create(question).next({}))
     except ValidationError as error:
         raise _beyond(error) from error
-
-
-def _most(question: Question) -> int:
-    """How many would be asked for if every arm needed all its seeds."""
-    every = question.spec.model_copy(update={"seeds": question.spec.all_seeds})
-    return len(_planned(question.model_copy(update={"spec": every})))
 
 
 def _beyond(error: ValidationError) -> SpecError:
@@ -126,10 +121,10 @@ def _check_names(spec: JobSpec) -> None:
             raise UnknownName("baseline", baseline, BASELINES)
 
 
-def _question(spec: JobSpec, whole: ChannelConfig, data: Data, selects: bool) -> Question:
+def _question(spec: JobSpec, network: Network, data: Data) -> Question:
     """The spec with options as they are meant, defaults left out: what is the same has the same key."""
     plainly = {
-        "target": spec.target.model_copy(update={"options": whole.options}),
+        "target": spec.target.model_copy(update={"options": network.config.options}),
         "methods": tuple(plain("pruning method", method, methods.METHODS) for method in spec.methods),
         "planner": plain("planner", spec.planner, PLANNERS),
     }
@@ -147,7 +142,8 @@ def _question(spec: JobSpec, whole: ChannelConfig, data: Data, selects: bool) ->
         given=tuple(sorted(name for name, kind in kinds.items() if not kind.finds_widths)),
         own_parent_only=tuple(sorted(name for name, kind in kinds.items() if kind.reads_kept)),
         grains={name: kind.grain for name, kind in sorted(kinds.items()) if kind.grain != "channel"},
-        selects=selects,
+        selects=any(group.selection for group in network.groups),
+        draws=_draws(meant, network),
         fine_tuning={name: kind.fine_tuning for name, kind in kinds.items()},
     )
     if INHERITING.issuperset(spec.inits) and question.untrained:
@@ -157,6 +153,15 @@ def _question(spec: JobSpec, whole: ChannelConfig, data: Data, selects: bool) ->
         )
     _check_controls(question)
     return question
+
+
+def _draws(spec: JobSpec, network: Network) -> dict[str, int]:
+    """For every budget, how many networks of uniform widths are trained with the compute of one method's parent."""
+    if "random_best" not in spec.baselines or not network.groups:
+        return {}
+    room = max((method.passes for method in spec.methods), default=1) * network.cost.macs
+    sizes = {content_hash(budget): _size(spec, network, budget) for budget in spec.budgets}
+    return {budget: min(MOST_DRAWS, max(1, room // size.macs)) for budget, size in sizes.items()}
 
 
 def _check_controls(question: Question) -> None:

@@ -202,7 +202,9 @@ class JobRun:
 
     def _is_kept(self, key: str) -> bool:
         """Whether a candidate's weights are wanted."""
-        return self.spec.keep_weights or any(key in one.needs.values() for one in self.candidates)
+        return self.spec.keep_weights or any(
+            key in one.needs.values() or (one.key == key and one.arm.role == "parent") for one in self.candidates
+        )
 
     def _has_weights(self, result: Result) -> bool:
         return result.weights is not None and all(map(self.parts.store.has, result.artifacts.values()))

@@ -15,6 +15,8 @@ from espalier.search.arms.guided import Guided
 from espalier.search.arms.pretrained import Pretrained
 from espalier.search.arms.pruned import Pruned
 from espalier.search.arms.random import Random
+from espalier.search.arms.random_best import RandomBest
+from espalier.search.arms.random_draw import RandomDraw
 from espalier.search.arms.sparse import Sparse
 from espalier.search.arms.ticket import Ticket
 from espalier.search.arms.ticket_control import TicketControl
@@ -28,6 +30,8 @@ ARMS: dict[str, type[Origin]] = {
     "guided": Guided,
     "uniform": Uniform,
     "random": Random,
+    "random_draw": RandomDraw,
+    "random_best": RandomBest,
     "capped": Capped,
     "uniform_weights": UniformWeights,
     "control": Control,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from espalier.models.document import Frozen
@@ -74,3 +74,6 @@ class Planned(NamedTuple):
     seed: int
     recipe: Recipe
     needs: Mapping[str, Planned] = {}
+    best_of: Sequence[Planned] = ()
+    """Others to choose from: once they have come to an end, it needs the best on the hold-out as `best`, and the rest
+    for what they took."""

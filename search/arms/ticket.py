@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import product
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from espalier.search.arms.base import Origin, Planned, Role
@@ -34,8 +33,8 @@ class Ticket(Origin):
     def plan(cls, question: Question) -> Iterator[Planned]:
         """Every round for every seed; each round needs the one before."""
         if (tickets := question.spec.tickets) is not None:
-            for seed, number in product(question.spec.all_seeds, range(1, tickets.rounds + 1)):
-                yield ticket_of(question, tickets.rates, seed, number)
+            for seed in question.spec.all_seeds:
+                yield from tickets_of(question, tickets.rates, seed, tickets.rounds)
 
     def derive(self, given: Derivation) -> Start:
         """The mask of this round, over the first weights, or those after so many steps."""
@@ -43,8 +42,10 @@ class Ticket(Origin):
         return given.rewound(mask, "start" if self.rates.rewind_steps else None)
 
 
-def ticket_of(question: Question, rates: TicketRates, seed: int, number: int) -> Planned:
-    """The ticket of a round, with all rounds before it; before the first is the dense network."""
-    before = ticket_of(question, rates, seed, number - 1) if number > 1 else dense_of(question, seed)
-    needs = {"parent": before, **start_of(question, rates, seed)}
-    return Planned(Ticket(rates=rates, round=number), seed, ticket_recipe(question, rates), needs)
+def tickets_of(question: Question, rates: TicketRates, seed: int, rounds: int) -> list[Planned]:
+    """The ticket of every round, each from the one before; the first from the dense network."""
+    recipe, starts, found = ticket_recipe(question, rates), start_of(question, rates, seed), [dense_of(question, seed)]
+    for number in range(1, rounds + 1):
+        needs = {"parent": found[-1], **starts}
+        found.append(Planned(Ticket(rates=rates, round=number), seed, recipe, needs))
+    return found[1:]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import product
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from espalier.search.arms.base import Origin, Planned, Role
-from espalier.search.arms.dense import dense_of
-from espalier.search.arms.pretrained import start_of, ticket_recipe
-from espalier.search.arms.ticket import ticket_of
+from espalier.search.arms.pretrained import start_of
+from espalier.search.arms.ticket import tickets_of
 from espalier.search.question import Question
 from espalier.search.spec import Init, TicketControlName, TicketRates
 
@@ -49,10 +48,12 @@ class TicketControl(Origin):
     def plan(cls, question: Question) -> Iterator[Planned]:
         """Every control of every round for every seed, but those of the first round that are its ticket."""
         if (tickets := question.spec.tickets) is not None:
-            numbers = range(1, tickets.rounds + 1)
-            for seed, number, variant in product(question.spec.all_seeds, numbers, tickets.controls):
-                if number > 1 or variant not in ("one_shot", "continued"):
-                    yield control_of(question, variant, tickets.rates, seed, number)
+            for seed in question.spec.all_seeds:
+                won = tickets_of(question, tickets.rates, seed, tickets.rounds)
+                found = [controls_of(question, variant, won) for variant in tickets.controls]
+                for one in chain.from_iterable(zip(*found, strict=True)):
+                    if one.origin.round > 1 or one.origin.variant not in ("one_shot", "continued"):
+                        yield one
 
     def derive(self, given: Derivation) -> Start:
         """Its mask over its weights."""
@@ -67,14 +68,17 @@ class TicketControl(Origin):
         return given.rewound(mask, start)
 
 
-def control_of(question: Question, variant: TicketControlName, rates: TicketRates, seed: int, number: int) -> Planned:
-    """A control of a round, with all that it needs."""
-    if variant in AS_TICKETS:
-        parent = ticket_of(question, rates, seed, number).needs["parent"]
-    elif variant == "one_shot" or number == 1:
-        parent = dense_of(question, seed)
-    else:
-        parent = control_of(question, "lr_rewound", rates, seed, number - 1)
+def controls_of(question: Question, variant: TicketControlName, tickets: Sequence[Planned]) -> list[Planned]:
+    """A control of every ticket of a seed, with all that it needs."""
+    rates, seed, recipe = tickets[0].origin.rates, tickets[0].seed, tickets[0].recipe
     starts = {} if variant in ("reinit", "lr_rewound") else start_of(question, rates, seed)
-    origin = TicketControl(variant=variant, rates=rates, round=number)
-    return Planned(origin, seed, ticket_recipe(question, rates), {"parent": parent, **starts})
+    if variant == "continued":
+        parents = [tickets[0].needs["parent"], *controls_of(question, "lr_rewound", tickets)]
+    else:
+        parents = [(tickets[0] if variant == "one_shot" else one).needs["parent"] for one in tickets]
+    found: list[Planned] = []
+    for ticket, parent in zip(tickets, parents, strict=False):
+        before = found[-1] if variant == "lr_rewound" and found else parent
+        origin = TicketControl(variant=variant, rates=rates, round=ticket.origin.round)
+        found.append(Planned(origin, seed, recipe, {"parent": before, **starts}))
+    return found

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import ClassVar, Generic, TypeVar
 
 from espalier.models.document import Frozen
 from espalier.search.arms.base import Planned
 from espalier.search.candidates import Candidate
 from espalier.search.question import Question
-from espalier.search.results import Outcome
+from espalier.search.results import Outcome, Result
 
 OptionsT = TypeVar("OptionsT", bound=Frozen)
 
@@ -36,22 +36,21 @@ class Planner(ABC, Generic[OptionsT]):
         and again whenever nothing of what it named is left to run; when it names nothing new, the job has ended.
         """
 
-    def candidates(self, planned: Iterable[Planned]) -> list[Candidate]:
-        """Candidates of this question, each once, what they need before them."""
-        found: dict[str, Candidate] = {}
+    def most(self) -> int:
+        """How many candidates it may name in all."""
+        return len(self.next({}))
+
+    def candidates(self, planned: Iterable[Planned], done: Mapping[str, Outcome]) -> list[Candidate]:
+        """Candidates of this question, each once, what they need before them. Those that choose from others come once
+        these are done."""
+        naming = _Naming(self._candidate, done)
         for one in planned:
-            self._add(one, found)
-        return list(found.values())
+            naming.key(one)
+        return list(naming.found.values())
 
     def arm(self, planned: Planned) -> str:
         """The id of the arm that a candidate is a sample of."""
         return self._candidate(planned, {}).arm.id
-
-    def _add(self, planned: Planned, found: dict[str, Candidate]) -> str:
-        needs = {role: self._add(needed, found) for role, needed in planned.needs.items()}
-        candidate = self._candidate(planned, needs)
-        found.setdefault(candidate.key, candidate)
-        return candidate.key
 
     def _candidate(self, planned: Planned, needs: dict[str, str]) -> Candidate:
         return Candidate(
@@ -63,3 +62,40 @@ class Planner(ABC, Generic[OptionsT]):
             minimum_keep=self.question.spec.minimum_keep,
             needs=needs,
         )
+
+
+class _Naming:
+    """Names candidates: those that many need, once."""
+
+    def __init__(self, name: Callable[[Planned, dict[str, str]], Candidate], done: Mapping[str, Outcome]) -> None:
+        self.name = name
+        self.done = done
+        self.found: dict[str, Candidate] = {}
+        """By key, what is needed first."""
+        self._known: dict[int, tuple[Planned, str | None]] = {}
+
+    def key(self, planned: Planned) -> str | None:
+        """The key of a candidate; None if it, or what it needs, cannot be named yet."""
+        if id(planned) not in self._known:  # it is kept, so that no other takes its id
+            self._known[id(planned)] = planned, self._key(planned)
+        return self._known[id(planned)][1]
+
+    def _key(self, planned: Planned) -> str | None:
+        needs = {role: self.key(needed) for role, needed in planned.needs.items()}
+        if planned.best_of:
+            ranked = self._ranked([self.key(one) for one in planned.best_of])
+            needs |= {f"choice {place}" if place > 1 else "best": key for place, key in enumerate(ranked or [None], 1)}
+        known = {role: key for role, key in needs.items() if key is not None}
+        if len(known) < len(needs):
+            return None
+        candidate = self.name(planned, known)
+        self.found.setdefault(candidate.key, candidate)
+        return candidate.key
+
+    def _ranked(self, keys: Iterable[str | None]) -> list[str]:
+        """Those that have a result, the best on the hold-out first; none before all have come to an end."""
+        outcomes = [self.done.get(key or "") for key in dict.fromkeys(keys)]
+        if None in outcomes:
+            return []
+        results = [one for one in outcomes if isinstance(one, Result)]
+        return [one.key for one in sorted(results, key=lambda one: -one.metric.sign * one.chosen_by)]

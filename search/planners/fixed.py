@@ -27,16 +27,21 @@ class Fixed(Planner[NoOptions]):
         """The plan so far. Raises SpecError if it may become too large."""
         spec, planned = self.question.spec, self._planned()
         if not spec.looks:
-            return self.candidates(planned)
+            return self.candidates(planned, done)
         wanted = [one for one in planned if one.seed in spec.all_seeds[: spec.looks[0]]]
         for before, after in pairwise(spec.looks):
-            found = self.candidates(wanted)
+            found = self.candidates(wanted, done)
             if any(one.key not in done for one in found):
                 return found
             undecided = self._undecided(found, done)
             more = spec.all_seeds[before:after]
             wanted += [one for one in planned if one.seed in more and self.arm(one) in undecided]
-        return self.candidates(wanted)
+        return self.candidates(wanted, done)
+
+    def most(self) -> int:
+        """All of every arm, with those that are named once others are done."""
+        planned = self._planned()
+        return len(self.candidates(planned, {})) + sum(bool(one.best_of) for one in planned)
 
     def _undecided(self, candidates: Sequence[Candidate], done: Mapping[str, Outcome]) -> set[str]:
         """The arms that take part in an answer that is not decided yet."""

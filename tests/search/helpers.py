@@ -35,6 +35,7 @@ def candidate(
         "method": MethodSpec(name=method) if method else SLIMMING,
         "init": init,
         "ranking": ranking,
+        "draw": 1,
         "pattern": "another network",
         "keep": (0.9, 0.5, 0.3),
     }
@@ -93,7 +94,8 @@ def written(found: Evaluated, folder: Path) -> dict[str, Path]:
 
 
 def derivation(config: ChannelConfig, seed: int = 0, minimum_keep: float = 0.1) -> Any:
-    """What an arm derives a network from; every parent is one network whose every scale is another number."""
+    """What an arm derives a network from; every parent is one network whose every scale is another number.
+    Nothing was drawn yet."""
     import torch
 
     from espalier.models.network import Network
@@ -116,7 +118,7 @@ def derivation(config: ChannelConfig, seed: int = 0, minimum_keep: float = 0.1) 
     def scores(method: MethodSpec, role: str) -> Any:
         return methods.create(method).score(parent(role))
 
-    return Derivation(whole, seed, minimum_keep, parent, scores)
+    return Derivation(whole, seed, minimum_keep, parent, scores, {}.__getitem__)
 
 
 def write_images(

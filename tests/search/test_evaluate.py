@@ -29,6 +29,7 @@ from espalier.search.methods.snip import Snip
 from espalier.search.planners import create as create_planner
 from espalier.search.results import Effort, Execution, Reported
 from espalier.search.spec import JobSpec
+from espalier.search.validate import validate
 from tests.search.helpers import planned, question, written
 
 SPEC = {
@@ -277,6 +278,23 @@ def test_a_network_may_be_taught_by_the_dense_one(digits: Data, paths: DataPaths
     images = 1295 // 64 * 64
     assert taught.ledger.own.macs == 2 * images * (3 * taught.cost.macs + whole(paths).cost.macs)
     assert taught.ledger.pipeline.epochs == 4
+
+
+def test_the_best_of_some_draws_has_their_training_in_its_ledger(paths: DataPaths, tmp_path: Path) -> None:
+    asked = validate(spec(methods=[], inits=["scratch"], baselines=["random_best"]), paths).question
+    planner, done = create_planner(asked), {}
+    assert asked.draws_for(asked.spec.budgets[0]) > 1
+    while new := [one for one in planner.next(done) if one.key not in done]:
+        for one in new:
+            found = evaluate(one, {role: {"weights": tmp_path / key} for role, key in one.needs.items()}, LAST, paths)
+            (tmp_path / one.key).write_bytes(found.artifacts["weights"])
+            done[one.key] = found.result
+    best = done[one.key]
+    draws = [result for key, result in done.items() if key in one.needs.values()]
+    assert one.origin.kind == "random_best"
+    assert best.config == max(draws, key=lambda result: result.chosen_by).config
+    assert best.ledger is not None
+    assert best.ledger.pipeline.epochs == 2 * (len(draws) + 1) == 2 * (asked.draws_for(asked.spec.budgets[0]) + 1)
 
 
 def test_what_is_needed_twice_is_in_the_ledger_once(digits: Data, paths: DataPaths, tmp_path: Path) -> None:

@@ -126,6 +126,18 @@ def test_what_seeds_may_be_added_is_estimated(paths: DataPaths) -> None:
     assert adaptive.most == 2 * fixed.most
 
 
+def test_as_many_random_widths_are_drawn_as_cost_what_a_parent_does(paths: DataPaths) -> None:
+    budgets = [{"metric": "macs", "keep": keep} for keep in (0.5, 0.25)]
+    asked: dict[str, Any] = {"baselines": ["random_best"], "budgets": budgets, "inits": ["scratch"]}
+    twice = {"name": "slimming", "options": {"passes": 2}}
+    for methods, draws in (([{"name": "slimming"}], (2, 4)), ([{"name": "slimming"}, twice], (4, 8))):
+        seen = validate(spec(methods=methods, **asked), paths)
+        assert tuple(map(seen.question.draws_for, seen.question.spec.budgets)) == draws
+        drawn = [one for one in seen.candidates if one.origin.kind == "random_draw"]
+        assert len(drawn) == sum(draws)
+        assert seen.most == len(seen.candidates) + 2, "the best of each is asked for once its draws are done"
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

@@ -61,7 +61,9 @@ def search(
         list[str] | None, typer.Option(help="for example params=0.1, or a preset's name; may be repeated")
     ] = None,
     method: Annotated[list[str] | None, typer.Option(help="pruning method; may be repeated")] = None,
-    baseline: Annotated[list[str] | None, typer.Option(help="uniform, random or capped; may be repeated")] = None,
+    baseline: Annotated[
+        list[str] | None, typer.Option(help="uniform, random, capped or random_best; may be repeated")
+    ] = None,
     control: Annotated[
         list[str] | None,
         typer.Option(help="another ranking for every method: reverse, no_penalty, shuffled or shuffled_across"),

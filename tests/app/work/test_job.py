@@ -6,6 +6,7 @@ import itertools
 import shutil
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -234,6 +235,21 @@ def test_weights_are_kept_only_where_they_are_wanted(database: Database, tmp_pat
         found = candidates.outcomes(session, kept_again)
     assert all(result.artifacts["weights"] for _, result in found), "reuse must not lose what is asked for"
     assert len(found) == 7
+
+
+def test_draws_are_kept_for_the_best_of_them_though_no_weights_are_wanted(database: Database, tmp_path: Path) -> None:
+    spec = SPEC.model_copy(update={"keep_weights": False, "baselines": ("random_best",), "methods": ()})
+    executor = FakeExecutor()
+    job_id = submit(database, spec)
+    make_runner(database, tmp_path, executor).run_one()
+    with database.session() as session:
+        found = [candidate for candidate, _ in candidates.outcomes(session, job_id)]
+    assert job(database, job_id).state == "succeeded"
+    kinds = Counter(one.origin.kind for one in found)
+    assert kinds["random_draw"] == 1
+    assert kinds["random_best"] == len(SPEC.all_seeds)
+    trained = [one.key for one in executor.evaluated]
+    assert len(trained) == len(set(trained)) == len(found), "none is trained again"
 
 
 def test_checkpoints_do_not_stay(database: Database, tmp_path: Path) -> None:

@@ -132,7 +132,16 @@ def test_its_recipe_is_no_longer_than_the_dense_networks_and_that_of_its_start(k
 def test_what_it_needs_is_planned_too(kind: str) -> None:
     parents = [(one.origin, one.seed, one.recipe) for name in ARMS for one in of_kind(name)]
     for planned in of_kind(kind):
-        assert all((one.origin, one.seed, one.recipe) in parents for one in planned.needs.values())
+        needed = [*planned.needs.values(), *planned.best_of]
+        assert all((one.origin, one.seed, one.recipe) in parents for one in needed)
+
+
+def derived(planned: Planned, seed: int = 3) -> tuple[Any, Network]:
+    """What a candidate's network is derived from, where of others the last is the best; and the network."""
+    given = derivation(CONFIG, seed=seed)
+    if planned.best_of:
+        given.config = {"best": planned.best_of[-1].origin.derive(given).network.config}.__getitem__
+    return given, planned.origin.derive(given).network
 
 
 def cost(coupling: Any, widths: dict[str, int], metric: str) -> int:
@@ -163,14 +172,13 @@ def check_weights(origin: Origin, network: Network) -> None:
 
 @kinds
 def test_a_derived_network_meets_its_budget_and_runs(kind: str) -> None:
-    given = derivation(CONFIG, seed=3)
     weights = kind == "uniform_weights"  # meets no number of channels, and no widths
     for planned in of_kind(kind, seed=3):
         if weights and (isinstance(planned.origin.budget, Ratios) or planned.origin.budget.metric == "channels"):
             with pytest.raises(SpecError, match="single weights meet budgets of params or macs, and not"):
-                planned.origin.derive(given)
+                derived(planned)
             continue
-        network = planned.origin.derive(given).network
+        given, network = derived(planned)
         if network.weight_mask is None:
             check_widths(planned.origin, given.dense.coupling, network.config.widths)
         elif hasattr(planned.origin, "budget"):
@@ -183,7 +191,7 @@ def test_a_derived_network_meets_its_budget_and_runs(kind: str) -> None:
 @kinds
 def test_a_network_is_derived_alike_every_time_and_otherwise_for_another_seed(kind: str) -> None:
     planned = of_kind(kind, seed=3)[0]
-    one, same, other = (planned.origin.derive(derivation(CONFIG, seed=seed)).network for seed in (3, 3, 4))
+    one, same, other = (derived(planned, seed)[1] for seed in (3, 3, 4))
     assert one.config == same.config
     assert all(torch.equal(value, state_of(same.module)[name]) for name, value in state_of(one.module).items())
     differs = one.config != other.config or any(
