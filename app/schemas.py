@@ -7,14 +7,14 @@ from typing import Generic, TypeVar
 
 from pydantic import Field, JsonValue
 
-from espalier.models.config import ChannelConfig, LayerCost
+from espalier.models.config import MINIMUM_KEEP, ChannelConfig, LayerCost
 from espalier.models.document import Frozen
 from espalier.search.answers.values import Sample
 from espalier.search.candidates import Arm
 from espalier.search.events import Event
 from espalier.search.recipe import FineTuning, Match
 from espalier.search.results import CurvePoint, Ledger, MadeBy, Metric, Metrics, Ran
-from espalier.search.spec import Budget, Init, JobSpec, Ratios
+from espalier.search.spec import Budget, Init, JobSpec, Ratios, Share, Target
 from espalier.search.states import CandidateState, JobState
 
 ItemT = TypeVar("ItemT")
@@ -123,7 +123,7 @@ class EventView(Frozen):
 
     id: int
     at: datetime
-    event: str = Field(description="state, candidate or epoch")
+    event: str = Field(description="state, preparing, candidate, epoch, silent or transfer")
     data: Event
 
 
@@ -187,6 +187,25 @@ class ArchitectureView(Frozen):
     layers: tuple[LayerCost, ...]
     accuracy: tuple[CellView, ...] = Field(description="over seeds, apart for everything else that counts")
     results: tuple[MeasuredView, ...]
+
+
+# --- patterns -------------------------------------------------------------------------------------------------------
+
+
+class Application(Frozen):
+    """Where a pattern is to be followed."""
+
+    target: Target
+    budget: Budget
+    minimum_keep: Share = Field(default=MINIMUM_KEEP, description="least share of each group's channels that stays")
+
+
+class AppliedView(Frozen):
+    """What a pattern gives there."""
+
+    config: ChannelConfig
+    cost: CostView
+    dense: CostView = Field(description="of the whole network")
 
 
 # --- the catalog ----------------------------------------------------------------------------------------------------

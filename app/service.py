@@ -19,12 +19,11 @@ from espalier.app.work.executors import EXECUTORS
 from espalier.app.work.executors.base import Executor, Limits
 from espalier.app.work.executors.local import LocalExecutor
 from espalier.app.work.runner import Runner
-from espalier.app.work.tasks import describe_architecture, describe_catalog, validate_spec
-from espalier.search.answers.patterns import Patterns, Place, patterns
+from espalier.app.work.tasks import describe_catalog, validate_spec
 from espalier.search.datasets import DataPaths
 from espalier.search.estimate import PlanEstimate
 from espalier.search.machine import cores
-from espalier.search.spec import JobSpec, Target
+from espalier.search.spec import JobSpec
 from espalier.storage import architectures, candidates, jobs, runners
 from espalier.storage.database import Database
 from espalier.storage.errors import NotFound
@@ -83,17 +82,6 @@ class Service:
             self._answers[key] = self.ask(function, *args)
         answer: T = self._answers[key]
         return answer
-
-    def patterns(self, job_id: str) -> tuple[Target, Patterns]:
-        """What a job is about, and the patterns that it has found so far. Raises NotFound."""
-        with self.database.session() as session:
-            target = JobSpec.read(jobs.get(session, job_id).spec).target
-            outcomes = candidates.outcomes(session, job_id)
-        if not outcomes:
-            return target, Patterns(patterns=())
-        config = outcomes[0][1].config
-        about = self.ask_once(describe_architecture, target.arch, config.classes, config.shape, target.options)
-        return target, patterns(outcomes, [Place(group.name, group.width, group.stage) for group in about.groups])
 
     def intact(self, hashes: Iterable[str]) -> Iterator[Path]:
         """The files of these artifacts, without those that are gone or damaged."""

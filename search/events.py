@@ -27,6 +27,16 @@ class PreparingEvent(Frozen):
     kind: Literal["preparing"] = "preparing"
 
 
+class TransferEvent(Frozen):
+    """What the job found is carried to another target, by a job of its own; or cannot be."""
+
+    kind: Literal["transfer"] = "transfer"
+    arch: str
+    dataset: str
+    job: str | None = Field(default=None, description="the new job")
+    error: str | None = None
+
+
 class _CandidateEvent(Frozen):
     kind: Literal["candidate"] = "candidate"
     candidate: str = Field(description="its key")
@@ -88,6 +98,7 @@ Event = Annotated[
     Annotated[StateEvent, Tag("state")]
     | Annotated[PreparingEvent, Tag("preparing")]
     | Annotated[SilentEvent, Tag("silent")]
+    | Annotated[TransferEvent, Tag("transfer")]
     | Annotated[CandidateStarted, Tag("candidate started")]
     | Annotated[CandidateFinished, Tag("candidate finished")]
     | Annotated[CandidateFailed, Tag("candidate failed")]

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import Field
 
 from espalier.models.document import Document, content_hash
 from espalier.search.recipe import FineTuning, Name, Recipe
 from espalier.search.spec import INHERITING, Budget, Init, JobSpec, MethodSpec, Ranking, Ratios
+
+
+class Place(NamedTuple):
+    """A channel group of the dense network."""
+
+    name: str
+    width: int
+    stage: int
+    """From 0; each has half of the resolution of the one before."""
 
 
 class Question(Document):
@@ -18,6 +27,7 @@ class Question(Document):
     spec: JobSpec
     recipe: Recipe
     data: str = Field(description="fingerprint of the data set's content")
+    groups: tuple[Place, ...] = Field(default=(), description="of the dense network, in order")
     plain: tuple[Name, ...] = Field(
         default=(), description="methods whose parent is trained like any network: the dense one is theirs, too"
     )

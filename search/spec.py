@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Discriminator, Field, JsonValue, StringConstraints, Tag, model_validator
@@ -189,11 +189,19 @@ class Guide(Frozen):
         exclude_if=lambda value: value is None,
         description="where it was found; without `keep`, all its patterns for budgets of this job are followed",
     )
+    pattern: Name | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="its id in the library; without `keep`, it is looked up there",
+    )
 
     @model_validator(mode="after")
     def _says_what_is_followed(self) -> Self:
-        if not self.keep and self.job is None:
-            raise ValueError("a guide has keep, the share of each stage, or job, whose patterns are followed")
+        if not self.keep and self.job is None and self.pattern is None:
+            raise ValueError(
+                "a guide has keep, the share of each stage; or job, whose patterns are followed; or pattern, the id of "
+                "one in the library"
+            )
         if self.keep and not self.name:
             raise ValueError("a guide with keep needs a name, which its arm is called by")
         return self
@@ -235,6 +243,14 @@ Seeds = Annotated[
 """A list of them, or how many."""
 
 
+class TransferTarget(Target):
+    """Where patterns are carried to: another network, another data set, or both."""
+
+    methods: tuple[MethodSpec, ...] = Field(
+        default=(), max_length=16, description="that find widths of the target's own beside what is carried there"
+    )
+
+
 class PlannerSpec(Choice):
     """What decides which candidates are tried, and its options."""
 
@@ -251,6 +267,12 @@ _EXAMPLE: dict[str, Any] = {
 
 SEARCHED = frozenset({"methods", "budgets", "baselines", "guides"})
 """What a search is about; a job of tickets has none if it names none."""
+
+
+EACH_ONCE = (
+    "budgets", "baselines", "controls", "inits", "match", "tune_lr", "seeds", "methods", "guides", "transfer_to",
+)  # fmt: skip
+"""Fields whose values are each one arm of the comparison, or one job."""
 
 
 def _ratios(budget: Any, target: Any) -> Any:
@@ -328,8 +350,32 @@ class JobSpec(Document):
         exclude_if=lambda value: value is None,
         description="lottery tickets; methods, budgets and baselines are empty then unless any of them is named",
     )
+    transfer_to: tuple[TransferTarget, ...] = Field(
+        default=(),
+        max_length=16,
+        exclude_if=lambda value: not value,
+        description="where the patterns that are found are carried to: a job for each is queued when this one has "
+        "succeeded, with the same budgets, baselines, seeds and recipe",
+    )
     minimum_keep: Share = Field(default=MINIMUM_KEEP, description="least share of each group's channels that stays")
     keep_weights: Flag = True
+
+    def carried_to(self, there: TransferTarget, guides: Sequence[Guide]) -> JobSpec:
+        """The job that follows patterns found here at another target."""
+        nothing: dict[str, Any] = dict.fromkeys(("controls", "tune_lr", "transfer_to"), ())
+        return self.model_copy(
+            update={
+                **nothing,
+                "name": f"{self.name or self.target.arch}, carried to {there.arch} on {there.dataset_name}"[:200],
+                "target": Target(**there.model_dump(exclude={"methods"})),
+                "methods": there.methods,
+                "budgets": tuple(budget for budget in self.budgets if isinstance(budget, Budget)),
+                "guides": tuple(guides),
+                "inits": ("scratch",),
+                "fine_tuning": None,
+                "tickets": None,
+            }
+        )
 
     @property
     def all_seeds(self) -> tuple[int, ...]:
@@ -368,7 +414,7 @@ class JobSpec(Document):
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
-        for field in ("budgets", "baselines", "controls", "inits", "match", "tune_lr", "seeds", "methods", "guides"):
+        for field in EACH_ONCE:
             values = getattr(self, field)
             if isinstance(values, tuple) and any(value in values[:i] for i, value in enumerate(values)):
                 raise ValueError(f"{field} names the same thing twice; each is one arm of the comparison")

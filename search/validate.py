@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from espalier.models.architectures import architecture
 from espalier.models.config import Cost
 from espalier.models.document import content_hash
+from espalier.models.errors import ModelError
 from espalier.models.network import Network, chosen_options
 from espalier.models.self_check import self_check
 from espalier.search import allocate, methods, planners, tasks
@@ -24,11 +25,11 @@ from espalier.search.evaluate import dense_config
 from espalier.search.methods.weight import WeightMethod
 from espalier.search.options import plain
 from espalier.search.planners import PLANNERS
-from espalier.search.question import Question
+from espalier.search.question import Place, Question
 from espalier.search.recipe import Recipe
 from espalier.search.results import Execution
 from espalier.search.schedule import matched, steps_per_epoch
-from espalier.search.spec import INHERITING, Budget, JobSpec, MethodSpec, Ratios, Tickets
+from espalier.search.spec import INHERITING, Budget, Guide, JobSpec, MethodSpec, Ratios, Tickets
 from espalier.search.tickets import rates_of
 from espalier.search.training.execution import choose_execution
 from espalier.search.weights import room_for, usual_weights
@@ -73,6 +74,7 @@ def validate(spec: JobSpec, paths: DataPaths, memory: int | None = None) -> Plan
         _check_tickets(
             spec.tickets, network, question.recipe.epochs * steps_per_epoch(question.recipe, len(data.train))
         )
+    _check_transfers(question, paths, memory)
     sizes = {content_hash(budget): _size(spec, network, budget) for budget in spec.budgets}
     lengths = list(_lengths(candidates, network.cost, sizes))
     return PlanEstimate(
@@ -137,6 +139,7 @@ def _question(spec: JobSpec, network: Network, data: Data) -> Question:
         spec=meant,
         recipe=_recipe(spec),
         data=data.fingerprint,
+        groups=tuple(Place(group.name, group.width, group.stage) for group in network.groups),
         plain=tuple(sorted(name for name, kind in kinds.items() if not kind.has_own_parent())),
         untrained=tuple(sorted(name for name, kind in kinds.items() if not kind.is_trained)),
         given=tuple(sorted(name for name, kind in kinds.items() if not kind.finds_widths)),
@@ -186,6 +189,20 @@ def _check_method(spec: MethodSpec, network: Network, recipe: Recipe) -> None:
             "select from a stream that stays, and no layer writes to them; use slimming or batch_norm_scale"
         )
     method.regularizer(network, recipe, 1)
+
+
+def _check_transfers(question: Question, paths: DataPaths, memory: int | None) -> None:
+    """Raise SpecError unless what this job finds can be carried to where it is to be."""
+    spec = question.spec
+    if spec.transfer_to and not any(
+        question.finds_widths(method, budget) for method in spec.methods for budget in spec.budgets
+    ):
+        raise SpecError("transfer_to: no method of this job finds widths for a share of the cost: there is no pattern")
+    for there in spec.transfer_to:
+        try:
+            validate(spec.carried_to(there, [Guide(name="a pattern", keep=(0.5,))]), paths, memory)
+        except (SpecError, ModelError) as error:
+            raise SpecError(f"transfer_to {there.arch} on {there.dataset_name}: {error}") from error
 
 
 def _check_tickets(tickets: Tickets, network: Network, steps: int) -> None:

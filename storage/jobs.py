@@ -76,9 +76,14 @@ def submit(
     return job
 
 
+def with_key(session: Session, idempotency_key: str) -> JobRow | None:
+    """The job an idempotency key made."""
+    return session.scalar(sa.select(JobRow).where(JobRow.idempotency_key == idempotency_key))
+
+
 def find_repeated(session: Session, idempotency_key: str, spec: JobSpec) -> JobRow | None:
-    """The job an idempotency key already made. Raises IdempotencyClash if it was for another spec."""
-    job = session.scalar(sa.select(JobRow).where(JobRow.idempotency_key == idempotency_key))
+    """The same; raises IdempotencyClash if it was for another spec."""
+    job = with_key(session, idempotency_key)
     if job is not None and JobSpec.read(job.spec) != spec:
         raise IdempotencyClash(
             f"the idempotency key {idempotency_key!r} was used for another request (job {job.id}); use a new key"

@@ -160,4 +160,38 @@ class RunnerRow(Base):
     seen_at: Mapped[datetime]
 
 
-__all__ = ["ArchitectureRow", "ArtifactRow", "Base", "CandidateRow", "EventRow", "JobRow", "RunnerRow"]
+class PatternRow(Base):
+    """A pattern that a job found. It outlives the job."""
+
+    __tablename__ = "patterns"
+
+    id: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    job_id: Mapped[str] = mapped_column(sa.String(32))
+    found_at: Mapped[datetime]
+    target: Mapped[dict[str, Any]]
+    pattern: Mapped[dict[str, Any]]
+
+
+class TransferRow(Base):
+    """What following a pattern did in a job. It outlives both."""
+
+    __tablename__ = "transfers"
+
+    pattern_id: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    job_id: Mapped[str] = mapped_column(sa.String(32), primary_key=True, index=True)
+    place: Mapped[int] = mapped_column(primary_key=True)
+    """Among all that was tried in the job."""
+    transfer: Mapped[dict[str, Any]]
+
+
+__all__ = [
+    "ArchitectureRow",
+    "ArtifactRow",
+    "Base",
+    "CandidateRow",
+    "EventRow",
+    "JobRow",
+    "PatternRow",
+    "RunnerRow",
+    "TransferRow",
+]

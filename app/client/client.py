@@ -11,6 +11,7 @@ import httpx2
 from pydantic import TypeAdapter, ValidationError
 
 from espalier.app.schemas import (
+    AppliedView,
     ArchitectureView,
     CandidateView,
     CatalogArchitecture,
@@ -22,7 +23,7 @@ from espalier.app.schemas import (
     Page,
     PlanView,
 )
-from espalier.search.answers.patterns import Patterns
+from espalier.search.answers.patterns import KnownPattern, Patterns
 from espalier.search.answers.tickets import TicketAnswer
 from espalier.search.answers.values import Answer, CostName, Pareto
 from espalier.search.datasets.summary import Summary
@@ -120,6 +121,20 @@ class Client:
     def patterns(self, job: str) -> Patterns:
         """How much of each stage and group methods keep."""
         return self._get(Patterns, f"/v1/jobs/{job}/pattern")
+
+    def known_patterns(
+        self, arch: str | None = None, dataset: str | None = None, most: int | None = None
+    ) -> list[KnownPattern]:
+        """The library, first what most speaks for with this network on this data."""
+        return self._pages(KnownPattern, "/v1/patterns", most, arch=arch, dataset=dataset)
+
+    def known_pattern(self, pattern: str) -> KnownPattern:
+        """One pattern, and what following it did."""
+        return self._get(KnownPattern, f"/v1/patterns/{pattern}")
+
+    def apply(self, pattern: str, target: Mapping[str, Any], budget: Mapping[str, Any]) -> AppliedView:
+        """The channels and the cost that a pattern gives with another network, data set or budget, untrained."""
+        return self._post(AppliedView, f"/v1/patterns/{pattern}/apply", json={"target": target, "budget": budget})
 
     def tickets(self, job: str) -> TicketAnswer:
         """Lottery tickets, round by round."""

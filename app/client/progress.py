@@ -18,6 +18,7 @@ from espalier.search.events import (
     Event,
     PreparingEvent,
     SilentEvent,
+    TransferEvent,
 )
 
 
@@ -55,6 +56,9 @@ def _show(event: Event, running: dict[str, str], ended: set[str], bar: Progress)
         bar.console.print(plain(f"  {event.label}: {_words(event)}"), highlight=False, markup=False, emoji=False)
     elif isinstance(event, PreparingEvent):
         bar.console.print("  preparing: how are these networks computed fastest here?", highlight=False)
+    elif isinstance(event, TransferEvent):
+        words = f"  carried to {event.arch} on {event.dataset}: {f'job {event.job}' if event.job else event.error}"
+        bar.console.print(plain(words), highlight=False, markup=False, emoji=False)
     elif isinstance(event, SilentEvent):
         words = f"  nothing was heard of {event.label} for {event.seconds / 60:.0f} minutes; it may hang"
         bar.console.print(plain(words), highlight=False, markup=False, emoji=False)

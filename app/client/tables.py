@@ -11,8 +11,16 @@ from typing import Any, NamedTuple
 from rich.table import Table as RichTable
 
 from espalier.app.client.words import markdown, plain
-from espalier.app.schemas import CatalogArchitecture, CatalogEntry, JobView, PlannedCandidate, ProgressView
-from espalier.search.answers.patterns import Pattern, Patterns, Similarity
+from espalier.app.schemas import (
+    AppliedView,
+    CatalogArchitecture,
+    CatalogEntry,
+    JobView,
+    PlannedCandidate,
+    ProgressView,
+)
+from espalier.search.answers.patterns import KnownPattern, Pattern, Patterns, Similarity, Transfer
+from espalier.search.answers.statistics import Direction
 from espalier.search.answers.tickets import Spread, TicketAnswer
 from espalier.search.answers.values import Answer, Efficiency, Pareto, Point, Sample
 from espalier.search.datasets.summary import Summary
@@ -191,6 +199,38 @@ def patterns(found: Patterns) -> Table:
     )
     columns = ("pattern", "budget", *(f"stage {stage}" for stage in stages), "n")
     return table("Patterns: share of each stage's channels that is kept, per cent", columns, rows)
+
+
+def library(found: Iterable[KnownPattern]) -> Table:
+    """Patterns of all jobs, with what following them did."""
+    rows = (
+        (
+            one.id[:10],
+            f"{one.target.arch} {one.target.dataset_name}",
+            one.pattern.name,
+            str(one.pattern.budget),
+            " ".join(f"{100 * keep:.0f}" for keep in one.pattern.keep),
+            ", ".join(f"{sum(t.answer == answer for t in one.record)} {answer}" for answer in _told(one.record)) or "-",
+        )
+        for one in found
+    )
+    columns = ("pattern", "found on", "by", "budget", "stages, % kept", "when followed")
+    return table("Patterns, those for which most speaks first", columns, rows)
+
+
+def _told(record: Iterable[Transfer]) -> list[Direction]:
+    return list(dict.fromkeys(one.answer for one in record))
+
+
+def applied(found: AppliedView) -> Table:
+    """What a pattern gives."""
+    rows = ((name, width) for name, width in found.config.widths.items())
+    shares = (found.cost.params / found.dense.params, found.cost.macs / found.dense.macs)
+    head = (
+        f"{found.config.arch}: {count(found.cost.params)} params ({100 * shares[0]:.1f} % of the whole network), "
+        f"{count(found.cost.macs)} MACs ({100 * shares[1]:.1f} %)"
+    )
+    return table(head, ("group", "channels"), rows)
 
 
 def similarities(pairs: Iterable[tuple[Pattern, Pattern, Similarity]]) -> Table:

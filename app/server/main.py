@@ -14,7 +14,7 @@ from espalier.app.server.browsers import GuardBrowsers
 from espalier.app.server.deps import BEARER, known_parameters
 from espalier.app.server.errors import FieldProblem, LimitBody, Problem, problems
 from espalier.app.server.head import AnswerHead
-from espalier.app.server.routes import catalog, health, jobs, results
+from espalier.app.server.routes import catalog, health, jobs, patterns, results
 from espalier.app.service import Service
 from espalier.search.version import VERSION
 
@@ -33,7 +33,7 @@ def create_app(service: Service, hosts: Iterable[str] | None = None) -> FastAPI:
     app.state.service = service
     errors.install(app)
     needed = [Depends(BEARER), Depends(known_parameters)]
-    for router in (jobs.router, results.router, catalog.router):
+    for router in (jobs.router, results.router, patterns.router, catalog.router):
         app.include_router(router, dependencies=needed, responses=problems(401, 413, 422, 500, 503))
     app.include_router(health.router)
     app.include_router(pages.router)

@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,17 +17,19 @@ from typing import Any, NamedTuple
 from sqlalchemy.orm import Session
 
 from espalier.app.work.executors.base import Executor, Task, TaskFailed, WorkerLost
-from espalier.app.work.tasks import evaluate_candidate, prepare_job
+from espalier.app.work.tasks import evaluate_candidate, prepare_job, validate_spec
 from espalier.search import planners
+from espalier.search.answers.patterns import guides_of
 from espalier.search.candidates import Candidate, blocked, is_undecidable, ready
 from espalier.search.datasets import DataPaths
+from espalier.search.estimate import PlanEstimate
 from espalier.search.events import EpochEvent, PreparingEvent, SilentEvent
 from espalier.search.planners import Planner
 from espalier.search.question import Question
 from espalier.search.results import Evaluated, Execution, Failure, Outcome, Reported, Result
-from espalier.search.spec import JobSpec
+from espalier.search.spec import Guide, JobSpec, TransferTarget
 from espalier.search.version import VERSION
-from espalier.storage import candidates, jobs
+from espalier.storage import candidates, jobs, patterns
 from espalier.storage.database import Database
 from espalier.storage.errors import NotFound
 from espalier.storage.events import record
@@ -67,6 +69,15 @@ class Parts(NamedTuple):
     """Set when the runner is to let go of its job."""
     heartbeat: Callable[[Session], None]
     """Says that the runner lives."""
+
+
+class FollowUp(NamedTuple):
+    """A job that carries patterns to another target, or why there is none."""
+
+    there: TransferTarget
+    spec: JobSpec | None = None
+    estimate: PlanEstimate | None = None
+    error: str | None = None
 
 
 @dataclass
@@ -127,6 +138,24 @@ class JobRun:
         self._enter_blocked(study)
         return "fail", self._reasons()
 
+    def follow_ups(self) -> list[FollowUp]:
+        """The jobs that carry what this one found to where its spec wants it."""
+        if not self.spec.transfer_to:
+            return []
+        with self.parts.database.session() as session:
+            found = patterns.of_job(session, self.lease.job_id)
+        guides = guides_of(found, f"{self.spec.target.arch} {self.spec.target.dataset_name}", self.lease.job_id)
+        return [self._follow_up(there, guides) for there in self.spec.transfer_to]
+
+    def _follow_up(self, there: TransferTarget, guides: Sequence[Guide]) -> FollowUp:
+        if not guides:
+            return FollowUp(there, error="no pattern was found: none of its methods has a result")
+        spec = self.spec.carried_to(there, guides)
+        try:
+            return FollowUp(there, spec, self._answered("a transfer", Task(validate_spec, (spec, self.parts.paths))))
+        except (TaskFailed, WorkerLost) as error:
+            return FollowUp(there, error=str(error))
+
     def _recover(self, study: Study) -> None:
         """What was asked for so far, and what is already known of it: the study counts, the table follows."""
         with self._writing() as session:
@@ -161,24 +190,23 @@ class JobRun:
         arguments = (self.spec, len(self.candidates), cores, self.parts.paths)
         with self._writing() as session:
             record(session, self.lease.job_id, PreparingEvent())
-        execution = self._prepared(Task(prepare_job, arguments, threads=cores))
+        execution: Execution = self._answered("preparation", Task(prepare_job, arguments, threads=cores))
         with self._writing() as session:
             jobs.remember_execution(session, self.lease.job_id, execution)
         return execution
 
-    def _prepared(self, task: Task) -> Execution:
+    def _answered(self, what: str, task: Task) -> Any:
+        """What a task that is no candidate's answers. Raises TaskFailed, or WorkerLost after some tries."""
         while True:
             future = self._submit(None, task)
             while not future.done():
                 list(self._next())
             self.running.pop(future)
             try:
-                execution: Execution = future.result()
+                return future.result()
             except WorkerLost as error:
-                if self._is_tried_again("preparation", error):
-                    continue
-                raise
-            return execution
+                if not self._is_tried_again(what, error):
+                    raise
 
     def _is_tried_again(self, what: str, error: WorkerLost) -> bool:
         """Whether what lost its process gets another one."""

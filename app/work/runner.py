@@ -10,7 +10,7 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,12 +18,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from espalier.app.work.executors.base import Executor, TaskFailed, WorkerLost
-from espalier.app.work.job import JobRun, Parts, Stopped
+from espalier.app.work.job import FollowUp, JobRun, Parts, Stopped
+from espalier.models.document import content_hash
 from espalier.search.datasets import DataPaths
 from espalier.search.errors import SpecError
-from espalier.storage import jobs, runners
+from espalier.search.events import TransferEvent
+from espalier.storage import jobs, patterns, runners
 from espalier.storage.database import Database
 from espalier.storage.errors import LeaseLost
+from espalier.storage.events import record
 from espalier.storage.jobs import Lease
 from espalier.storage.store import Store
 from espalier.storage.studies import Studies
@@ -92,29 +95,46 @@ class Runner:
             return False
         lease = Lease(job.id, self.owner, job.attempts)
         log.info("job %s: attempt %d", job.id, job.attempts)
-        verb, error = self._run(job, lease)
+        verb, error, follow_ups = self._run(job, lease)
         with self.database.session() as session:
+            if verb == "succeed":
+                patterns.remember(session, job.id)
+            for one in follow_ups:
+                _queue(session, job.id, one)
             jobs.conclude(session, lease, verb, error)
         if verb in ("succeed", "fail"):  # a cancelled job may go on from its checkpoints
             shutil.rmtree(self.parts.work / job.id, ignore_errors=True)
         log.info("job %s: %s", job.id, verb)
         return True
 
-    def _run(self, job: JobRow, lease: Lease) -> tuple[str, str | None]:
+    def _run(self, job: JobRow, lease: Lease) -> tuple[str, str | None, Sequence[FollowUp]]:
+        """How a job ended, why if it failed, and what follows."""
         try:
             with JobRun(self.parts, job, lease) as run:
-                return run.to_its_end(self.studies)
+                verb, error = run.to_its_end(self.studies)
+                return verb, error, run.follow_ups() if verb == "succeed" else ()
         except Stopped as stopped:
-            return stopped.verb, None
+            return stopped.verb, None, ()
         except (TaskFailed, WorkerLost) as problem:
-            return "fail", f"the job could not be prepared: {problem}"
+            return "fail", f"the job could not be prepared: {problem}", ()
         except SpecError as problem:
-            return "fail", f"the job's planner could not go on: {problem}"
+            return "fail", f"the job's planner could not go on: {problem}", ()
         except (LeaseLost, SQLAlchemyError):
             raise
         except Exception as problem:
             log.exception("job %s failed", job.id)
-            return "fail", f"internal error: {type(problem).__name__}; the service's log says more"
+            return "fail", f"internal error: {type(problem).__name__}; the service's log says more", ()
+
+
+def _queue(session: Session, job_id: str, one: FollowUp) -> None:
+    """Queue what follows a job, once, however often the job is run; and say so."""
+    told = {"arch": one.there.arch, "dataset": one.there.dataset_name, "error": one.error}
+    key = f"{job_id} carried to {content_hash(one.there)}"
+    if one.spec is not None and one.estimate is not None:
+        known = jobs.with_key(session, key)
+        new = known or jobs.submit(session, one.spec, one.estimate.question, one.estimate.candidates, key)
+        told["job"] = new.id
+    record(session, job_id, TransferEvent.model_validate(told))
 
 
 @contextmanager

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from espalier.app.schemas import CatalogArchitecture, CatalogEntry, CostView, GroupView, KeptView, Shares
-from espalier.models.config import ChannelConfig, LayerCost, Shape
+from espalier.app.schemas import (
+    Application,
+    CatalogArchitecture,
+    CatalogEntry,
+    CostView,
+    GroupView,
+    KeptView,
+    Shares,
+)
+from espalier.models.config import ChannelConfig, Cost, LayerCost, Shape
 from espalier.search.candidates import Candidate
 from espalier.search.datasets import DataPaths, Summary
 from espalier.search.estimate import PlanEstimate
@@ -136,6 +144,16 @@ def describe_dataset(dataset: str | Folder, paths: DataPaths) -> Summary:
     from espalier.search.datasets import summary
 
     return summary(dataset, paths)
+
+
+def apply_pattern(
+    keep: Sequence[float], application: Application, paths: DataPaths
+) -> tuple[ChannelConfig, Cost, Cost]:
+    """See `search.guidance.guided`; with the costs of its network and of the whole one."""
+    from espalier.search.guidance import guided
+
+    network = guided(keep, application.target, application.budget, application.minimum_keep, paths)
+    return network.config, network.cost, network.coupling.cost(network.coupling.widths)
 
 
 def receipt_of(config: ChannelConfig) -> list[LayerCost]:

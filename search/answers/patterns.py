@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from espalier.models.document import Frozen, content_hash
-from espalier.search.answers.values import Group, Outcomes, Sample, by_arm, sample
-from espalier.search.spec import Budget, Ratios
+from espalier.search.answers.statistics import Direction
+from espalier.search.answers.values import Group, Outcomes, Sample, Verdict, by_arm, sample
+from espalier.search.arms.guided import Guided
+from espalier.search.arms.pruned import Pruned
+from espalier.search.question import Place, Question
+from espalier.search.spec import Budget, Guide, Ratios, Target
 
 DEPTHS = 16
 """Places, from the first channels to the last, at which patterns of different networks are held against each other."""
-
-
-class Place(NamedTuple):
-    """A channel group of the dense network."""
-
-    name: str
-    width: int
-    stage: int
 
 
 class GroupPattern(Frozen):
@@ -51,6 +46,15 @@ class Pattern(Frozen):
     stages: tuple[StagePattern, ...]
     groups: tuple[GroupPattern, ...]
 
+    def id(self, job: str) -> str:
+        """What it is known by in the library, when it was found by a job."""
+        return content_hash({"job": job, "name": self.name, "budget": self.budget.model_dump(mode="json")}, 16)
+
+    @property
+    def keep(self) -> tuple[float, ...]:
+        """By stage, from the first: what a guide follows."""
+        return tuple(stage.keep.mean for stage in self.stages)
+
 
 class Patterns(Frozen):
     """All patterns that a job found."""
@@ -58,19 +62,98 @@ class Patterns(Frozen):
     patterns: tuple[Pattern, ...]
 
 
-def patterns(outcomes: Outcomes, places: Sequence[Place]) -> Patterns:
-    """One for every method and budget that has results; `places` are the dense network's groups, in order."""
-    if not places:
-        return Patterns(patterns=())
+def patterns(outcomes: Outcomes, question: Question) -> Patterns:
+    """One for every method that finds widths and every budget, as far as there are results. Widths that were given, or
+    carried here from elsewhere, were not found."""
     found: dict[tuple[str, str], Pattern] = {}
+    places = question.groups
     names = {place.name for place in places}
     for group in by_arm(outcomes):
-        if group.arm.role != "automatic" or group.budget is None or _widths(group)[0].keys() != names:
-            continue  # single weights, whole blocks and tickets leave no widths
-        key = (group.candidate.origin.subject, content_hash(group.budget))
+        origin = group.candidate.origin
+        if not isinstance(origin, Pruned) or not question.finds_widths(origin.method, origin.budget):
+            continue
+        if not places or _widths(group)[0].keys() != names:
+            continue  # single weights and whole blocks leave no widths
+        key = (origin.subject, content_hash(origin.budget))
         if key not in found or len(_widths(group)) > found[key].groups[0].keep.n:
-            found[key] = pattern(key[0], group.budget, places, _widths(group))
+            found[key] = pattern(key[0], origin.budget, places, _widths(group))
     return Patterns(patterns=tuple(found.values()))
+
+
+def guides_of(found: Patterns, called: str, job: str) -> list[Guide]:
+    """Guides that follow patterns of a job, each at its own budget."""
+    return [
+        Guide(name=f"{called} {one.name}", keep=one.keep, budget=one.budget, job=job, pattern=one.id(job))
+        for one in found.patterns
+    ]
+
+
+class Transfer(Frozen):
+    """What following a pattern did somewhere, held against one baseline."""
+
+    job: str = Field(description="that tried it")
+    target: Target
+    budget: Budget | Ratios
+    against: str
+    guided: Sample
+    baseline: Sample
+    difference: float = Field(description="of mean accuracies, guided - baseline")
+    interval: tuple[float, float] | None = Field(description="95 % confidence")
+    answer: Direction = Field(description="right together with all others of its job, 95 times in 100")
+
+    @property
+    def worth(self) -> int:
+        """What it says for the pattern: 1, 0 or -1."""
+        return {"better": 1, "undecided": 0, "worse": -1}[self.answer]
+
+
+def transfers(
+    job: str, target: Target, guides: Sequence[Guide], outcomes: Outcomes, verdicts: Sequence[Verdict]
+) -> Iterator[tuple[str, Transfer]]:
+    """By the ids of patterns, what following them did in a job."""
+    origins = {one.arm.id: one.origin for one, _ in outcomes if isinstance(one.origin, Guided)}
+    ids = {(guide.name, guide.keep): guide.pattern for guide in guides}
+    for verdict in verdicts:
+        origin = origins.get(verdict.arm.id)
+        known = None if origin is None else ids.get((origin.pattern, origin.keep))
+        if origin is not None and known is not None:
+            yield (
+                known,
+                Transfer(
+                    job=job,
+                    target=target,
+                    budget=origin.budget,
+                    against=verdict.against,
+                    guided=verdict.automatic,
+                    baseline=verdict.baseline,
+                    difference=verdict.difference,
+                    interval=verdict.interval,
+                    answer=verdict.adjusted_answer,
+                ),
+            )
+
+
+class KnownPattern(Frozen):
+    """A pattern of the library: where it was found, and what following it did elsewhere."""
+
+    id: str
+    job: str = Field(description="that found it; it may be deleted since")
+    target: Target = Field(description="where it was found")
+    pattern: Pattern
+    record: tuple[Transfer, ...] = Field(description="what following it did, failures too")
+
+    def rank(self, arch: str | None, dataset: str | None) -> tuple[int, int, int, int]:
+        """How much speaks for following it with a network on a data set, most important first: what it did right
+        there; with that network or on that data; whether it was found there; what it did anywhere."""
+
+        def fits(target: Target) -> int:
+            return (arch == target.arch) + (dataset == target.dataset_name)
+
+        wanted = (arch is not None) + (dataset is not None)
+        there, near, anywhere = (
+            sum(one.worth for one in self.record if fits(one.target) >= least) for least in (wanted, min(1, wanted), 0)
+        )
+        return there, near, fits(self.target), anywhere
 
 
 def _widths(group: Group) -> list[Mapping[str, int]]:

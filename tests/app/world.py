@@ -14,7 +14,6 @@ from fastapi.testclient import TestClient
 from starlette.types import ASGIApp
 
 from espalier.app.client.client import Client
-from espalier.app.schemas import CatalogArchitecture, CostView, GroupView, Shares
 from espalier.app.server.main import create_app
 from espalier.app.service import Service
 from espalier.app.settings import Settings
@@ -67,20 +66,6 @@ class World:
         answer = self.client.get(path, params=params)
         assert answer.status_code == 200, answer.text
         return answer.json()
-
-
-def one_group(*_: object) -> CatalogArchitecture:
-    """An architecture of the one group that results of a fake executor have."""
-    return CatalogArchitecture(
-        name="vgg11",
-        classes=10,
-        shape=(1, 32, 32),
-        cost=CostView(params=1000, macs=10_000),
-        groups=[GroupView(name="pruned", width=1000, floor=100, stage=0, layers=["pruned"])],
-        prunable=Shares(params=1, macs=1),
-        frozen=[],
-        presets=[],
-    )
 
 
 def problem(answer: Any, status: int, *words: str) -> dict[str, Any]:

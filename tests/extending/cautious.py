@@ -20,5 +20,5 @@ class Cautious(Planner[NoOptions]):
         """What the first seed asks for; once that is done, everything."""
         spec = self.question.spec
         wanted = [planned for origin in ARMS.values() for planned in origin.plan(self.question)]
-        first = self.candidates(one for one in wanted if one.seed == spec.seeds[0])
-        return self.candidates(wanted) if all(one.key in done for one in first) else first
+        first = self.candidates((one for one in wanted if one.seed == spec.seeds[0]), done)
+        return self.candidates(wanted, done) if all(one.key in done for one in first) else first

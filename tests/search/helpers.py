@@ -9,7 +9,7 @@ from espalier.models.config import ChannelConfig, Cost
 from espalier.search.arms import ARMS
 from espalier.search.candidates import Candidate
 from espalier.search.planners import create
-from espalier.search.question import Question
+from espalier.search.question import Place, Question
 from espalier.search.recipe import Recipe
 from espalier.search.results import Evaluated, Execution, MadeBy, Ran, Result
 from espalier.search.spec import Budget, JobSpec, MethodSpec, Target
@@ -69,10 +69,10 @@ def outcome(
 
 
 def question(spec: JobSpec, data: str = "d") -> Question:
-    """What a spec asks, with the recipe of its data set."""
+    """What a spec asks, with the recipe of its data set; of a network of the one group that results of `pruned` have."""
     from espalier.search.datasets import recipe_of
 
-    return Question(spec=spec, recipe=recipe_of(spec), data=data)
+    return Question(spec=spec, recipe=recipe_of(spec), data=data, groups=(Place("pruned", 1000, 0),))
 
 
 def planned(spec: JobSpec, data: str = "d") -> list[Candidate]:

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from espalier.search.recipe import Crop
-from espalier.search.spec import Budget, Choice, Folder, JobSpec, MethodSpec, Ratios, Target
+from espalier.search.spec import Budget, Choice, Folder, Guide, JobSpec, MethodSpec, Ratios, Target
 
 LEAST: dict[str, Any] = {"target": {"arch": "vgg11", "dataset": "digits"}}
 
@@ -33,6 +33,7 @@ LEAST: dict[str, Any] = {"target": {"arch": "vgg11", "dataset": "digits"}}
         {"guides": [{"name": "g", "keep": [0.5]}, {"name": "g", "keep": [0.4]}]},
         {"guides": [{"name": "g", "keep": [0.5]}, {"name": "g", "keep": [0.4], "budget": {"metric": "params", "keep": 0.5}}]},
         {"guides": [{"name": "g", "keep": [0.5]}], "budgets": [], "methods": [], "baselines": []},
+        {"transfer_to": [{"arch": "vgg16"}]}, {"transfer_to": [{"arch": "vgg16", "dataset": "digits"}] * 2},
         {"seeds": {"from": 3}}, {"seeds": {"from": 3, "most": 9, "until": "tired"}},
         {"seeds": {"from": 3, "most": 9}, "tickets": {}},
         {"fine_tuning": {}}, {"inits": ["inherited"], "fine_tuning": {"epochs": 0}},
@@ -60,6 +61,29 @@ def test_seeds_may_be_added_until_it_is_decided(least: int, most: int, looks: tu
 def test_the_patterns_of_several_jobs_may_be_followed() -> None:
     spec = JobSpec.model_validate(LEAST | {"guides": [{"job": "a"}, {"job": "b"}]})
     assert [guide.job for guide in spec.guides] == ["a", "b"]
+
+
+def test_what_is_found_may_be_carried_to_other_targets() -> None:
+    spec = JobSpec.model_validate(
+        LEAST
+        | {
+            "transfer_to": [{"arch": "vgg16", "dataset": "digits", "methods": [{"name": "taylor"}]}],
+            "budgets": [{"metric": "params", "keep": 0.5}, {"by": "stage", "ratios": {"0": 0.5}}],
+            "controls": ["reverse"], "inits": ["inherited"], "tune_lr": [0.1], "tickets": {"rounds": 2},
+            "seeds": [3, 4], "baselines": ["uniform", "random"], "recipe": {"epochs": 7},
+        }
+    )  # fmt: skip
+    (there,) = spec.transfer_to
+    guides = [Guide(name="g", keep=(0.5,))]
+    carried = spec.carried_to(there, guides)
+    assert carried.target == Target(arch="vgg16", dataset="digits")
+    assert carried.budgets == spec.budgets[:1], "ratios of groups mean nothing elsewhere"
+    assert (carried.guides, carried.methods, carried.inits) == (tuple(guides), there.methods, ("scratch",))
+    assert (carried.seeds, carried.baselines, carried.recipe) == (spec.seeds, spec.baselines, spec.recipe)
+    assert carried.name.endswith("carried to vgg16 on digits")
+    assert not (carried.transfer_to or carried.controls or carried.tickets)
+    assert JobSpec.model_validate_json(spec.model_dump_json()) == spec
+    assert "transfer_to" not in JobSpec.model_validate(LEAST).model_dump()
 
 
 def test_a_guide_may_be_for_a_budget_by_its_presets_name() -> None:

@@ -126,6 +126,36 @@ def test_what_seeds_may_be_added_is_estimated(paths: DataPaths) -> None:
     assert adaptive.most == 2 * fixed.most
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"transfer_to": [{"arch": "vgg99", "dataset": "digits"}]}, "transfer_to vgg99 on digits: no architecture"),
+        ({"transfer_to": [{"arch": "vgg13", "dataset": "nowhere"}]}, "transfer_to vgg13 on nowhere: no data set"),
+        (
+            {"transfer_to": [{"arch": "vgg13", "dataset": "digits", "methods": [{"name": "no"}]}]},
+            "transfer_to vgg13 on digits: no pruning method 'no'",
+        ),
+        (
+            {"transfer_to": [{"arch": "vgg13", "dataset": "digits"}], "methods": []},
+            "no method of this job finds widths",
+        ),
+        (
+            {"transfer_to": [{"arch": "vgg13", "dataset": "digits"}], "methods": [{"name": "l1_norm"}]},
+            "no method of this job finds widths",
+        ),
+    ],
+)
+def test_what_cannot_be_carried_is_found_before_the_job_runs(changes: Any, words: str, paths: DataPaths) -> None:
+    with pytest.raises(SpecError, match=words):
+        validate(spec(**changes), paths)
+
+
+def test_where_it_is_carried_to_costs_the_job_itself_nothing(paths: DataPaths) -> None:
+    there = {"arch": "vgg13", "options": {"width": 0.1}, "dataset": "digits"}
+    carried, alone = (validate(spec(**more), paths) for more in ({"transfer_to": [there]}, {}))
+    assert carried.candidates == alone.candidates
+
+
 def test_as_many_random_widths_are_drawn_as_cost_what_a_parent_does(paths: DataPaths) -> None:
     budgets = [{"metric": "macs", "keep": keep} for keep in (0.5, 0.25)]
     asked: dict[str, Any] = {"baselines": ["random_best"], "budgets": budgets, "inits": ["scratch"]}

@@ -7,7 +7,7 @@ import sys
 import typer
 from rich.text import Text
 
-from espalier.app.client.cli import jobs, results, service
+from espalier.app.client.cli import jobs, patterns, results, service
 from espalier.app.client.client import ClientError
 from espalier.app.client.words import make_console, plain
 
@@ -17,7 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for group in (service, jobs, results):
+for group in (service, jobs, patterns, results):
     app.add_typer(group.app)
 
 

@@ -77,3 +77,22 @@ def option_of(text: str) -> tuple[str, Any]:
         raise typer.BadParameter(
             f"expected name=value with a value in JSON, for example width=0.5 or blocks=[4,0,3], got {text!r}"
         ) from error
+
+
+def budget_of(text: str) -> dict[str, Any]:
+    """A share of the cost, or a preset of the architecture."""
+    if "=" not in text:
+        return {"preset": text}
+    metric, keep = _pair(text)
+    return {"metric": metric, "keep": keep}
+
+
+def _pair(text: str) -> tuple[str, float]:
+    key, _, value = text.partition("=")
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise typer.BadParameter(f"expected name=number, for example params=0.1, got {text!r}")
+    return key, number

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +17,7 @@ from espalier.app.client.cli.common import (
     Size,
     Token,
     Url,
+    budget_of,
     connected,
     console,
     option_of,
@@ -64,6 +64,9 @@ def search(
     baseline: Annotated[
         list[str] | None, typer.Option(help="uniform, random, capped or random_best; may be repeated")
     ] = None,
+    guide: Annotated[
+        list[str] | None, typer.Option(help="id of a pattern to follow, see `espalier patterns`; may be repeated")
+    ] = None,
     control: Annotated[
         list[str] | None,
         typer.Option(help="another ranking for every method: reverse, no_penalty, shuffled or shuffled_across"),
@@ -103,9 +106,11 @@ def search(
         "recipe": {"preset": preset, "epochs": epochs},
     }
     if budget:
-        spec["budgets"] = [_budget(one) for one in budget]
+        spec["budgets"] = [budget_of(one) for one in budget]
     if method:
         spec["methods"] = [{"name": one} for one in method]
+    if guide:
+        spec["guides"] = [{"pattern": one} for one in guide]
     given = {"baselines": baseline, "controls": control, "inits": init, "match": match, "tune_lr": tune_lr}
     spec |= {field: values for field, values in given.items() if values}
     with connected(url, token) as client:
@@ -161,25 +166,6 @@ def _read_spec(path: Path) -> dict[str, Any]:
     except (TypeError, ValueError, RecursionError) as error:
         raise typer.BadParameter(f"{path} holds what JSON cannot say: {error}") from error
     return spec
-
-
-def _budget(text: str) -> dict[str, Any]:
-    """A share of the cost, or a preset of the architecture."""
-    if "=" not in text:
-        return {"preset": text}
-    metric, keep = _pair(text)
-    return {"metric": metric, "keep": keep}
-
-
-def _pair(text: str) -> tuple[str, float]:
-    key, _, value = text.partition("=")
-    try:
-        number = float(value)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise typer.BadParameter(f"expected name=number, for example params=0.1, got {text!r}")
-    return key, number
 
 
 def _submit(

@@ -22,7 +22,6 @@ from espalier.app.client.cli.common import (
     option_of,
     show,
 )
-from espalier.search.answers.patterns import similarity
 from espalier.search.answers.values import CostName
 
 app = typer.Typer()
@@ -48,34 +47,6 @@ def verdict(job: str, url: Url = LOCAL, token: Token = "", as_json: AsJson = Fal
     with connected(url, token) as client:
         answer = client.verdict(job)
         show(as_json, answer, tables.verdict(answer), tables.efficiency(answer), answer.summary)
-
-
-@app.command()
-def pattern(
-    job: str,
-    beside: Annotated[str | None, typer.Option(help="another job, to say how alike their patterns are")] = None,
-    url: Url = LOCAL,
-    token: Token = "",
-    as_json: AsJson = False,
-) -> None:
-    """Print how much of each stage a job's methods keep."""
-    with connected(url, token) as client:
-        found = client.patterns(job)
-        if beside is None:
-            show(as_json, found, tables.patterns(found))
-            return
-        others = client.patterns(beside)
-        pairs = [
-            (one, other, similarity(one, other))
-            for one in found.patterns
-            for other in others.patterns
-            if one.budget == other.budget
-        ]
-        alike = [
-            {"pattern": one.name, "beside": other.name, "budget": one.budget, "similarity": found}
-            for one, other, found in pairs
-        ]
-        show(as_json, alike, tables.patterns(found), tables.patterns(others), tables.similarities(pairs))
 
 
 @app.command()

@@ -25,7 +25,7 @@ from espalier.search.results import Result
 from espalier.search.spec import JobSpec
 from espalier.search.version import VERSION
 from espalier.storage import architectures as found_architectures
-from espalier.storage import candidates, jobs
+from espalier.storage import candidates, jobs, patterns
 
 router = APIRouter(prefix="/v1", tags=["results"])
 
@@ -57,7 +57,8 @@ def tickets(job_id: str, service: ServiceDep) -> TicketAnswer:
 @router.get("/jobs/{job_id}/pattern", operation_id="get_pattern", responses=problems(404))
 def pattern(job_id: str, service: ServiceDep) -> Patterns:
     """How much of each stage and each group methods keep at each budget. Works while the job runs."""
-    return service.patterns(job_id)[1]
+    with service.database.session() as session:
+        return patterns.of_job(session, job_id)
 
 
 def _outcomes(service: Service, job_id: str) -> list[tuple[Candidate, Result]]:

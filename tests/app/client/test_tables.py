@@ -12,10 +12,11 @@ from espalier.app.client.client import Client
 from espalier.app.client.tables import count, percent, table
 from espalier.app.client.words import make_console
 from espalier.search.answers.front import pareto
-from espalier.search.answers.patterns import Patterns, Place, pattern, similarity
+from espalier.search.answers.patterns import KnownPattern, Patterns, Transfer, pattern, similarity
 from espalier.search.answers.values import Sample
 from espalier.search.answers.verdict import answer
-from espalier.search.spec import Budget
+from espalier.search.question import Place
+from espalier.search.spec import Budget, Target
 from tests.app.client.values import job, planned_candidate
 from tests.search.helpers import outcome
 
@@ -103,6 +104,24 @@ def test_patterns_are_shares_of_stages() -> None:
     assert tables.patterns(Patterns(patterns=())).rows == ()
     (row,) = tables.similarities([(one, one, similarity(one, one))]).rows
     assert row == ("slimming and slimming", "params=0.1", "+1.00", "+1.00", "+1.00", "-"), "two groups are a line"
+
+
+def test_the_library_says_what_following_patterns_did() -> None:
+    one = pattern(
+        "slimming", Budget(metric="params", keep=0.1), [Place("a", 10, 0), Place("b", 20, 1)], [{"a": 5, "b": 2}]
+    )
+    same, target = Sample(mean=0.5, std=None, n=1), Target(arch="vgg11", dataset="digits")
+    record = [
+        Transfer(
+            job="k", target=target, budget=one.budget, against=against, guided=same, baseline=same,
+            difference=0.0, interval=None, answer=answer,
+        )
+        for against, answer in (("uniform", "better"), ("random", "worse"), ("capped", "better"))
+    ]  # fmt: skip
+    known = KnownPattern(id="abc", job="j", target=target, pattern=one, record=tuple(record))
+    rows = tables.library([known, known.model_copy(update={"record": ()})]).rows
+    assert rows[0] == ("abc", "vgg11 digits", "slimming", "params=0.1", "50 10", "2 better, 1 worse")
+    assert rows[1][-1] == "-"
 
 
 def test_without_spread_there_is_no_interval() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,13 +9,7 @@ import pytest
 from espalier.app.server.guides import resolved
 from espalier.search.errors import SpecError
 from espalier.search.spec import JobSpec
-from tests.app.world import SPEC, World, one_group, problem
-
-
-@pytest.fixture(autouse=True)
-def _one_group(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr("espalier.app.service.describe_architecture", one_group)
-    return
+from tests.app.world import SPEC, World, problem
 
 
 def following(job_id: str, **changes: Any) -> dict[str, Any]:
@@ -67,3 +60,24 @@ def test_a_job_without_patterns_or_that_is_not_there_is_refused(world: World) ->
     for path in ("/v1/jobs", "/v1/jobs/plan"):
         problem(world.client.post(path, json=following(waiting)), 422, "has patterns for no budget yet")
         problem(world.client.post(path, json=following("none")), 404, "no job 'none'")
+
+
+def test_a_pattern_of_the_library_is_followed_at_every_budget_though_its_job_is_gone(world: World) -> None:
+    first = world.finish()
+    known = next(one for one in world.get("/v1/patterns")["items"] if one["pattern"]["budget"]["keep"] == 0.1)
+    assert world.client.delete(f"/v1/jobs/{first}").status_code == 204
+    asked = following(first, guides=[{"pattern": known["id"]}], budgets=[{"metric": "macs", "keep": 0.3}])
+    answer = world.client.post("/v1/jobs", json=asked)
+    assert answer.status_code == 202, answer.text
+    (guide,) = answer.json()["spec"]["guides"]
+    assert guide == {
+        "name": "vgg11 digits slimming params=0.1", "keep": [0.1], "job": first, "pattern": known["id"],
+    }  # fmt: skip
+    assert world.runner.run_one()
+    (record,) = world.get(f"/v1/patterns/{known['id']}")["record"]
+    assert (record["job"], record["budget"], record["against"]) == (
+        answer.json()["id"],
+        {"metric": "macs", "keep": 0.3},
+        "uniform",
+    )
+    problem(world.client.post("/v1/jobs", json=following("", guides=[{"pattern": "x"}])), 404, "no pattern 'x'")

@@ -31,10 +31,10 @@ class Halving(Planner[NoOptions]):
         self.asked.append(frozenset(done))
         seed, recipe = self.question.spec.seeds[0], self.question.recipe
         thin = [Planned(Uniform(budget=Budget(metric="params", keep=0.5**n)), seed, recipe) for n in (1, 2, 3)]
-        keys = [one.key for one in self.candidates(thin)]
+        keys = [one.key for one in self.candidates(thin, done)]
         found = [done[key] for key in keys if key in done]
         self.tries[:] = [one.error if isinstance(one, Failure) else None for one in found]
-        return self.candidates([Planned(Dense(), seed, recipe), *thin[: len(found) + 1]])
+        return self.candidates([Planned(Dense(), seed, recipe), *thin[: len(found) + 1]], done)
 
 
 class Stuck(Halving):
@@ -55,4 +55,4 @@ class Twice(Planner[NoOptions]):
         spec = self.question.spec
         pruned = list(Pruned.plan(self.question))
         at_once = [one for one in pruned if done or one.origin.method != spec.methods[0]]
-        return self.candidates([*Sparse.plan(self.question), *Uniform.plan(self.question), *at_once])
+        return self.candidates([*Sparse.plan(self.question), *Uniform.plan(self.question), *at_once], done)

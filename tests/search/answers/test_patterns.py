@@ -7,12 +7,26 @@ from typing import Any
 import pytest
 
 from espalier.models.config import ChannelConfig
-from espalier.search.answers.patterns import Pattern, Place, pattern, patterns, similarity
-from espalier.search.spec import Budget
-from tests.search.helpers import candidate, outcome, result
+from espalier.search.answers.patterns import (
+    KnownPattern,
+    Pattern,
+    Patterns,
+    Transfer,
+    guides_of,
+    pattern,
+    patterns,
+    similarity,
+    transfers,
+)
+from espalier.search.answers.values import Sample
+from espalier.search.answers.verdict import compare
+from espalier.search.question import Place
+from espalier.search.spec import Budget, Guide, JobSpec, Target
+from tests.search.helpers import TARGET, candidate, outcome, question, result
 
 BUDGET = Budget(metric="params", keep=0.1)
-PLACES = [Place("a", 10, 0), Place("b", 20, 1), Place("c", 20, 1), Place("d", 40, 2)]
+PLACES = (Place("a", 10, 0), Place("b", 20, 1), Place("c", 20, 1), Place("d", 40, 2))
+ASKED = question(JobSpec(target=TARGET)).model_copy(update={"groups": PLACES})
 
 
 def found(kind: str, widths: dict[str, int], seed: int = 0, **changes: Any) -> Any:
@@ -33,7 +47,7 @@ def test_a_pattern_is_what_is_kept_by_stage_and_by_group_over_seeds() -> None:
         found("uniform", {"a": 3, "b": 6, "c": 6, "d": 12}),
         outcome("dense"),
     ]
-    (one,) = patterns(outcomes, PLACES).patterns
+    (one,) = patterns(outcomes, ASKED).patterns
     assert (one.name, one.budget) == ("slimming", BUDGET)
     assert [stage.channels for stage in one.stages] == [10, 40, 40]
     assert [stage.keep.mean for stage in one.stages] == pytest.approx([0.5, 0.875, 0.15])
@@ -50,8 +64,15 @@ def test_ways_of_training_the_same_widths_are_one_pattern_and_controls_are_none(
         *(found("pruned", widths, seed=seed) for seed in (0, 1)),
         found("control", widths),
     ]
-    (one,) = patterns(outcomes, PLACES).patterns
+    (one,) = patterns(outcomes, ASKED).patterns
     assert one.groups[0].keep.n == 2
+
+
+def test_widths_that_were_given_or_carried_here_were_not_found() -> None:
+    widths = {"a": 5, "b": 10, "c": 20, "d": 4}
+    outcomes = [found("pruned", widths, method="l1_norm"), found("guided", widths)]
+    assert len(patterns(outcomes, ASKED).patterns) == 1
+    assert patterns(outcomes, ASKED.model_copy(update={"given": ("l1_norm",)})).patterns == ()
 
 
 def test_what_has_no_widths_has_no_pattern() -> None:
@@ -60,7 +81,9 @@ def test_what_has_no_widths_has_no_pattern() -> None:
         (masked, seen.model_copy(update={"config": seen.config.model_copy(update={"mask": "m"})})),
         found("pruned", {"e": 1}, method="taylor"),
     ]
-    assert patterns(outcomes, PLACES).patterns == patterns([], PLACES).patterns == patterns(outcomes, []).patterns == ()
+    nowhere = ASKED.model_copy(update={"groups": ()})
+    assert patterns(outcomes, ASKED).patterns == patterns([], ASKED).patterns == ()
+    assert patterns([found("pruned", {"a": 5, "b": 10, "c": 20, "d": 4})], nowhere).patterns == ()
 
 
 def test_a_pattern_is_like_itself_and_unlike_its_reverse() -> None:
@@ -92,3 +115,73 @@ def test_networks_of_other_depths_are_held_against_each_other() -> None:
 def test_what_keeps_the_same_everywhere_is_like_nothing() -> None:
     flat = of(0.5, 0.5, 0.5, 0.5)
     assert similarity(flat, of(0.9, 0.3, 0.8, 0.2)).correlation is None
+
+
+def test_guides_follow_each_pattern_at_its_own_budget() -> None:
+    one = of(0.9, 0.3, 0.8, 0.2)
+    (guide,) = guides_of(Patterns(patterns=(one,)), "vgg11 digits", "j")
+    assert guide == Guide(
+        name="vgg11 digits slimming", keep=(0.9, 0.3, 0.8, 0.2), budget=BUDGET, job="j", pattern=one.id("j")
+    )
+    assert one.id("j") == of(0.5, 0.5, 0.5, 0.5).id("j") != one.id("k"), "the same of a job that is run again"
+
+
+def test_what_following_a_pattern_did_is_told_for_every_baseline() -> None:
+    guides = [Guide(name="another network", keep=(0.9, 0.5, 0.3), pattern="p"), Guide(name="other", keep=(0.5,))]
+    outcomes = [
+        *(outcome("guided", 0.8 + seed / 100, seed=seed) for seed in range(3)),
+        *(outcome("uniform", 0.6 + seed / 100, seed=seed) for seed in range(3)),
+        *(outcome("random", 0.9 + seed / 100, seed=seed) for seed in range(3)),
+        *(outcome("pruned", 0.7 + seed / 100, seed=seed) for seed in range(3)),
+    ]
+    told = [*transfers("j", TARGET, guides, outcomes, compare(outcomes))]
+    assert [(id, one.against, one.answer, one.worth) for id, one in told] == [
+        ("p", "uniform", "better", 1),
+        ("p", "random", "worse", -1),
+    ]
+    assert told[0][1].difference == pytest.approx(0.2)
+    assert told[0][1].guided.n == told[0][1].baseline.n == 3
+    assert [*transfers("j", TARGET, guides[1:], outcomes, compare(outcomes))] == [], "it has no place in the library"
+
+
+def known(found_on: str, *record: tuple[str, str, Any]) -> KnownPattern:
+    """A pattern that was found with an architecture on a data set, and followed with and on others."""
+    arch, dataset = found_on.split()
+    same = Sample(mean=0.5, std=None, n=1)
+
+    def told(place: str, against: str, answer: Any) -> Transfer:
+        target = Target(**dict(zip(("arch", "dataset"), place.split(), strict=True)))
+        numbers: dict[str, Any] = {"guided": same, "baseline": same, "difference": 0.0, "interval": None}
+        return Transfer(job="j", target=target, budget=BUDGET, against=against, answer=answer, **numbers)
+
+    return KnownPattern(
+        id="p",
+        job="j",
+        target=Target(arch=arch, dataset=dataset),
+        pattern=of(0.9, 0.3, 0.8, 0.2),
+        record=tuple(told(*one) for one in record),
+    )
+
+
+def test_what_worked_there_counts_before_what_worked_nearby_and_where_it_was_found() -> None:
+    worst_first = [
+        known("vgg11 digits", ("vgg16 cifar10", "uniform", "worse")),
+        known("vgg16 cifar10", ("vgg16 mnist", "uniform", "worse")),
+        known("vgg11 digits"),
+        known("vgg11 digits", ("resnet20 mnist", "uniform", "better")),
+        known("vgg16 digits"),
+        known("vgg16 cifar10"),
+        known("vgg11 digits", ("vgg16 mnist", "uniform", "better")),
+        known("vgg11 digits", ("vgg16 cifar10", "uniform", "better")),
+    ]
+    ranks = [one.rank("vgg16", "cifar10") for one in worst_first]
+    assert ranks == sorted(ranks)
+    assert len(set(ranks)) == len(ranks)
+
+
+def test_without_a_place_all_that_it_did_counts() -> None:
+    both = known("vgg11 digits", ("vgg16 mnist", "uniform", "better"), ("vgg16 mnist", "random", "better"))
+    one = known("vgg11 digits", ("vgg16 mnist", "uniform", "better"), ("vgg16 mnist", "random", "undecided"))
+    assert both.rank(None, None) > one.rank(None, None) > known("vgg11 digits").rank(None, None)
+    assert one.rank("vgg16", None)[0] == 1
+    assert one.rank("vgg11", None)[0] == 0

@@ -13,7 +13,7 @@ from espalier.app.client.cli.results import KINDS
 from espalier.app.client.client import Client
 from tests.app.client.cli.conftest import Run
 from tests.app.client.cli.fakes import FakeClient
-from tests.app.world import World, one_group
+from tests.app.world import World
 from tests.search.helpers import write_images
 
 
@@ -65,28 +65,11 @@ def test_front_and_verdict_for_people_and_for_programs(reached: Client, world: W
         (("pareto", job_id), reached.pareto(job_id)),
         (("pareto", job_id, "--cost", "macs"), reached.pareto(job_id, "macs")),
         (("verdict", job_id), reached.verdict(job_id)),
-        (("pattern", job_id), reached.patterns(job_id)),
     ):
         assert json.loads(run(*words, "--json").output) == value.model_dump(mode="json")
     assert "Pareto front over macs" in run("pareto", job_id, "--cost", "macs").output
     assert "slimming is better than uniform" in " ".join(run("verdict", job_id).output.split())
     assert run("pareto", job_id, "--cost", "channels").exit_code == 2
-
-
-def test_patterns_of_two_jobs_are_held_beside_each_other(
-    reached: Client, world: World, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("espalier.app.service.describe_architecture", one_group)
-    job_id, other = world.finish(), world.finish(seeds=[5, 6])
-    found = json.loads(run("pattern", job_id, "--beside", other, "--json").output)
-    assert [(one["pattern"], one["beside"], one["budget"]["keep"]) for one in found] == [
-        ("slimming", "slimming", 0.1),
-        ("slimming", "slimming", 0.5),
-    ]
-    assert found[0]["similarity"]["correlation"] is None, "of one group"
-    words = run("pattern", job_id, "--beside", other).output
-    assert "How alike they are at equal depths" in " ".join(words.split())
-    assert len(reached.patterns(other).patterns) == 2
 
 
 def test_tickets_for_people_and_for_programs(reached: Client, world: World, run: Run) -> None:
