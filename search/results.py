@@ -70,6 +70,10 @@ class Execution(Frozen):
     channels_last: bool = False
     threads: int = Field(default=1, ge=1)
 
+    def __str__(self) -> str:
+        layout = " channels last" if self.channels_last else ""
+        return f"{self.device} {self.precision}{layout}, {self.threads} thread{'s' * (self.threads > 1)}"
+
 
 class Preprocessing(Frozen):
     """What images went through before a network was trained on them, and what its outputs stand for."""

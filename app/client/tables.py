@@ -158,8 +158,8 @@ def verdict(answer: Answer) -> Table:
             f"{v.against} {100 * v.baseline.mean:.2f}",
             f"{100 * v.difference:+.2f}",
             _interval(v.interval, 100, "+.2f"),
-            v.answer,
-            v.adjusted_answer,
+            "not compared" if v.refused else v.answer,
+            "not compared" if v.refused else v.adjusted_answer,
         )
         for v in answer.verdicts
     )

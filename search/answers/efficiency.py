@@ -10,7 +10,16 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 
 from espalier.search.answers.statistics import ROUNDING, Part, parts_of, reach
-from espalier.search.answers.values import Efficiency, Group, Outcomes, are_compared, by_arm, rising, with_role
+from espalier.search.answers.values import (
+    Efficiency,
+    Group,
+    Outcomes,
+    are_compared,
+    by_arm,
+    rising,
+    why_not_compared,
+    with_role,
+)
 
 _Metric = Literal["params", "macs"]
 Cell = Mapping[int, tuple[float, float]]
@@ -48,7 +57,8 @@ def efficiency(outcomes: Outcomes) -> list[Efficiency]:
 
 
 def _efficiency(ours: list[Group], theirs: list[Group], dense: list[Group], metric: _Metric) -> Efficiency:
-    found = factor(*(_cells(groups, metric) for groups in (ours, theirs, dense)))
+    alike = why_not_compared(*ours, *theirs) is None
+    found = factor(*(_cells(groups, metric) for groups in (ours, theirs, dense))) if alike else None
     sign = ours[0].results[0].metric.sign
     return Efficiency(
         method=ours[0].candidate.method or ours[0].arm.name,

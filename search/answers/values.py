@@ -67,6 +67,12 @@ class Group(NamedTuple):
         return {seed: (config.options, config.widths, config.mask) for seed, config in found}
 
     @property
+    def conditions(self) -> dict[str, None]:
+        """What its results were made by, in order: release, device, precision, layout, threads."""
+        made = (result.made_by for result in self.results)
+        return dict.fromkeys(f"release {one.espalier} ({one.execution})" for one in made)
+
+    @property
     def lr(self) -> float | None:
         """Their learning rate, where it is one of several that were tried."""
         return getattr(self.candidate.origin, "lr", None)
@@ -138,6 +144,12 @@ def are_same_widths(ours: Group, theirs: Group) -> bool:
     return bool(shared) and all(own[seed] == others[seed] for seed in shared)
 
 
+def why_not_compared(*groups: Group) -> str | None:
+    """Why numbers of these arms must not be held against each other; None if they may."""
+    conditions = [*{one: None for group in groups for one in group.conditions}]
+    return None if len(conditions) < 2 else f"their results were made by {' and by '.join(conditions)}"
+
+
 About = Literal["widths", "weights"]
 
 
@@ -169,6 +181,9 @@ class Verdict(Decision):
     parents: int = Field(default=0, description="trained networks that the automatic arm was cut from, over its seeds")
     automatic: Sample
     baseline: Sample
+    refused: str | None = Field(
+        default=None, description="why the two are not compared: their results were made under other conditions"
+    )
 
 
 class Efficiency(Frozen):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterator, Sequence
-from statistics import median
+from statistics import fmean, median
 
 from espalier.search.answers.efficiency import efficiency
 from espalier.search.answers.statistics import Comparison, Decision, decided, together
@@ -18,11 +18,14 @@ from espalier.search.answers.values import (
     are_same_widths,
     by_arm,
     sample,
+    why_not_compared,
     with_role,
 )
 from espalier.search.candidates import Candidate
 from espalier.search.spec import Ratios
 
+LENGTHS = {"epochs": "as many epochs", "compute": "as much compute", "pipeline": "the compute of a pipeline"}
+"""Of training."""
 ONE_PARENT = (
     "All seeds prune one parent: answers are about the widths and weights found there, and not about what the method "
     "finds in another."
@@ -62,9 +65,24 @@ def compare(outcomes: Outcomes, looks: Sequence[int] = (), failed: Sequence[Cand
     def side(group: Group) -> Sequence[float | None]:
         return _ended(group, gone) if looks else _values(group)
 
-    sides = [Comparison(side(ours), side(theirs), ours.results[0].metric.sign) for _, ours, theirs in asked]
-    found = decided(sides, looks)
-    return [_verdict(*one, decision) for one, decision in zip(asked, found, strict=True)]
+    refused = [why_not_compared(ours, theirs) for _, ours, theirs in asked]
+    sides = [
+        Comparison(side(ours), side(theirs), ours.results[0].metric.sign)
+        for (_, ours, theirs), reason in zip(asked, refused, strict=True)
+        if reason is None
+    ]
+    found = iter(decided(sides, looks))
+    return [
+        _refused(*one, reason) if reason else _verdict(*one, next(found))
+        for one, reason in zip(asked, refused, strict=True)
+    ]
+
+
+def _refused(about: About, ours: Group, theirs: Group, reason: str) -> Verdict:
+    """No answer, and why."""
+    difference = fmean(_values(ours)) - fmean(_values(theirs))
+    untold = Decision(difference=difference, interval=None, answer="undecided")
+    return _verdict(about, ours, theirs, untold).model_copy(update={"refused": reason})
 
 
 def _values(group: Group, before: int | None = None) -> list[float]:
@@ -107,10 +125,18 @@ def summary(verdicts: Sequence[Verdict]) -> str:
     """One plain sentence for each method and baseline, or why there is none."""
     if not verdicts:
         return "There is no verdict: no budget has results of both a method and a baseline."
-    sentences = []
-    for key in dict.fromkeys((v.about, v.arm.name, v.against) for v in verdicts):
-        sentences.append(_sentence(*key, [v for v in verdicts if (v.about, v.arm.name, v.against) == key]))
-    about = (_unproven(verdicts), together(verdicts), _looks(verdicts), _power(verdicts), _about(verdicts))
+    sentences, made = [], [v for v in verdicts if not v.refused]
+    for key in dict.fromkeys((v.about, v.arm.name, v.against) for v in made):
+        sentences.append(_sentence(*key, [v for v in made if (v.about, v.arm.name, v.against) == key]))
+    about = (
+        _unproven(verdicts),
+        _flips(verdicts),
+        _not_compared(verdicts),
+        together(verdicts),
+        _looks(verdicts),
+        _power(verdicts),
+        _about(verdicts),
+    )
     return " ".join([*sentences, *itertools.chain.from_iterable(about)])
 
 
@@ -144,6 +170,30 @@ def _about(verdicts: Sequence[Verdict]) -> Iterator[str]:
     """What the answers are not about, where seeds have no parents of their own."""
     if any(0 < v.parents < v.automatic.n for v in verdicts):
         yield ONE_PARENT
+
+
+def _flips(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """Where it depends on the length of training who is better."""
+    found: dict[tuple[str, str, str], dict[str, str]] = {}
+    for v in verdicts:
+        if v.about == "widths" and v.init == "scratch":
+            place = (_whatever_its_length(v.arm.name, v), _whatever_its_length(v.against, v), _budget(v))
+            found.setdefault(place, {})[v.match] = v.adjusted_answer
+    for (name, against, budget), answers in found.items():
+        if {"better", "worse"} <= {*answers.values()}:
+            lengths = ", ".join(f"{answer} with {LENGTHS[match]}" for match, answer in answers.items())
+            yield f"It depends on the length of training whether {name} beats {against} at {budget}: {lengths}."
+
+
+def _whatever_its_length(name: str, verdict: Verdict) -> str:
+    return name.removesuffix(f" {verdict.match}")
+
+
+def _not_compared(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """Which comparisons cannot be made, by reason."""
+    reasons = [v.refused for v in verdicts if v.refused]
+    for reason in dict.fromkeys(reasons):
+        yield f"{reasons.count(reason)} of {len(verdicts)} comparisons are not made: {reason}."
 
 
 def _unproven(verdicts: Sequence[Verdict]) -> Iterator[str]:

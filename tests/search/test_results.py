@@ -52,3 +52,9 @@ def test_something_must_compute() -> None:
         Execution(threads=0)
     with pytest.raises(ValidationError):
         Execution.model_validate({"precision": "float8"})
+
+
+def test_how_something_is_computed_is_said_in_a_few_words() -> None:
+    assert str(Execution()) == "cpu float32, 1 thread"
+    execution = Execution(device="cuda", precision="bfloat16", channels_last=True, threads=2)
+    assert str(execution) == "cuda bfloat16 channels last, 2 threads"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from espalier.search.answers.verdict import answer, compare, summary
-from espalier.search.results import Metric
+from espalier.search.results import Execution, MadeBy, Metric
 from espalier.search.spec import Ratios
 from tests.search.helpers import candidate, outcome, result
 
@@ -286,3 +286,55 @@ def test_a_ranking_that_its_own_reverse_does_not_lose_to_has_shown_nothing() -> 
     words = "slimming does not beat its own ranking reversed at params 0.1: there, its ranking has shown nothing."
     assert words in summary(found)
     assert summary(found).count("has shown nothing") == 1
+
+
+def made_by(outcomes: list[Any], release: str, **execution: Any) -> list[Any]:
+    made = MadeBy(espalier=release, torch="0", execution=Execution(**execution))
+    return [(one, found.model_copy(update={"made_by": made})) for one, found in outcomes]
+
+
+@pytest.mark.parametrize("other", [("2", {}), ("1", {"precision": "bfloat16"}), ("1", {"threads": 2})])
+def test_what_was_made_under_other_conditions_is_not_compared(other: tuple[str, dict[str, Any]]) -> None:
+    ours, theirs = arm("pruned", [0.9, 0.91, 0.92]), arm("uniform", [0.7, 0.71, 0.72])
+    alike = made_by(ours + theirs, "1")
+    assert [v.refused for v in compare(alike)] == [None]
+    mixed = made_by(ours, "1") + made_by(theirs, other[0], **other[1])
+    found = answer(mixed)
+    (verdict,) = found.verdicts
+    assert (verdict.answer, verdict.interval, verdict.p) == ("undecided", None, None)
+    assert verdict.difference == pytest.approx(0.2)
+    assert verdict.refused is not None
+    assert "release 1 (cpu float32, 1 thread) and by release" in verdict.refused
+    assert found.summary.startswith("1 of 1 comparisons are not made: their results were made by release 1")
+    assert [one.factor for one in found.efficiency] == [None, None]
+
+
+def test_seeds_of_one_arm_under_other_conditions_are_not_averaged() -> None:
+    first, *rest = arm("pruned", [0.9, 0.91, 0.92])
+    outcomes = made_by([first], "2") + made_by(rest + arm("uniform", [0.7, 0.71, 0.72]), "1")
+    assert compare(outcomes)[0].refused
+
+
+def test_comparisons_that_are_not_made_are_no_tests_of_the_job() -> None:
+    fair = made_by(arm("pruned", [0.9, 0.92]) + arm("uniform", [0.7, 0.73]), "1")
+    other = made_by(arm("random", [0.7, 0.73]), "2")
+    alone, beside = compare(fair)[0], compare(fair + other)[0]
+    assert alone == beside
+
+
+def test_who_wins_may_depend_on_the_length_of_training() -> None:
+    def longer(outcomes: list[Any]) -> list[Any]:
+        changed = [
+            one.model_copy(update={"recipe": one.recipe.model_copy(update={"match": "compute"})}) for one, _ in outcomes
+        ]
+        return [(one, result(one, found.reported)) for one, (_, found) in zip(changed, outcomes, strict=True)]
+
+    high, low = [0.9, 0.91, 0.92], [0.5, 0.51, 0.52]
+    short = arm("pruned", high) + arm("uniform", low)
+    turned = answer(short + longer(arm("pruned", low) + arm("uniform", high))).summary
+    assert (
+        "It depends on the length of training whether slimming beats uniform at params 0.1: better with as many epochs, "
+        "worse with as much compute." in turned
+    )
+    assert "It depends" not in answer(short + longer(short)).summary
+    assert "It depends" not in answer(short + longer(arm("pruned", low) + arm("uniform", low))).summary
