@@ -13,7 +13,7 @@ from espalier.search.answers.values import Sample
 from espalier.search.candidates import Arm
 from espalier.search.events import Event
 from espalier.search.recipe import FineTuning, Match
-from espalier.search.results import CurvePoint, Ledger, MadeBy, Metric, Metrics, Ran
+from espalier.search.results import CurvePoint, Latency, Ledger, MadeBy, Metric, Metrics, Ran
 from espalier.search.spec import Budget, Init, JobSpec, Ratios, Share, Target
 from espalier.search.states import CandidateState, JobState
 
@@ -123,7 +123,7 @@ class EventView(Frozen):
 
     id: int
     at: datetime
-    event: str = Field(description="state, preparing, candidate, epoch, silent or transfer")
+    event: str = Field(description="state, preparing, candidate, epoch, silent, measuring or transfer")
     data: Event
 
 
@@ -185,6 +185,7 @@ class ArchitectureView(Frozen):
     config: ChannelConfig
     cost: CostView
     layers: tuple[LayerCost, ...]
+    latency: tuple[Latency, ...] = Field(description="as the newest job measured it when all was trained")
     accuracy: tuple[CellView, ...] = Field(description="over seeds, apart for everything else that counts")
     results: tuple[MeasuredView, ...]
 

@@ -27,6 +27,12 @@ class PreparingEvent(Frozen):
     kind: Literal["preparing"] = "preparing"
 
 
+class MeasuringEvent(Frozen):
+    """All is trained: now it is measured what running the networks takes."""
+
+    kind: Literal["measuring"] = "measuring"
+
+
 class TransferEvent(Frozen):
     """What the job found is carried to another target, by a job of its own; or cannot be."""
 
@@ -98,6 +104,7 @@ Event = Annotated[
     Annotated[StateEvent, Tag("state")]
     | Annotated[PreparingEvent, Tag("preparing")]
     | Annotated[SilentEvent, Tag("silent")]
+    | Annotated[MeasuringEvent, Tag("measuring")]
     | Annotated[TransferEvent, Tag("transfer")]
     | Annotated[CandidateStarted, Tag("candidate started")]
     | Annotated[CandidateFinished, Tag("candidate finished")]

@@ -75,6 +75,26 @@ class Execution(Frozen):
         return f"{self.device} {self.precision}{layout}, {self.threads} thread{'s' * (self.threads > 1)}"
 
 
+class Latency(Frozen):
+    """What running a network takes, on a machine that does nothing else."""
+
+    images: int = Field(description="at once")
+    threads: int
+    machine: str
+    median_ms: float
+    quartiles_ms: tuple[float, float]
+    runs: int
+
+    @property
+    def spread(self) -> float:
+        """How far the quartiles lie apart, as a share of the median."""
+        return (self.quartiles_ms[1] - self.quartiles_ms[0]) / self.median_ms
+
+
+Latencies = dict[str, tuple[Latency, ...]]
+"""Id of an architecture -> one image at once, and several."""
+
+
 class Preprocessing(Frozen):
     """What images went through before a network was trained on them, and what its outputs stand for."""
 

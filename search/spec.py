@@ -358,6 +358,9 @@ class JobSpec(Document):
         "succeeded, with the same budgets, baselines, seeds and recipe",
     )
     minimum_keep: Share = Field(default=MINIMUM_KEEP, description="least share of each group's channels that stays")
+    latency_images: Annotated[int, Field(strict=True, ge=1, le=1024)] = Field(
+        default=32, description="images at once, at which latency is measured besides one, when all is trained"
+    )
     keep_weights: Flag = True
 
     def carried_to(self, there: TransferTarget, guides: Sequence[Guide]) -> JobSpec:

@@ -113,6 +113,13 @@ def write(session: Session, job_id: str, outcome: Outcome, taken_over: bool = Fa
     session.refresh(row)
 
 
+def correct_latencies(session: Session, job_id: str, milliseconds: Mapping[str, float]) -> None:
+    """Note what running a job's networks takes, by architecture, in the place of what was measured beside trainings."""
+    for architecture, latency in milliseconds.items():
+        own = sa.and_(CandidateRow.job_id == job_id, CandidateRow.architecture == architecture)
+        session.execute(sa.update(CandidateRow).where(own).values(latency_ms=latency))
+
+
 def _measured(result: Result) -> dict[str, Any]:
     return {
         "architecture": result.config.id,

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from pydantic import TypeAdapter
 from sqlalchemy.orm import Session
 
 from espalier.models.document import content_hash
 from espalier.search.candidates import Candidate
 from espalier.search.events import StateEvent
 from espalier.search.question import Question
-from espalier.search.results import Execution
+from espalier.search.results import Execution, Latencies, Latency
 from espalier.search.spec import JobSpec
 from espalier.search.states import FINISHED, JobState
 from espalier.storage import candidates
@@ -24,6 +25,7 @@ from espalier.storage.events import record
 from espalier.storage.tables import JobRow
 
 LEASE = timedelta(seconds=30)
+LATENCIES: TypeAdapter[Latencies] = TypeAdapter(Latencies)
 
 
 TRANSITIONS: Mapping[str, tuple[frozenset[JobState], JobState]] = {
@@ -162,6 +164,25 @@ def renew(session: Session, lease: Lease) -> bool:
 def remember_execution(session: Session, job_id: str, execution: Execution) -> None:
     """Keep how the job's networks are computed, for the rest of its life."""
     session.execute(sa.update(JobRow).where(JobRow.id == job_id).values(execution=execution.model_dump()))
+
+
+def remember_latencies(session: Session, job_id: str, latencies: Latencies) -> None:
+    """Keep what running the job's networks takes; of one image, with their candidates, too."""
+    stored = LATENCIES.dump_python(latencies, mode="json")
+    session.execute(sa.update(JobRow).where(JobRow.id == job_id).values(latencies=stored))
+    candidates.correct_latencies(session, job_id, {id: found[0].median_ms for id, found in latencies.items() if found})
+
+
+def latencies_of(job: JobRow) -> Latencies:
+    """What running a job's networks takes, as far as it was measured."""
+    return LATENCIES.validate_python(job.latencies or {})
+
+
+def latency_of(session: Session, architecture: str, job_ids: Collection[str]) -> tuple[Latency, ...]:
+    """What running an architecture takes, as the newest of these jobs measured it."""
+    query = sa.select(JobRow).where(JobRow.id.in_(job_ids)).order_by(JobRow.number.desc())
+    found = (latencies_of(job).get(architecture) for job in session.scalars(query))
+    return next(filter(None, found), ())
 
 
 def conclude(session: Session, lease: Lease, verb: str, error: str | None = None) -> None:

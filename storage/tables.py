@@ -69,6 +69,8 @@ class JobRow(Base):
     error: Mapped[str | None] = mapped_column(sa.Text)
     execution: Mapped[dict[str, Any] | None]
     """How its networks are computed; chosen once, so that every arm is computed alike."""
+    latencies: Mapped[dict[str, Any] | None]
+    """What running its networks takes, by architecture; measured when all were trained."""
 
 
 class EventRow(Base):

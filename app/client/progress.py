@@ -16,6 +16,7 @@ from espalier.search.events import (
     CandidateStarted,
     EpochEvent,
     Event,
+    MeasuringEvent,
     PreparingEvent,
     SilentEvent,
     TransferEvent,
@@ -56,6 +57,8 @@ def _show(event: Event, running: dict[str, str], ended: set[str], bar: Progress)
         bar.console.print(plain(f"  {event.label}: {_words(event)}"), highlight=False, markup=False, emoji=False)
     elif isinstance(event, PreparingEvent):
         bar.console.print("  preparing: how are these networks computed fastest here?", highlight=False)
+    elif isinstance(event, MeasuringEvent):
+        bar.console.print("  measuring: what does running these networks take here?", highlight=False)
     elif isinstance(event, TransferEvent):
         words = f"  carried to {event.arch} on {event.dataset}: {f'job {event.job}' if event.job else event.error}"
         bar.console.print(plain(words), highlight=False, markup=False, emoji=False)

@@ -76,7 +76,7 @@ def _sections(
 
 
 def _of_search(beside: str, fronts: Sequence[Pareto], answer: Answer) -> Iterator[str]:
-    yield answer.summary
+    yield " ".join([answer.summary, *fronts[0].notes])
     yield f"![Accuracy against cost]({beside}/front.svg)"
     yield "Bars are one standard deviation over seeds; `ms` is the latency of one image on one thread."
     for found in (
@@ -84,6 +84,7 @@ def _of_search(beside: str, fronts: Sequence[Pareto], answer: Answer) -> Iterato
         tables.pareto(*fronts),
         tables.verdict(answer),
         tables.efficiency(answer),
+        tables.latency(fronts[0]),
     ):
         if found.rows:
             yield f"## {found.title}"

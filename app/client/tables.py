@@ -119,6 +119,25 @@ def pareto(front: Pareto, *more: Pareto) -> Table:
     return table(f"{title}, chosen by the hold-out", columns, rows)
 
 
+def latency(front: Pareto) -> Table:
+    """What running a front's networks takes, one image at once and several."""
+    measured = front.points[0].latency if front.points else ()
+    heads = [
+        f"{one.images} image{'s' * (one.images > 1)}, {one.threads} thread{'s' * (one.threads > 1)}" for one in measured
+    ]
+    rows = (
+        (
+            point.arm.name,
+            str(point.budget or "-"),
+            *(f"{one.median_ms:.2f} ({one.quartiles_ms[0]:.2f} to {one.quartiles_ms[1]:.2f})" for one in point.latency),
+        )
+        for point in front.points
+        if measured
+    )
+    title = f"Milliseconds, median and quartiles, on {measured[0].machine}" if measured else "Latency"
+    return table(title, ("widths", "budget", *heads), rows)
+
+
 def _is_on(front: Pareto, point: Point) -> bool:
     return any(other.on_front and other.arm == point.arm for other in front.points)
 

@@ -25,6 +25,7 @@ from espalier.models.config import LayerCost
 from espalier.search.answers.values import Sample, sample
 from espalier.search.candidates import Arm, Candidate
 from espalier.search.estimate import PlanEstimate
+from espalier.search.results import Latency
 from espalier.search.spec import JobSpec
 from espalier.search.states import CandidateState, JobState
 from espalier.storage.architectures import Found, config_of
@@ -153,7 +154,11 @@ def found_view(found: Found) -> FoundView:
 
 
 def architecture_view(
-    row: ArchitectureRow, candidates: Sequence[CandidateRow], layers: Sequence[LayerCost], has: Callable[[str], bool]
+    row: ArchitectureRow,
+    candidates: Sequence[CandidateRow],
+    layers: Sequence[LayerCost],
+    latency: Sequence[Latency],
+    has: Callable[[str], bool],
 ) -> ArchitectureView:
     """An architecture for its user; `has` tells whether the store has an artifact."""
     trained = {c.key: c for c in candidates if c.result is not None}  # a candidate in two jobs is one measurement
@@ -165,6 +170,7 @@ def architecture_view(
         config=config_of(row),
         cost=CostView(params=row.params, macs=row.macs),
         layers=tuple(layers),
+        latency=tuple(latency),
         accuracy=tuple(_cell(rows) for rows in cells.values()),
         results=tuple(_measured(one, has) for one in trained.values()),
     )

@@ -17,13 +17,13 @@ from typing import Any, NamedTuple
 from sqlalchemy.orm import Session
 
 from espalier.app.work.executors.base import Executor, Task, TaskFailed, WorkerLost
-from espalier.app.work.tasks import evaluate_candidate, prepare_job, validate_spec
+from espalier.app.work.tasks import evaluate_candidate, measure_latencies, prepare_job, validate_spec
 from espalier.search import planners
 from espalier.search.answers.patterns import guides_of
 from espalier.search.candidates import Candidate, blocked, is_undecidable, ready
 from espalier.search.datasets import DataPaths
 from espalier.search.estimate import PlanEstimate
-from espalier.search.events import EpochEvent, PreparingEvent, SilentEvent
+from espalier.search.events import EpochEvent, MeasuringEvent, PreparingEvent, SilentEvent
 from espalier.search.planners import Planner
 from espalier.search.question import Question
 from espalier.search.results import Evaluated, Execution, Failure, Outcome, Reported, Result
@@ -134,9 +134,28 @@ class JobRun:
             elif self._ask(planner):
                 self._reuse(study, execution)
             else:
+                self._measure(execution)
                 return "succeed", None
         self._enter_blocked(study)
         return "fail", self._reasons()
+
+    def _measure(self, execution: Execution) -> None:
+        """Note what running the networks takes, now that nothing else runs. It is no reason to fail."""
+        known = [self.done[one.key] for one in self.candidates if one.arm.role != "parent" and one.key in self.done]
+        configs = {result.config.id: result.config for result in known}
+        if not configs or configs.keys() <= (self.job.latencies or {}).keys():
+            return
+        with self._writing() as session:
+            record(session, self.lease.job_id, MeasuringEvent())
+        cores = self.parts.executor.cores
+        arguments = (tuple(configs.values()), self.spec.latency_images, cores, execution.device)
+        try:
+            found = self._answered("latencies", Task(measure_latencies, arguments, threads=cores))
+        except (TaskFailed, WorkerLost) as error:
+            log.warning("job %s: latencies were not measured: %s", self.lease.job_id, error)
+            return
+        with self._writing() as session:
+            jobs.remember_latencies(session, self.lease.job_id, found)
 
     def follow_ups(self) -> list[FollowUp]:
         """The jobs that carry what this one found to where its spec wants it."""

@@ -20,7 +20,7 @@ from espalier.search.candidates import Candidate
 from espalier.search.datasets import DataPaths, Summary
 from espalier.search.estimate import PlanEstimate
 from espalier.search.file import File
-from espalier.search.results import Evaluated, Execution
+from espalier.search.results import Evaluated, Execution, Latencies
 from espalier.search.spec import Folder, JobSpec
 
 
@@ -29,6 +29,13 @@ def prepare_job(spec: JobSpec, most: int, cores: int, paths: DataPaths) -> Execu
     from espalier.search.validate import prepare
 
     return prepare(spec, most, cores, paths)
+
+
+def measure_latencies(configs: Sequence[ChannelConfig], batch: int, cores: int, device: str) -> Latencies:
+    """See `search.latency.latencies`."""
+    from espalier.search.latency import latencies
+
+    return latencies(configs, batch, cores, device)
 
 
 def evaluate_candidate(

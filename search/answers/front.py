@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 
 from espalier.search.answers.hypervolume import Hypervolume, Step, hypervolume
 from espalier.search.answers.values import CostName, DensePoint, Group, Outcomes, Pareto, Point, by_arm, sample
-from espalier.search.results import Result
+from espalier.search.results import Latencies, Latency, Result
 
+SMALL, NO_FASTER = 0.5, 0.9
+"""Shares of the dense network's parameters and time: a network that has no more, and takes no less, is worth a word."""
 CHEAPER = 0.95
 """Share of the dense network's cost below which an arm has to have a network, to have a hypervolume."""
 
@@ -34,13 +36,13 @@ def undominated(points: Sequence[tuple[float, float]]) -> list[int | None]:
     return dominated
 
 
-def pareto(outcomes: Outcomes, cost: CostName) -> Pareto:
-    """The front of a job from what results there are.
+def pareto(outcomes: Outcomes, cost: CostName, latencies: Latencies | None = None) -> Pareto:
+    """The front of a job from what results there are, and from latencies that were measured when all was trained.
 
     Which points are on it is decided by the hold-out, like every choice; the test accuracy is only reported.
     """
     groups = by_arm(outcomes)
-    means = [_point(group) for group in groups]
+    means = [_point(group, latencies or {}) for group in groups]
     signs = [group.results[0].metric.sign for group in groups]
     values = [(_cost(point, cost), sign * point.holdout) for point, sign in zip(means, signs, strict=True)]
     points = [
@@ -61,11 +63,32 @@ def pareto(outcomes: Outcomes, cost: CostName) -> Pareto:
         hypervolume={name: found.value for name, found in volumes.items()},
         hypervolume_intervals={name: found.interval for name, found in volumes.items()},
         hypervolume_from=least if volumes else None,
+        notes=tuple(_notes(dense, points)),
     )
 
 
-def _point(group: Group) -> Point:
+def _notes(dense: Point | None, points: Sequence[Point]) -> Iterator[str]:
+    """Where a smaller network is not a faster one."""
+    for images, threads in [] if dense is None else [(one.images, one.threads) for one in dense.latency]:
+        whole = _at(dense, images)
+        small = [one for one in points if dense and one.params <= SMALL * dense.params and _at(one, images)]
+        slow = [one for one in small if _at(one, images) >= NO_FASTER * whole]
+        if slow:
+            yield (
+                f"{len(slow)} of {len(small)} networks with at most half of the parameters take at least "
+                f"{100 * NO_FASTER:.0f} % of the whole network's time ({images} image{'s' * (images > 1)} at once, "
+                f"{threads} thread{'s' * (threads > 1)}): there, fewer parameters are not less time."
+            )
+
+
+def _at(point: Point | None, images: int) -> float:
+    """Milliseconds for so many images at once; 0 where it was not measured."""
+    return next((one.median_ms for one in point.latency if one.images == images), 0.0) if point else 0.0
+
+
+def _point(group: Group, latencies: Latencies) -> Point:
     results, candidate = group.results, group.candidate
+    latency = _mean_latency([latencies.get(result.config.id, ()) for result in results])
     sign = results[0].metric.sign
     best = max(results, key=lambda result: sign * result.chosen_by)
     return Point(
@@ -80,12 +103,28 @@ def _point(group: Group) -> Point:
         subject=candidate.origin.subject,
         params=round(fmean(result.counted.params for result in results)),
         macs=round(fmean(result.counted.macs for result in results)),
-        latency_ms=fmean(result.latency_ms for result in results),
+        latency_ms=latency[0].median_ms if latency else fmean(result.latency_ms for result in results),
+        latency=latency,
         holdout=fmean(result.chosen_by for result in results),
         accuracy=sample([result.reported for result in results]),
         metrics={name: sample([result.test[name] for result in results]) for name in _common(results)},
         on_front=False,
         dominated_by=None,
+    )
+
+
+def _mean_latency(measured: Sequence[tuple[Latency, ...]]) -> tuple[Latency, ...]:
+    """Over the networks of an arm's seeds; nothing unless all were measured."""
+    if not all(measured):
+        return ()
+    return tuple(
+        same[0].model_copy(
+            update={
+                "median_ms": fmean(one.median_ms for one in same),
+                "quartiles_ms": tuple(fmean(one.quartiles_ms[i] for one in same) for i in (0, 1)),
+            }
+        )
+        for same in zip(*measured, strict=False)
     )
 
 

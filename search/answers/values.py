@@ -12,7 +12,7 @@ from espalier.models.document import Frozen, content_hash
 from espalier.search.answers.statistics import Decision
 from espalier.search.candidates import Arm, Candidate
 from espalier.search.recipe import Match
-from espalier.search.results import Result
+from espalier.search.results import Latency, Result
 from espalier.search.spec import INHERITING, Budget, CostMetric, Init, Ranking, Ratios
 
 CostName = Literal["params", "macs", "latency"]
@@ -239,7 +239,11 @@ class Point(Frozen):
     subject: str = Field(default="", description="where its channels come from, however they are trained")
     params: int = Field(description="mean over the architectures")
     macs: int
-    latency_ms: float
+    latency_ms: float = Field(
+        description="of one image on one thread: the median where it was measured when all was trained, else the "
+        "fastest of some runs beside other trainings"
+    )
+    latency: tuple[Latency, ...] = Field(default=(), description="as it was measured when all was trained")
     holdout: float = Field(description="mean of the task's first metric on the hold-out: what to choose by")
     accuracy: Sample = Field(description="the same metric on the test data")
     metrics: dict[str, Sample] = Field(description="every metric of the task on the test data")
@@ -264,3 +268,4 @@ class Pareto(Frozen):
         default={}, description="95 % confidence; null without several seeds and any spread"
     )
     hypervolume_from: float | None = Field(default=None, description="the cost from which on it is meant")
+    notes: tuple[str, ...] = Field(default=(), description="what to know before costs are believed")

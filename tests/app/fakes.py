@@ -8,11 +8,11 @@ from concurrent.futures import Future
 from typing import Any
 
 from espalier.app.work.executors.base import Task, TaskFailed
-from espalier.app.work.tasks import evaluate_candidate, prepare_job, validate_spec
-from espalier.models.config import Cost
+from espalier.app.work.tasks import evaluate_candidate, measure_latencies, prepare_job, validate_spec
+from espalier.models.config import ChannelConfig, Cost
 from espalier.search.candidates import Candidate
 from espalier.search.estimate import PlanEstimate
-from espalier.search.results import CurvePoint, Execution, MadeBy, Reported
+from espalier.search.results import CurvePoint, Execution, Latency, MadeBy, Reported
 from espalier.search.version import VERSION
 from tests.search.helpers import most, planned, question, result
 
@@ -36,6 +36,8 @@ class FakeExecutor:
         elif task.function is validate_spec:
             spec = task.args[0]
             future.set_result(PlanEstimate(question(spec), tuple(planned(spec)), most(spec), Cost(1000, 10000), 1, 1))
+        elif task.function is measure_latencies:
+            future.set_result({config.id: latency_of(config) for config in task.args[0]})
         elif task.function is evaluate_candidate:
             self._evaluate(future, task)
         else:
@@ -70,6 +72,16 @@ class FakeExecutor:
 
     def shutdown(self) -> None:
         pass
+
+
+def latency_of(config: ChannelConfig) -> tuple[Latency, ...]:
+    """A millisecond for every hundred channels; sixteen images take ten times as long."""
+    one = sum(config.widths.values()) / 100
+    told: dict[str, Any] = {"threads": 1, "machine": "none", "runs": 3}
+    return tuple(
+        Latency(images=images, median_ms=ms, quartiles_ms=(0.9 * ms, 1.1 * ms), **told)
+        for images, ms in ((1, one), (16, 10 * one))
+    )
 
 
 class _Evaluated:

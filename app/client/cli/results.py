@@ -38,7 +38,8 @@ def pareto(
     """Print a job's Pareto front."""
     with connected(url, token) as client:
         front = client.pareto(job, cost)
-        show(as_json, front, tables.pareto(front))
+        measured = (tables.latency(front),) if cost == "latency" and any(one.latency for one in front.points) else ()
+        show(as_json, front, tables.pareto(front), *measured, *front.notes)
 
 
 @app.command()

@@ -37,7 +37,10 @@ Count = Annotated[int | None, Query(ge=0, lt=2**63)]
 @router.get("/jobs/{job_id}/pareto", operation_id="get_pareto", responses=problems(404, 422))
 def pareto(job_id: str, service: ServiceDep, cost: CostName = "params") -> Pareto:
     """Cost against accuracy, means over seeds. Works while the job runs, on what there is."""
-    return pareto_of(_outcomes(service, job_id), cost)
+    with service.database.session() as session:
+        latencies = jobs.latencies_of(jobs.get(session, job_id))
+        outcomes = candidates.outcomes(session, job_id)
+    return pareto_of(outcomes, cost, latencies)
 
 
 @router.get("/jobs/{job_id}/verdict", operation_id="get_verdict", responses=problems(404))
@@ -98,8 +101,9 @@ def architecture(architecture_id: str, service: ServiceDep) -> ArchitectureView:
     """One architecture: its config, what each layer costs, and what training it showed."""
     with service.database.session() as session:
         row, found = found_architectures.architecture(session, architecture_id)
+        latency = jobs.latency_of(session, row.id, {one.job_id for one in found})
     layers = service.ask_once(receipt_of, found_architectures.config_of(row))
-    return architecture_view(row, found, layers, service.store.has)
+    return architecture_view(row, found, layers, latency, service.store.has)
 
 
 @router.get(

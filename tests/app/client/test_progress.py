@@ -11,7 +11,7 @@ from rich.console import Console
 
 from espalier.app.client.client import Client, ClientError
 from espalier.app.client.progress import follow
-from espalier.search.events import SilentEvent, TransferEvent
+from espalier.search.events import MeasuringEvent, SilentEvent, TransferEvent
 from espalier.search.planners import PLANNERS
 from espalier.search.states import JobState
 from espalier.storage.events import record
@@ -67,9 +67,11 @@ def test_what_is_taken_over_and_what_is_silent_is_told(world: World, client: Cli
     with world.service.database.session() as session:
         record(session, again, SilentEvent(label="the preparation", seconds=900))
         record(session, again, TransferEvent(arch="vgg16", dataset="digits", job="abc"))
+        record(session, again, MeasuringEvent())
         record(session, again, TransferEvent(arch="vgg19", dataset="digits", error="the folder is gone"))
     follow(client, again, console)
     assert words(console).count("taken over from an earlier job") == 11
+    assert "measuring: what does running these networks take here?" in words(console)
     assert "carried to vgg16 on digits: job abc" in words(console)
     assert "carried to vgg19 on digits: the folder is gone" in words(console)
     assert "nothing was heard of the preparation for 15 minutes; it may hang" in words(console)

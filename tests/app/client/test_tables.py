@@ -18,6 +18,7 @@ from espalier.search.answers.verdict import answer
 from espalier.search.question import Place
 from espalier.search.spec import Budget, Target
 from tests.app.client.values import job, planned_candidate
+from tests.app.fakes import latency_of
 from tests.search.helpers import outcome
 
 OUTCOMES = [
@@ -104,6 +105,16 @@ def test_patterns_are_shares_of_stages() -> None:
     assert tables.patterns(Patterns(patterns=())).rows == ()
     (row,) = tables.similarities([(one, one, similarity(one, one))]).rows
     assert row == ("slimming and slimming", "params=0.1", "+1.00", "+1.00", "+1.00", "-"), "two groups are a line"
+
+
+def test_latencies_say_how_many_images_and_on_what() -> None:
+    outcomes = [outcome("dense", params=1000), outcome("uniform", params=400)]
+    front = pareto(outcomes, "latency", {found.config.id: latency_of(found.config) for _, found in outcomes})
+    found = tables.latency(front)
+    assert found.title == "Milliseconds, median and quartiles, on none"
+    assert found.columns == ("widths", "budget", "1 image, 1 thread", "16 images, 1 thread")
+    assert found.rows[0] == ("uniform", "params=0.5", "4.00 (3.60 to 4.40)", "40.00 (36.00 to 44.00)")
+    assert tables.latency(pareto(outcomes, "latency")).rows == tables.latency(pareto([], "latency")).rows == ()
 
 
 def test_the_library_says_what_following_patterns_did() -> None:

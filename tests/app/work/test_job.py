@@ -16,9 +16,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from espalier.app.work.executors.base import Task, WorkerLost
+from espalier.app.work.executors.base import Task, TaskFailed, WorkerLost
 from espalier.app.work.job import TRIES
-from espalier.app.work.tasks import evaluate_candidate, prepare_job
+from espalier.app.work.tasks import evaluate_candidate, measure_latencies, prepare_job
+from espalier.search.answers.front import pareto
 from espalier.search.candidates import Candidate
 from espalier.search.events import EVENT, CandidateFinished, Event, SilentEvent
 from espalier.search.planners import PLANNERS
@@ -582,3 +583,57 @@ def test_a_runner_killed_before_it_noted_what_can_never_run_leaves_that_to_the_n
     assert job(database, job_id).state == "succeeded"
     assert errors(database, job_id) == BLOCKED | {"slimming parent seed 0": "the loss became nan"}
     assert set(states(database, job_id).values()) == {"succeeded", "failed"}, "nothing is left queued"
+
+
+def test_what_running_the_networks_takes_is_measured_once_all_are_trained(database: Database, tmp_path: Path) -> None:
+    job_id = submit(database, SPEC.model_copy(update={"latency_images": 16}))
+    make_runner(database, tmp_path).run_one()
+    with database.session() as session:
+        told = [events.event_of(row) for row in events.after(session, job_id, 0, 1000)]
+        known = jobs.latencies_of(jobs.get(session, job_id))
+        rows = candidates.rows(session, job_id)
+        found = pareto(candidates.outcomes(session, job_id), "latency", known)
+    assert [one.kind for one in told][-2:] == ["measuring", "state"]
+    assert set(known) == {row.architecture for row in rows if row.role != "parent"}
+    for row in rows:
+        if row.architecture in known:
+            assert row.latency_ms == known[row.architecture][0].median_ms
+    assert all([one.images for one in point.latency] == [1, 16] for point in found.points)
+
+
+def test_latencies_that_cannot_be_measured_are_no_reason_to_fail(
+    database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Clockless(FakeExecutor):
+        def submit(self, task: Task) -> Future[Any]:
+            if task.function is not measure_latencies:
+                return super().submit(task)
+            future: Future[Any] = Future()
+            future.set_exception(TaskFailed("RuntimeError", "out of memory", is_users=False))
+            return future
+
+    job_id = submit(database)
+    make_runner(database, tmp_path, Clockless()).run_one()
+    assert (job(database, job_id).state, job(database, job_id).latencies) == ("succeeded", None)
+    assert "latencies were not measured: out of memory" in caplog.text
+
+
+def test_a_job_that_goes_on_measures_what_is_new(database: Database, tmp_path: Path) -> None:
+    measured: list[int] = []
+
+    class Counting(FakeExecutor):
+        def submit(self, task: Task) -> Future[Any]:
+            if task.function is measure_latencies:
+                measured.append(len(task.args[0]))
+            return super().submit(task)
+
+    executor = Counting()
+    executor.broken = lambda one: "no" if one.origin.kind == "uniform" and one.seed == 1 else None
+    job_id = submit(database)
+    make_runner(database, tmp_path, executor).run_one()
+    for broken in (lambda one: "no" if one.origin.kind == "uniform" and one.seed == 1 else None, lambda _: None):
+        executor.broken = broken
+        with database.session() as session:
+            jobs.retry(session, job_id)
+        make_runner(database, tmp_path, executor).run_one()
+    assert measured == [3], "of the widths of one budget, the other seed has the same"

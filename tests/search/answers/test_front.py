@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from espalier.search.answers.front import pareto, undominated
-from espalier.search.results import Metric
+from espalier.search.results import Latency, Metric
 from espalier.search.spec import MethodSpec
 from tests.search.helpers import candidate, outcome, result
 
@@ -134,3 +134,44 @@ def test_points_come_in_the_order_of_their_cost(cost: Any) -> None:
     name = "latency_ms" if cost == "latency" else cost
     costs = [getattr(point, name) for point in pareto(found, cost).points]
     assert costs == sorted(costs)
+
+
+def measured(one: float, many: float) -> tuple[Latency, ...]:
+    told: dict[str, Any] = {"threads": 1, "machine": "none", "runs": 3}
+    return tuple(
+        Latency(images=images, median_ms=ms, quartiles_ms=(ms - 1, ms + 1), **told)
+        for images, ms in ((1, one), (8, many))
+    )
+
+
+def test_latency_is_what_was_measured_when_all_was_trained() -> None:
+    outcomes = [outcome("random", params=100 + seed, seed=seed) for seed in range(2)] + [outcome("dense", params=1000)]
+    known = {found.config.id: measured(10.0 * (i + 1), 100.0 * (i + 1)) for i, (_, found) in enumerate(outcomes)}
+    front = pareto(outcomes, "latency", known)
+    point = next(one for one in front.points if one.origin == "random")
+    assert point.latency_ms == 15
+    assert [(one.images, one.median_ms, one.quartiles_ms) for one in point.latency] == [
+        (1, 15, (14, 16)),
+        (8, 150, (149, 151)),
+    ]
+    del known[outcomes[0][1].config.id]
+    point = next(one for one in pareto(outcomes, "latency", known).points if one.origin == "random")
+    assert (point.latency_ms, point.latency) == (1.0, ()), "of all its seeds, or as it was seen in training"
+
+
+@pytest.mark.parametrize(
+    ("small", "notes"),
+    [
+        ((2.0, 20.0), []),
+        ((9.5, 20.0), ["1 of 1 networks with at most half of the parameters take at least 90 % of the whole network's time (1 image at once, 1 thread)"]),
+        ((9.5, 99.0), ["(1 image at once", "(8 images at once"]),
+    ],
+)  # fmt: skip
+def test_it_is_said_where_fewer_parameters_are_not_less_time(small: tuple[float, float], notes: list[str]) -> None:
+    outcomes = [outcome("dense", params=1000), outcome("uniform", params=400), outcome("random", params=900)]
+    whole, few, most = (found.config.id for _, found in outcomes)
+    known = {whole: measured(10, 100), few: measured(*small), most: measured(10, 100)}
+    found = pareto(outcomes, "params", known).notes
+    assert len(found) == len(notes)
+    assert all(words in note for words, note in zip(notes, found, strict=True))
+    assert pareto(outcomes[1:], "params", known).notes == pareto(outcomes, "params").notes == ()

@@ -139,6 +139,19 @@ def test_a_front_over_what_is_no_cost_is_refused(world: World) -> None:
     problem(world.client.get(f"/v1/jobs/{job_id}/pareto", params={"cost": "channels"}), 422, "cost")
 
 
+def test_latency_is_what_was_measured_when_all_was_trained(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("espalier.app.server.routes.results.receipt_of", lambda _: [])
+    job_id = world.submit()
+    assert world.get(f"/v1/jobs/{job_id}/pareto", cost="latency")["points"] == []
+    assert world.runner.run_one()
+    for point in world.get(f"/v1/jobs/{job_id}/pareto", cost="latency")["points"]:
+        assert [one["images"] for one in point["latency"]] == [1, 16]
+        assert point["latency_ms"] == point["latency"][0]["median_ms"]
+        about = world.get(f"/v1/architectures/{point['architecture']}")
+        assert about["latency"] == point["latency"]
+        assert {one["latency_ms"] for one in world.get("/v1/architectures")["items"]} >= {point["latency_ms"]}
+
+
 def test_arms_of_architectures_are_those_of_fronts(world: World) -> None:
     job_id = world.finish()
     arms = {item["arm"]["id"] for item in world.get("/v1/architectures")["items"]}
