@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from espalier.models.weight_mask import WeightMask
 from espalier.search import allocate, methods
 from espalier.search.blocks import allocate_blocks
 from espalier.search.methods.base import Parent, PruningMethod
+from espalier.search.recalibration import recalibrate
 from espalier.search.scores import Scores, controlled, drawn, top
 from espalier.search.spec import Budget, MethodSpec, Ranking, Ratios, TicketRates
 from espalier.search.tickets import random_mask, ticket_mask, without_channels
@@ -85,6 +86,25 @@ class Derivation:
     def alike(self, role: str) -> Start:
         """Fresh weights in the architecture of the network in a role."""
         return Start(Network.of(self.config(role)).fresh(self.seed))
+
+    def scaled(self, role: str, budget: Budget | Ratios) -> Start:
+        """Fresh weights; groups are thinned in proportion to what the network in a role keeps, until the budget is
+        met."""
+        widths = self.config(role).widths
+        return self.by_rates([widths[group.name] / group.width for group in self.dense.groups], budget, self.seed)
+
+    def wide(self, widths: Mapping[str, int]) -> Start:
+        """Fresh weights in these widths."""
+        return self.fresh(drawn(self.dense.groups, widths, self.seed))
+
+    def recalibrated(self, widths: Mapping[str, int]) -> Start:
+        """The parent's weights in these widths, of the filters with the largest L1 norms; batch norm's statistics are
+        taken anew (Li et al. 2020, EagleEye, adaptive batch normalization)."""
+        parent = self.parent("parent")
+        mask = top(self.dense.groups, self.scores(MethodSpec(name="l1_norm"), "parent"), widths)
+        network = parent.network.prune(mask)
+        recalibrate(network.module, parent.batches)
+        return Start(network)
 
     def sparse(self, spec: MethodSpec) -> Start:
         """Fresh weights in the whole network, prepared and regularized as a method wants its parent."""

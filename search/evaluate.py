@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from pydantic import TypeAdapter
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 from espalier.models.architectures import architecture
 from espalier.models.config import ChannelConfig, Shape
@@ -33,6 +33,7 @@ from espalier.search.regularizer import Masked, Regularizer, Together
 from espalier.search.results import (
     LEARNED,
     MASK,
+    NOTES,
     WEIGHTS,
     Effort,
     Evaluated,
@@ -79,7 +80,7 @@ def evaluate(
     task = tasks.create(candidate.target.task, candidate.recipe)
     start, scoring = derive(candidate, whole, task, data, needs, paths)
     network = start.network
-    before = {key: one for files in needs.values() for key, one in spent_on(files[WEIGHTS]).items()}
+    before = {key: one for files in needs.values() for key, one in spent_on(_notes_of(files)).items()}
     recipe = _lengthened(candidate.recipe, whole, network)
     steps = recipe.epochs * steps_per_epoch(recipe, len(data.train))
     regularizer = _regularizer(start, recipe, steps)
@@ -106,9 +107,16 @@ def evaluate(
     )
     kept = {MASK: network.weight_mask.file} if network.weight_mask else {}
     if keep_weights:
-        kept[WEIGHTS] = _weights(network, candidate, data, result, efforts)
+        what = WEIGHTS if candidate.origin.leaves == "weights" else NOTES
+        state = state_of(network.module) if what == WEIGHTS else {}
+        kept[what] = _file(network, state, candidate, data, result, efforts)
         kept |= {LEARNED: packed(trained.kept, {})} if trained.kept else {}
     return Evaluated(result, kept)
+
+
+def _notes_of(files: Mapping[str, Path]) -> Path:
+    """The file that says what a network is and what it took."""
+    return files[NOTES] if NOTES in files else files[WEIGHTS]
 
 
 def _regularizer(start: Start, recipe: Recipe, steps: int) -> Regularizer | None:
@@ -201,7 +209,7 @@ def derive(
         return found.scores
 
     def config(role: str) -> ChannelConfig:
-        return ChannelConfig.model_validate_json(notes_of(needs[role][WEIGHTS])["config"])
+        return ChannelConfig.model_validate_json(notes_of(_notes_of(needs[role]))["config"])
 
     given = Derivation(whole, candidate.seed, candidate.minimum_keep, parent, scores, config)
     start = candidate.origin.derive(given)
@@ -244,7 +252,9 @@ def _ran(trained: Trained, asked: Recipe, recipe: Recipe) -> Ran:
     return trained.ran.model_copy(update={"notes": (*trained.ran.notes, note)})
 
 
-def _weights(network: Network, candidate: Candidate, data: Data, result: Result, efforts: Efforts) -> bytes:
+def _file(
+    network: Network, state: Mapping[str, Tensor], candidate: Candidate, data: Data, result: Result, efforts: Efforts
+) -> bytes:
     """A safetensors file that says what it is, how images are prepared for it, and how good it is."""
     seen = Preprocessing(dataset=candidate.target.dataset_name, classes=data.classes, mean=data.mean, std=data.std)
     measured = result.model_dump_json(include={"metric", "holdout", "test"})
@@ -254,8 +264,7 @@ def _weights(network: Network, candidate: Candidate, data: Data, result: Result,
         "measured": measured,
         "efforts": EFFORTS.dump_json(efforts).decode(),
     }
-    state = {name: value.contiguous().cpu() for name, value in state_of(network.module).items()}
-    return packed(state, notes)
+    return packed({name: value.contiguous().cpu() for name, value in state.items()}, notes)
 
 
 def latency(net: nn.Module, shape: Shape, execution: Execution, runs: int = 10) -> float:

@@ -42,6 +42,7 @@ class Question(Document):
     selects: bool = Field(
         default=False, description="whether channels are selected from a stream, so that it matters which ones stay"
     )
+    batch_norm: bool = Field(default=True, description="whether the network has any batch norm")
     draws: dict[str, int] = Field(
         default_factory=dict,
         description="hash of a budget -> how many random widths are trained with the compute of one method's parent",

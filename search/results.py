@@ -26,9 +26,9 @@ class Metric(Frozen):
 
 ACCURACY = Metric(name="accuracy")
 
-WEIGHTS, MASK, LEARNED = "weights", "mask", "learned"
-"""What a result's artifacts call its trained weights, a safetensors file; the mask over them, if there is one; and what
-was learned beside them, if anything was."""
+WEIGHTS, MASK, LEARNED, NOTES = "weights", "mask", "learned", "notes"
+"""What a result's artifacts call its trained weights, a safetensors file; the mask over them, if there is one; what was
+learned beside them, if anything was; and what the weights' file says beside them, where they are not kept."""
 
 Metrics = dict[str, float]
 """Metric name -> value."""
@@ -173,6 +173,11 @@ class Result(Document):
     def weights(self) -> str | None:
         """Hash of its trained weights, if they were kept."""
         return self.artifacts.get(WEIGHTS)
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether others can read of it what they need."""
+        return not self.artifacts.keys().isdisjoint((WEIGHTS, NOTES))
 
     @property
     def counted(self) -> Cost:

@@ -275,6 +275,17 @@ EACH_ONCE = (
 """Fields whose values are each one arm of the comparison, or one job."""
 
 
+def _planned_by(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A sampler as the planner that it stands for."""
+    sampler = data.get("sampler")
+    if not isinstance(sampler, Mapping):
+        return data
+    if data.get("planner") is not None:
+        raise ValueError("sampler stands for a planner, and planner names one, too; give one of them")
+    options = {("sampler" if name == "name" else name): value for name, value in sampler.items()}
+    return {**data, "sampler": None, "planner": {"name": "sampled", "options": options}}
+
+
 def _ratios(budget: Any, target: Any) -> Any:
     """A preset as ratios; anything else as it is."""
     if not isinstance(budget, Mapping) or "preset" not in budget:
@@ -345,6 +356,12 @@ class JobSpec(Document):
     )
     recipe: RecipeSpec = Field(default_factory=RecipeSpec)
     planner: PlannerSpec = PlannerSpec(name="fixed")
+    sampler: dict[str, JsonValue] | None = Field(
+        default=None,
+        exclude=True,
+        description='{"name": "tpe", "trials": 30, "proxy": "adaptive_bn"}: a search by proposals beside the methods; '
+        "stands for the planner 'sampled' with these options, and is spelt out as that",
+    )
     tickets: Tickets | None = Field(
         default=None,
         exclude_if=lambda value: value is None,
@@ -406,6 +423,7 @@ class JobSpec(Document):
         """Ratios in the place of a preset's name; no searches beside tickets that are not asked for."""
         if not isinstance(data, Mapping):
             return data
+        data = _planned_by(data)
         if data.get("tickets") is not None and not SEARCHED.intersection(data):
             data = {**dict.fromkeys(SEARCHED, ()), **data}
         spelt = {

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import torch
 from pydantic import ValidationError
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from espalier.models.architectures import architecture
 from espalier.models.config import Cost
@@ -146,6 +147,7 @@ def _question(spec: JobSpec, network: Network, data: Data) -> Question:
         own_parent_only=tuple(sorted(name for name, kind in kinds.items() if kind.reads_kept)),
         grains={name: kind.grain for name, kind in sorted(kinds.items()) if kind.grain != "channel"},
         selects=any(group.selection for group in network.groups),
+        batch_norm=any(isinstance(module, _BatchNorm) for module in network.module.modules()),
         draws=_draws(meant, network),
         fine_tuning={name: kind.fine_tuning for name, kind in kinds.items()},
     )

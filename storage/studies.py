@@ -1,12 +1,15 @@
-"""Optuna's studies: the lasting record of every job's results. The only file that imports optuna."""
+"""Optuna's studies: the lasting record of every job's results. `search.sampling` is the only other file that imports
+optuna."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import optuna
 import sqlalchemy as sa
+from optuna.distributions import FloatDistribution
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState, create_trial
 
@@ -66,8 +69,9 @@ class Study:
         """What is recorded, the last word on each candidate."""
         return list(self._outcomes.values())
 
-    def record(self, outcome: Outcome) -> None:
-        """Add an outcome, once: a candidate that already has a result keeps it."""
+    def record(self, outcome: Outcome, parameters: Mapping[str, float] | None = None) -> None:
+        """Add an outcome, once: a candidate that already has a result keeps it. `parameters`: what a sampler had to
+        choose for it, numbers in [0, 1]."""
         if isinstance(self._outcomes.get(outcome.key), Result):
             return
         succeeded = isinstance(outcome, Result)
@@ -75,6 +79,8 @@ class Study:
             create_trial(
                 state=TrialState.COMPLETE if succeeded else TrialState.FAIL,
                 values=_values(outcome) if isinstance(outcome, Result) else None,
+                params={**(parameters or {})},
+                distributions={name: FloatDistribution(0.0, 1.0) for name in parameters or {}},
                 user_attrs={OUTCOME: outcome.model_dump_json()},
             )
         )

@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -96,6 +96,7 @@ class JobRun:
         self.spec = JobSpec.read(job.spec)
         self.work = parts.work / job.id
         self.candidates: list[Candidate] = []
+        self.planner: Planner[Any] | None = None
         self.running: dict[Future[Any], Candidate | None] = {}
         self.reports: queue.SimpleQueue[tuple[Candidate, Reported]] = queue.SimpleQueue()
         self.done: dict[str, Result] = {}
@@ -118,9 +119,9 @@ class JobRun:
 
     def to_its_end(self, studies: Studies) -> tuple[str, str | None]:
         """Run all that the planner asks for; how the job ended, and why if it failed."""
-        study = studies.open(self.lease.job_id)
+        study, self.planner = studies.open(self.lease.job_id), self._planner()
         self._recover(study)
-        planner, execution = self._planner(), self._execution()
+        execution = self._execution()
         self._reuse(study, execution)
         while not is_undecidable(self.candidates, self.failed):
             self._enter_blocked(study)
@@ -131,7 +132,7 @@ class JobRun:
                 for future in self._next():
                     if (outcome := self._outcome(future)) is not None:
                         self._enter(study, outcome)
-            elif self._ask(planner):
+            elif self._ask():
                 self._reuse(study, execution)
             else:
                 self._measure(execution)
@@ -190,12 +191,12 @@ class JobRun:
         """What decides what is tried next; a job of the first release was planned once and for all."""
         return None if self.job.question is None else planners.create(Question.read(self.job.question))
 
-    def _ask(self, planner: Planner[Any] | None) -> bool:
+    def _ask(self) -> bool:
         """Write down what is to be tried next; whether there is anything."""
-        if planner is None:
+        if self.planner is None:
             return False
         known: dict[str, Outcome] = dict(self.done)
-        wanted = planner.next(known | {key: Failure(key=key, error=error) for key, error in self.failed.items()})
+        wanted = self.planner.next(known | {key: Failure(key=key, error=error) for key, error in self.failed.items()})
         with self._writing() as session:
             new = candidates.add(session, jobs.get(session, self.lease.job_id), wanted)
         self.candidates += new
@@ -249,12 +250,13 @@ class JobRun:
 
     def _is_kept(self, key: str) -> bool:
         """Whether a candidate's weights are wanted."""
-        return self.spec.keep_weights or any(
-            key in one.needs.values() or (one.key == key and one.arm.role == "parent") for one in self.candidates
-        )
+        if self.spec.keep_weights or any(key in one.needs.values() for one in self.candidates):
+            return True
+        own = next((one for one in self.candidates if one.key == key), None)
+        return own is not None and self.planner is not None and self.planner.may_need(own)
 
     def _has_weights(self, result: Result) -> bool:
-        return result.weights is not None and all(map(self.parts.store.has, result.artifacts.values()))
+        return result.is_readable and all(map(self.parts.store.has, result.artifacts.values()))
 
     def _forget_lost(self) -> None:
         """What others need, and whose weights were deleted with the job that made them, is trained again."""
@@ -375,6 +377,10 @@ class JobRun:
                 reason = next(self.failed[key] for key in one.needs.values() if key in self.failed)
                 self._enter(study, Failure(key=one.key, error=f"{NEED_FAILED}{reason.removeprefix(NEED_FAILED)}"))
 
+    def _parameters_of(self, key: str) -> Mapping[str, float]:
+        """What a sampler had to choose for a candidate."""
+        return next((one.origin.parameters for one in self.candidates if one.key == key), {})
+
     def _enter(self, study: Study, outcome: Outcome, taken_over: bool = False) -> None:
         """Write an outcome down: first in the study, which counts, then in the table."""
         if isinstance(outcome, Result):
@@ -383,7 +389,7 @@ class JobRun:
             self.failed[outcome.key] = outcome.error
         with self._writing():
             pass  # the job is still ours
-        study.record(outcome)
+        study.record(outcome, self._parameters_of(outcome.key))
         with self._writing() as session:
             candidates.write(session, self.lease.job_id, outcome, taken_over)
 

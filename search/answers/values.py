@@ -208,11 +208,24 @@ class Efficiency(Frozen):
     )
 
 
+class ProxyAnswer(Frozen):
+    """How well a proxy ranks networks of one budget."""
+
+    proxy: str
+    budget: Budget | Ratios
+    networks: int = Field(description="that were judged by it, and trained in full from scratch")
+    rank_correlation: float | None = Field(
+        description="Spearman's, of the proxy with the test metric after full training, among the networks of a seed; "
+        "the mean over seeds; null where no seed has three of them"
+    )
+
+
 class Answer(Frozen):
     """Is automatic pruning better? By budget, by cost at equal accuracy, and in words."""
 
     verdicts: tuple[Verdict, ...]
     efficiency: tuple[Efficiency, ...]
+    proxies: tuple[ProxyAnswer, ...] = Field(default=(), description="of a sampler")
     summary: str
 
 

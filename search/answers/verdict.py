@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from statistics import fmean, median
 
 from espalier.search.answers.efficiency import efficiency
+from espalier.search.answers.proxies import proxies, told
 from espalier.search.answers.statistics import Comparison, Decision, decided, together
 from espalier.search.answers.values import (
     About,
@@ -34,8 +35,13 @@ ONE_PARENT = (
 
 def answer(outcomes: Outcomes, looks: Sequence[int] = (), failed: Sequence[Candidate] = ()) -> Answer:
     """Everything there is to say about whether automatic pruning was better; `looks` and `failed` as in `compare`."""
-    verdicts = compare(outcomes, looks, failed)
-    return Answer(verdicts=tuple(verdicts), efficiency=tuple(efficiency(outcomes)), summary=summary(verdicts))
+    verdicts, judged = compare(outcomes, looks, failed), proxies(outcomes)
+    return Answer(
+        verdicts=tuple(verdicts),
+        efficiency=tuple(efficiency(outcomes)),
+        proxies=tuple(judged),
+        summary=" ".join([summary(verdicts), *told(judged)]),
+    )
 
 
 def compare(outcomes: Outcomes, looks: Sequence[int] = (), failed: Sequence[Candidate] = ()) -> list[Verdict]:

@@ -17,9 +17,11 @@ from espalier.search.arms.pruned import Pruned
 from espalier.search.arms.random import Random
 from espalier.search.arms.random_best import RandomBest
 from espalier.search.arms.random_draw import RandomDraw
+from espalier.search.arms.sampled import Sampled
 from espalier.search.arms.sparse import Sparse
 from espalier.search.arms.ticket import Ticket
 from espalier.search.arms.ticket_control import TicketControl
+from espalier.search.arms.trial import Trial
 from espalier.search.arms.uniform import Uniform
 from espalier.search.arms.uniform_weights import UniformWeights
 
@@ -38,6 +40,8 @@ ARMS: dict[str, type[Origin]] = {
     "pretrained": Pretrained,
     "ticket": Ticket,
     "ticket_control": TicketControl,
+    "trial": Trial,
+    "sampled": Sampled,
 }
 """In the order in which a job's candidates are planned."""
 

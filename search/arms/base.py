@@ -28,6 +28,8 @@ class Origin(Frozen):
 
     kind: str
     role: ClassVar[Role]
+    leaves: ClassVar[Literal["weights", "notes"]] = "weights"
+    """What is kept of it for those that need it: its weights; or what it is and what it took alone."""
 
     @property
     def subject(self) -> str:
@@ -43,6 +45,11 @@ class Origin(Frozen):
     def detail(self) -> str:
         """What tells arms of one name and budget apart, in a few words."""
         return ""
+
+    @property
+    def parameters(self) -> Mapping[str, float]:
+        """What a sampler had to choose, by name; numbers in [0, 1]."""
+        return {}
 
     @classmethod
     @abstractmethod

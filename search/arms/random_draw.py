@@ -22,6 +22,7 @@ class RandomDraw(Origin):
 
     kind: Literal["random_draw"] = "random_draw"
     role: ClassVar[Role] = "parent"
+    leaves: ClassVar[Literal["weights", "notes"]] = "notes"
     budget: Budget | Ratios
     draw: int
 

@@ -7,10 +7,12 @@ from typing import Any
 from espalier.search.options import chosen
 from espalier.search.planners.base import Planner
 from espalier.search.planners.fixed import Fixed
+from espalier.search.planners.sampled import SampledPlanner
 from espalier.search.question import Question
 
 PLANNERS: dict[str, type[Planner[Any]]] = {
     "fixed": Fixed,
+    "sampled": SampledPlanner,
 }
 
 

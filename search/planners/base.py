@@ -40,6 +40,10 @@ class Planner(ABC, Generic[OptionsT]):
         """How many candidates it may name in all."""
         return len(self.next({}))
 
+    def may_need(self, candidate: Candidate) -> bool:
+        """Whether others that are not named yet may need what it leaves."""
+        return candidate.arm.role == "parent"
+
     def candidates(self, planned: Iterable[Planned], done: Mapping[str, Outcome]) -> list[Candidate]:
         """Candidates of this question, each once, what they need before them. Those that choose from others come once
         these are done."""
@@ -47,6 +51,10 @@ class Planner(ABC, Generic[OptionsT]):
         for one in planned:
             naming.key(one)
         return list(naming.found.values())
+
+    def key(self, planned: Planned, done: Mapping[str, Outcome]) -> str | None:
+        """The key of a candidate; None if it cannot be named yet."""
+        return _Naming(self._candidate, done).key(planned)
 
     def arm(self, planned: Planned) -> str:
         """The id of the arm that a candidate is a sample of."""

@@ -91,7 +91,7 @@ class _Evaluated:
         known = {"sparse": 0.9, "dense": 0.9, "pruned": 0.8, "random": 0.6, "ticket": 0.9}
         base = known.get(candidate.origin.kind, 0.7)
         noise = int(hashlib.sha256(candidate.key.encode()).hexdigest()[:4], 16) / 65536 / 100
-        keep = candidate.budget.keep if candidate.budget else 1.0
+        keep = candidate.budget.keep if candidate.budget else candidate.origin.parameters.get("stage 0", 1.0)
         self.result = result(
             candidate,
             base + noise,

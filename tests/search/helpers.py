@@ -113,7 +113,13 @@ def derivation(config: ChannelConfig, seed: int = 0, minimum_keep: float = 0.1) 
         )
         for name in network.coupling.with_role("scale"):
             network.module.get_parameter(name).data.uniform_(0.1, 1, generator=generator)
-        return Parent(network, task, lambda size: iter([task.sample(config, size)]))
+
+        def batches(size: int) -> Any:
+            with torch.random.fork_rng():
+                torch.manual_seed(2)
+                return iter([task.sample(config, size)])
+
+        return Parent(network, task, batches)
 
     def scores(method: MethodSpec, role: str) -> Any:
         return methods.create(method).score(parent(role))

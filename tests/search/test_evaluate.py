@@ -286,8 +286,9 @@ def test_the_best_of_some_draws_has_their_training_in_its_ledger(paths: DataPath
     assert asked.draws_for(asked.spec.budgets[0]) > 1
     while new := [one for one in planner.next(done) if one.key not in done]:
         for one in new:
-            found = evaluate(one, {role: {"weights": tmp_path / key} for role, key in one.needs.items()}, LAST, paths)
-            (tmp_path / one.key).write_bytes(found.artifacts["weights"])
+            files = {role: {"notes": tmp_path / key / "notes"} for role, key in one.needs.items()}
+            found = evaluate(one, files, LAST, paths)
+            written(found, tmp_path / one.key)
             done[one.key] = found.result
     best = done[one.key]
     draws = [result for key, result in done.items() if key in one.needs.values()]
@@ -295,6 +296,39 @@ def test_the_best_of_some_draws_has_their_training_in_its_ledger(paths: DataPath
     assert best.config == max(draws, key=lambda result: result.chosen_by).config
     assert best.ledger is not None
     assert best.ledger.pipeline.epochs == 2 * (len(draws) + 1) == 2 * (asked.draws_for(asked.spec.budgets[0]) + 1)
+
+
+@pytest.mark.parametrize("proxy", ["adaptive_bn", "short"])
+def test_a_sampler_finds_networks_by_trials_that_leave_notes_alone(
+    proxy: str, paths: DataPaths, tmp_path: Path
+) -> None:
+    sampler = {"name": "random", "trials": 3, "proxy": proxy}
+    asked = validate(spec(methods=[], inits=["scratch"], baselines=["uniform"], sampler=sampler), paths).question
+    planner, done, labels = create_planner(asked), {}, []
+    while new := [
+        one for one in planner.next({key: found.result for key, found in done.items()}) if one.key not in done
+    ]:
+        for one in new:
+            files = {role: written(done[key], tmp_path / key) for role, key in one.needs.items()}
+            done[one.key] = evaluate(one, files, LAST, paths)
+            labels.append(one)
+    trials = [(one, done[one.key]) for one in labels if one.origin.kind == "trial"]
+    assert [*trials[0][1].artifacts] == ["notes"]
+    for one, found in trials:
+        assert found.result.config.widths == one.origin.widths
+        assert found.result.ran.epochs == (0 if one.recipe.last_step == 0 else 1)
+        ledger = found.result.ledger
+        assert ledger is not None
+        assert ledger.own.images == (0 if one.recipe.last_step == 0 else 1280)
+        assert ledger.pipeline.images == (2 * 1280 + 1200 if one.recipe.last_step == 0 else 1280), "to recalibrate"
+    sampled = done[labels[-1].key].result
+    assert labels[-1].origin.kind == "sampled"
+    assert sampled.cost.params <= 0.3 * whole(paths).cost.params
+    assert sampled.ledger is not None
+    adaptive = sum(one.recipe.last_step == 0 for one, _ in trials)
+    short = len(trials) - adaptive
+    assert adaptive == (4 if proxy == "adaptive_bn" else 0), "three, and the uniform one"
+    assert sampled.ledger.pipeline.images == 2 * 1280 + short * 1280 + (2 * 1280 + adaptive * 1200 if adaptive else 0)
 
 
 def test_what_is_needed_twice_is_in_the_ledger_once(digits: Data, paths: DataPaths, tmp_path: Path) -> None:

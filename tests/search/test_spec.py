@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from espalier.search.recipe import Crop
-from espalier.search.spec import Budget, Choice, Folder, Guide, JobSpec, MethodSpec, Ratios, Target
+from espalier.search.spec import Budget, Choice, Folder, Guide, JobSpec, MethodSpec, PlannerSpec, Ratios, Target
 
 LEAST: dict[str, Any] = {"target": {"arch": "vgg11", "dataset": "digits"}}
 
@@ -61,6 +61,18 @@ def test_seeds_may_be_added_until_it_is_decided(least: int, most: int, looks: tu
 def test_the_patterns_of_several_jobs_may_be_followed() -> None:
     spec = JobSpec.model_validate(LEAST | {"guides": [{"job": "a"}, {"job": "b"}]})
     assert [guide.job for guide in spec.guides] == ["a", "b"]
+
+
+def test_a_sampler_is_a_planner_in_other_words() -> None:
+    asked = {"sampler": {"name": "nsga2", "trials": 12, "proxy": "short"}}
+    spec = JobSpec.model_validate(LEAST | asked)
+    assert spec.planner == PlannerSpec(name="sampled", options={"sampler": "nsga2", "trials": 12, "proxy": "short"})
+    assert spec.sampler is None
+    assert "sampler" not in spec.model_dump()
+    assert JobSpec.model_validate_json(spec.model_dump_json()) == spec == spec.model_copy(update={"name": ""})
+    assert JobSpec.model_validate(LEAST | {"sampler": {}}).planner == PlannerSpec(name="sampled")
+    with pytest.raises(ValidationError, match="give one of them"):
+        JobSpec.model_validate(LEAST | asked | {"planner": {"name": "fixed"}})
 
 
 def test_what_is_found_may_be_carried_to_other_targets() -> None:

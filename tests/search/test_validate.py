@@ -156,6 +156,18 @@ def test_where_it_is_carried_to_costs_the_job_itself_nothing(paths: DataPaths) -
     assert carried.candidates == alone.candidates
 
 
+def test_a_sampler_that_this_network_cannot_be_searched_by_is_refused(paths: DataPaths) -> None:
+    bare = {"arch": "lenet300", "options": {"width": 0.1}, "dataset": "digits"}
+    for target, words in ((bare, "this network has none: use short"), (SPEC["target"], "")):
+        asked = spec(target=target, methods=[], sampler={"trials": 4, "proxy": "adaptive_bn"}, inits=["scratch"])
+        if words:
+            with pytest.raises(SpecError, match=words):
+                validate(asked, paths)
+        else:
+            seen = validate(asked, paths)
+            assert seen.most > len(seen.candidates) + 4
+
+
 def test_as_many_random_widths_are_drawn_as_cost_what_a_parent_does(paths: DataPaths) -> None:
     budgets = [{"metric": "macs", "keep": keep} for keep in (0.5, 0.25)]
     asked: dict[str, Any] = {"baselines": ["random_best"], "budgets": budgets, "inits": ["scratch"]}

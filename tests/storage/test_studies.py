@@ -48,6 +48,18 @@ def test_a_retried_failure_may_become_a_result(studies: Studies) -> None:
     assert studies.open("job").outcomes() == [result(ONE, 0.9)]
 
 
+def test_what_a_sampler_chose_is_a_trials_parameters(studies: Studies, database: Database) -> None:
+    study = studies.open("job")
+    study.record(result(ONE, 0.9, 1000), {"stage 0": 0.5, "stage 1": 1.0})
+    study.record(Failure(key=TWO.key, error="no"), {"stage 0": 0.25})
+    storage = RDBStorage(database.url)
+    seen = optuna.load_study(study_name="job", storage=storage)
+    assert [trial.params for trial in seen.trials] == [{"stage 0": 0.5, "stage 1": 1.0}, {"stage 0": 0.25}]
+    storage.remove_session()
+    storage.engine.dispose()
+    assert [one.key for one in studies.open("job").outcomes()] == [ONE.key, TWO.key]
+
+
 def test_optuna_itself_sees_the_front(studies: Studies, database: Database) -> None:
     study = studies.open("job")
     for kind, accuracy, params in (("dense", 0.9, 1000), ("uniform", 0.8, 100), ("random", 0.7, 100)):

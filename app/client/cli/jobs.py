@@ -78,6 +78,8 @@ def search(
         list[str] | None,
         typer.Option(help="length of training from scratch: epochs, compute or pipeline; may be repeated"),
     ] = None,
+    sampler: Annotated[str | None, typer.Option(help="search by proposals, too: tpe, nsga2, nsga3 or random")] = None,
+    trials: Annotated[int, typer.Option(min=2, help="of a sampler, for each seed")] = 30,
     tune_lr: Annotated[
         list[float] | None, typer.Option(help="a learning rate to fine-tune at; of several, the hold-out chooses")
     ] = None,
@@ -109,6 +111,8 @@ def search(
         spec["budgets"] = [budget_of(one) for one in budget]
     if method:
         spec["methods"] = [{"name": one} for one in method]
+    if sampler:
+        spec["sampler"] = {"name": sampler, "trials": trials}
     if guide:
         spec["guides"] = [{"pattern": one} for one in guide]
     given = {"baselines": baseline, "controls": control, "inits": init, "match": match, "tune_lr": tune_lr}

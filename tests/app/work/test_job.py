@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from espalier.storage import candidates, events, jobs
 from espalier.storage.database import Database
 from espalier.storage.errors import WrongState
 from espalier.storage.store import Store
+from espalier.storage.studies import Studies
 from espalier.storage.tables import ArtifactRow, CandidateRow, JobRow
 from tests.app.fakes import FakeExecutor
 from tests.app.work.helpers import SPEC, front_of, held_run, job, make_runner, states, submit, wait_for
@@ -236,6 +238,26 @@ def test_weights_are_kept_only_where_they_are_wanted(database: Database, tmp_pat
         found = candidates.outcomes(session, kept_again)
     assert all(result.artifacts["weights"] for _, result in found), "reuse must not lose what is asked for"
     assert len(found) == 7
+
+
+def test_a_job_with_a_sampler_runs_to_its_end_and_its_study_has_the_parameters(
+    database: Database, tmp_path: Path
+) -> None:
+    spec = JobSpec.model_validate(
+        SPEC.model_dump(mode="json", exclude={"planner"}) | {"sampler": {"trials": 30}, "keep_weights": False}
+    )
+    executor = FakeExecutor()
+    job_id = submit(database, spec)
+    make_runner(database, tmp_path, executor).run_one()
+    assert job(database, job_id).state == "succeeded"
+    kinds = Counter(one.origin.kind for one in executor.evaluated)
+    assert kinds["sampled"] == len(SPEC.all_seeds)
+    assert kinds["trial"] >= 20
+    assert len({one.key for one in executor.evaluated}) == sum(kinds.values()), "none is trained again"
+    with closing(Studies(database)) as studies:
+        chosen = [one.params for one in studies.open(job_id)._study.get_trials() if one.params]
+    assert len(chosen) == kinds["trial"]
+    assert {*chosen[0]} == {"stage 0"}
 
 
 def test_draws_are_kept_for_the_best_of_them_though_no_weights_are_wanted(database: Database, tmp_path: Path) -> None:
