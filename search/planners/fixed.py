@@ -11,17 +11,15 @@ from espalier.search.arms import ARMS
 from espalier.search.arms.base import Planned
 from espalier.search.candidates import Candidate
 from espalier.search.errors import SpecError
-from espalier.search.planners.base import Planner
+from espalier.search.planners.base import OptionsT, Planner
 from espalier.search.results import Outcome, Result
 
 MOST_CANDIDATES = 5000
 
 
-class Fixed(Planner[NoOptions]):
+class FixedPlan(Planner[OptionsT]):
     """Everything the spec asks for: seed by seed, parents first. At once; or, where seeds are added until it is
     decided, first so many of every arm, and at every look those of arms that take part in an undecided answer."""
-
-    Options = NoOptions
 
     def next(self, done: Mapping[str, Outcome]) -> Sequence[Candidate]:
         """The plan so far. Raises SpecError if it may become too large."""
@@ -60,3 +58,9 @@ class Fixed(Planner[NoOptions]):
         place = {seed: index for index, seed in enumerate(spec.all_seeds)}
         planned.sort(key=lambda one: (place[one.seed], one.origin.role != "parent"))
         return planned
+
+
+class Fixed(FixedPlan[NoOptions]):
+    """Everything the spec asks for, and nothing else."""
+
+    Options = NoOptions

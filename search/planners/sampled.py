@@ -17,7 +17,7 @@ from espalier.search.arms.trial import Proxy, Trial
 from espalier.search.arms.ways import from_scratch
 from espalier.search.candidates import Candidate
 from espalier.search.errors import SpecError
-from espalier.search.planners.fixed import Fixed
+from espalier.search.planners.fixed import FixedPlan
 from espalier.search.question import Question
 from espalier.search.recipe import TUNED
 from espalier.search.results import Outcome, Result
@@ -51,15 +51,14 @@ class Tried(NamedTuple):
     result: Result
 
 
-class SampledPlanner(Fixed):
+class SampledPlanner(FixedPlan[SampledOptions]):
     """The fixed plan first; then, for every seed that has parents, trials of what the plan's widths keep and of what a
     sampler proposes; then for each budget the best of them in full."""
 
-    Options = SampledOptions  # type: ignore[assignment]
-    options: SampledOptions  # type: ignore[assignment]
+    Options = SampledOptions
 
-    def __init__(self, question: Question, options: Frozen) -> None:
-        super().__init__(question, options)  # type: ignore[arg-type]
+    def __init__(self, question: Question, options: SampledOptions) -> None:
+        super().__init__(question, options)
         if question.spec.looks:
             raise SpecError("a sampler searches for every seed: give seeds as a list")
         if not self._budgets:
