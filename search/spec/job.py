@@ -1,4 +1,4 @@
-"""What a user asks for: target, methods, budgets, baselines, seeds, recipe. No torch."""
+"""A search as its user asks for it. No torch."""
 
 from __future__ import annotations
 
@@ -6,255 +6,22 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import ConfigDict, Discriminator, Field, JsonValue, StringConstraints, Tag, model_validator
+from pydantic import ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 from espalier.models.config import MINIMUM_KEEP
-from espalier.models.document import Document, Frozen, Raw, content_hash
+from espalier.models.document import Document, Raw
 from espalier.search.presets import preset
-from espalier.search.recipe import Distillation, FineTuning, Flag, Match, Name, RecipeSpec, Whole
+from espalier.search.recipe import Distillation, FineTuning, Flag, Match, Name, RecipeSpec
+from espalier.search.spec.budgets import Budget, Ratios, Share
+from espalier.search.spec.choices import MethodSpec, PlannerSpec
+from espalier.search.spec.guides import Guide
+from espalier.search.spec.seeds import Seeds
+from espalier.search.spec.starts import AskedInit, Ranking
+from espalier.search.spec.targets import Target, TransferTarget
+from espalier.search.spec.tickets import Tickets
 from espalier.search.upgrades import spec_from_version_1, spec_from_version_2, uses_version_1
 
-CostMetric = Literal["params", "macs", "channels"]
-Init = Literal["scratch", "inherited", "untuned", "distilled", "rewound"]
-"""scratch: fresh weights; inherited: the parent's, fine-tuned; untuned: the parent's, not trained any more;
-distilled: fresh ones, taught by the dense network; rewound: the parent's, as they were when its training began, or
-shortly after."""
-AskedInit = Literal["scratch", "inherited", "untuned", "distilled"]
-INHERITING: frozenset[Init] = frozenset({"inherited", "untuned"})
-"""Those that begin with the weights that the parent was left with."""
-Ranking = Literal["reverse", "no_penalty", "shuffled", "shuffled_across"]
-"""A control's: the least important stay; scores of a parent that was trained without the method's penalty; scores dealt
-out at random within each group, or across all groups."""
-Share = Annotated[float, Field(strict=True, gt=0, le=1)]
 Rate = Annotated[float, Field(strict=True, gt=0, le=100)]
-Seed = Annotated[int, Field(strict=True, ge=0, lt=2**31)]
-
-
-class Budget(Frozen):
-    """How much of the dense network may stay."""
-
-    metric: CostMetric
-    keep: Share = Field(description="share of the dense network's cost that may stay, in (0, 1]")
-
-    def __str__(self) -> str:
-        return f"{self.metric}={self.keep:g}"
-
-
-class Ratios(Frozen):
-    """Widths given beforehand: what each channel group, or each stage, keeps. What is not named stays whole.
-
-    Baselines are made as large as the network that the ratios give, in `metric`.
-    """
-
-    by: Literal["group", "stage"]
-    ratios: dict[str, Share] = Field(min_length=1, description="group name, or number of a stage from 0 -> share kept")
-    metric: Literal["params", "macs"] = Field(default="params", description="what baselines match")
-    name: Annotated[str, StringConstraints(max_length=100)] = Field(
-        default="", exclude_if=lambda name: not name, description="what they are called"
-    )
-
-    def __str__(self) -> str:
-        return self.name or f"ratios {content_hash(self, 6)}"
-
-
-FOLDER = "folder:"
-"""Before the name of an image folder, where a data set is named in one word."""
-
-
-class Folder(Frozen):
-    """An image folder under the data root: train/<class>/… and test/<class>/…, or val/ in the place of either
-    test/ or the hold-out."""
-
-    folder: Annotated[str, StringConstraints(min_length=1, max_length=500)]
-    size: Whole | None = Field(
-        default=None, ge=8, le=1024, description="edge in pixels; needed if images differ in size"
-    )
-    fit: Literal["crop", "pad"] = Field(
-        default="crop",
-        description="how an image of other proportions becomes a square of that size: its middle, or all of it "
-        "between black bars",
-    )
-    channels: Literal[1, 3] = Field(default=3, description="1: grey, 3: colour")
-
-
-class Target(Frozen):
-    """An architecture on a data set, for a task."""
-
-    arch: Name
-    options: dict[str, JsonValue] = Field(default_factory=dict, description="factory options, e.g. {'width': 0.5}")
-    dataset: Name | Folder
-    task: Name = "classification"
-
-    @property
-    def dataset_name(self) -> str:
-        """The data set in one word."""
-        return self.dataset if isinstance(self.dataset, str) else f"{FOLDER}{self.dataset.folder}"
-
-
-class Choice(Frozen):
-    """Something from a registry, by name, and its options."""
-
-    name: Name
-    options: dict[str, JsonValue] = Field(default_factory=dict)
-
-    def __str__(self) -> str:
-        return " ".join([self.name, *(f"{name}={_word(value)}" for name, value in self.options.items())])
-
-
-def _word(value: JsonValue) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-class MethodSpec(Choice):
-    """A pruning method and its options."""
-
-    @property
-    def passes(self) -> int:
-        """How often its parent is trained, each time with fewer channels; for methods with an option of that name."""
-        found = self.options.get("passes", 1)
-        return found if isinstance(found, int) else 1
-
-
-Cut = Annotated[float, Field(strict=True, ge=0, lt=1)]
-TicketControlName = Literal["reinit", "random", "random_across", "one_shot", "continued", "lr_rewound"]
-
-
-class TicketRates(Frozen):
-    """How lottery tickets are found: what each round cuts of a trained network, and where the rest is set back to."""
-
-    grain: Literal["weight", "channel"] = Field(
-        default="weight", description="single weights by magnitude; or whole channels by the L1 norms of their filters"
-    )
-    layers: Literal["conv", "linear", "all"] = Field(default="all", description="of which single weights are cut")
-    scope: Literal["layer", "global"] = Field(
-        default="layer", description="layer: the smallest of each layer go; global: the smallest of all"
-    )
-    cut: Annotated[float, Field(strict=True, gt=0, lt=1)] = Field(
-        default=0.2, description="share of what is left that each round cuts"
-    )
-    conv_cut: Cut | None = Field(default=None, description="of convolutions, if another")
-    output_cut: Cut | None = Field(
-        default=None, description="of the last layer, if another than half as much (layer) or nothing (global)"
-    )
-    rewind_steps: Annotated[int, Field(strict=True, ge=0, le=10_000_000)] = Field(
-        default=0, description="steps of training after which weights and learning rate are set back to"
-    )
-
-    @model_validator(mode="after")
-    def _one_rate_where_all_are_one(self) -> Self:
-        if self.scope == "global" and self.conv_cut is not None:
-            raise ValueError("scope global ranks all layers together, at one rate: leave conv_cut out, and say layers")
-        if self.scope == "global" and self.output_cut not in (None, 0, self.cut):
-            raise ValueError(
-                "scope global ranks all layers together, at one rate: output_cut is 0 where the last layer is to stay "
-                f"whole, or as large as cut ({self.cut:g})"
-            )
-        if self.grain == "channel" and (self.conv_cut is not None or self.output_cut is not None):
-            raise ValueError("grain channel cuts the same share of every group: leave conv_cut and output_cut out")
-        if self.grain == "channel" and (self.scope != "layer" or self.layers != "all"):
-            raise ValueError("grain channel cuts the same share of every group of channels: leave scope and layers out")
-        return self
-
-
-class Tickets(TicketRates):
-    """Lottery tickets of the target, round by round, and what they are held against."""
-
-    rounds: Annotated[int, Field(strict=True, ge=1, le=60)] = 8
-    controls: tuple[TicketControlName, ...] = Field(
-        default=("reinit",),
-        max_length=6,
-        description="reinit: the ticket's mask over other first weights; random, random_across: as many weights (or "
-        "channels) drawn in each layer, or across layers; one_shot: as sparse in one round; continued: weights are set "
-        "back only in the end; lr_rewound: only the learning rate is",
-    )
-
-    @property
-    def rates(self) -> TicketRates:
-        """How they are found, whatever they are held against."""
-        return TicketRates(**self.model_dump(include=set(TicketRates.model_fields)))
-
-
-class Guide(Frozen):
-    """A pattern that widths follow: what of each stage stays, in proportion. Or the job whose patterns are followed."""
-
-    name: Annotated[str, StringConstraints(max_length=200)] = Field(default="", description="what it is called")
-    keep: tuple[Share, ...] = Field(
-        default=(), max_length=64, description="share of each stage's channels, from the first, as patterns have it"
-    )
-    budget: Budget | Ratios | None = Field(
-        default=None, exclude_if=lambda value: value is None, description="where it counts; everywhere if not given"
-    )
-    job: Name | None = Field(
-        default=None,
-        exclude_if=lambda value: value is None,
-        description="where it was found; without `keep`, all its patterns for budgets of this job are followed",
-    )
-    pattern: Name | None = Field(
-        default=None,
-        exclude_if=lambda value: value is None,
-        description="its id in the library; without `keep`, it is looked up there",
-    )
-
-    @model_validator(mode="after")
-    def _says_what_is_followed(self) -> Self:
-        if not self.keep and self.job is None and self.pattern is None:
-            raise ValueError(
-                "a guide has keep, the share of each stage; or job, whose patterns are followed; or pattern, the id of "
-                "one in the library"
-            )
-        if self.keep and not self.name:
-            raise ValueError("a guide with keep needs a name, which its arm is called by")
-        return self
-
-
-MOST_SEEDS = 64
-"""Of one arm."""
-
-
-class SeedRange(Frozen):
-    """Seeds where they are needed: from 0 on so many for every arm, and more for those whose answers are undecided."""
-
-    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True, serialize_by_alias=True)
-
-    least: Whole = Field(alias="from", ge=2, le=MOST_SEEDS, description="of every arm")
-    most: Whole = Field(le=MOST_SEEDS, description="of arms that take part in an answer that stays undecided")
-    until: Literal["decided"] = "decided"
-
-    @model_validator(mode="after")
-    def _grows(self) -> Self:
-        if self.most <= self.least:
-            raise ValueError(f"most ({self.most}) must be more than from ({self.least})")
-        return self
-
-
-MEANINGS = ("a list of seeds", "a range of seeds")
-"""What seeds may be meant as. Pydantic says it between the places of what is wrong, where a user has nothing."""
-
-
-def _meant(seeds: Any) -> str:
-    return MEANINGS[isinstance(seeds, (Mapping, SeedRange))]
-
-
-Seeds = Annotated[
-    Annotated[tuple[Seed, ...], Field(min_length=1, max_length=MOST_SEEDS), Tag(MEANINGS[0])]
-    | Annotated[SeedRange, Tag(MEANINGS[1])],
-    Discriminator(_meant),
-]
-"""A list of them, or how many."""
-
-
-class TransferTarget(Target):
-    """Where patterns are carried to: another network, another data set, or both."""
-
-    methods: tuple[MethodSpec, ...] = Field(
-        default=(), max_length=16, description="that find widths of the target's own beside what is carried there"
-    )
-
-
-class PlannerSpec(Choice):
-    """What decides which candidates are tried, and its options."""
-
-
 _EXAMPLE: dict[str, Any] = {
     "name": "vgg16 on cifar10",
     "target": {"arch": "vgg16", "options": {"width": 0.5}, "dataset": "cifar10"},

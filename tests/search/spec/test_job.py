@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from espalier.search.recipe import Crop
-from espalier.search.spec import Budget, Choice, Folder, Guide, JobSpec, MethodSpec, PlannerSpec, Ratios, Target
+from espalier.search.spec import Guide, JobSpec, PlannerSpec, Target
 
 LEAST: dict[str, Any] = {"target": {"arch": "vgg11", "dataset": "digits"}}
 
@@ -46,23 +46,6 @@ def test_a_spec_that_cannot_work_is_refused(change: dict[str, object]) -> None:
         JobSpec.model_validate(LEAST | change)
 
 
-@pytest.mark.parametrize(
-    ("least", "most", "looks"), [(3, 10, (3, 6, 10)), (3, 6, (3, 6)), (2, 64, (2, 4, 8, 16, 32, 64)), (5, 6, (5, 6))]
-)
-def test_seeds_may_be_added_until_it_is_decided(least: int, most: int, looks: tuple[int, ...]) -> None:
-    asked = {"from": least, "most": most, "until": "decided"}
-    spec = JobSpec.model_validate(LEAST | {"seeds": asked})
-    assert (spec.looks, spec.all_seeds) == (looks, tuple(range(most)))
-    assert spec.model_dump(mode="json")["seeds"] == asked
-    assert JobSpec.model_validate_json(spec.model_dump_json()) == spec
-    assert spec.model_copy(update={"name": "x"}).seeds == spec.seeds
-
-
-def test_the_patterns_of_several_jobs_may_be_followed() -> None:
-    spec = JobSpec.model_validate(LEAST | {"guides": [{"job": "a"}, {"job": "b"}]})
-    assert [guide.job for guide in spec.guides] == ["a", "b"]
-
-
 def test_a_sampler_is_a_planner_in_other_words() -> None:
     asked = {"sampler": {"name": "nsga2", "trials": 12, "proxy": "short"}}
     spec = JobSpec.model_validate(LEAST | asked)
@@ -96,31 +79,6 @@ def test_what_is_found_may_be_carried_to_other_targets() -> None:
     assert not (carried.transfer_to or carried.controls or carried.tickets)
     assert JobSpec.model_validate_json(spec.model_dump_json()) == spec
     assert "transfer_to" not in JobSpec.model_validate(LEAST).model_dump()
-
-
-def test_a_guide_may_be_for_a_budget_by_its_presets_name() -> None:
-    asked = {
-        "budgets": [{"preset": "li2017-A"}],
-        "guides": [{"name": "g", "keep": [0.5], "budget": {"preset": "li2017-A"}}],
-    }
-    spec = JobSpec.model_validate({"target": {"arch": "resnet56", "dataset": "cifar10"}} | asked)
-    assert spec.guides[0].budget == spec.budgets[0]
-
-
-@pytest.mark.parametrize(
-    ("seeds", "place"),
-    [([0, "x"], ("seeds", "a list of seeds", 1)), ({"from": 1, "most": 3}, ("seeds", "a range of seeds", "from"))],
-)
-def test_what_is_wrong_with_seeds_is_said_of_what_was_meant(seeds: object, place: tuple[object, ...]) -> None:
-    with pytest.raises(ValidationError) as found:
-        JobSpec.model_validate(LEAST | {"seeds": seeds})
-    assert [error["loc"] for error in found.value.errors()] == [place]
-
-
-def test_one_method_with_other_options_is_another_entry() -> None:
-    methods = [{"name": "slimming"}, {"name": "slimming", "options": {"strength": 2}}]
-    spec = JobSpec.model_validate(LEAST | {"methods": methods})
-    assert [str(method) for method in spec.methods] == ["slimming", "slimming strength=2"]
 
 
 def test_the_least_is_an_architecture_and_a_data_set() -> None:
@@ -166,43 +124,3 @@ def test_the_published_example_is_a_spec() -> None:
 def test_a_changed_spec_is_checked_like_any_other() -> None:
     with pytest.raises(ValidationError, match="seeds names the same thing twice"):
         JobSpec.model_validate(LEAST).model_copy(update={"seeds": (1, 1)})
-
-
-def test_choices_are_told_in_words() -> None:
-    assert str(Choice(name="slimming", options={"strength": 2.0, "layers": "all"})) == "slimming strength=2 layers=all"
-    assert str(MethodSpec(name="slimming")) == "slimming"
-    assert str(Budget(metric="macs", keep=0.25)) == "macs=0.25"
-
-
-def test_ratios_are_told_by_what_they_say() -> None:
-    some = [Ratios(by="stage", ratios={"0": keep}) for keep in (0.5, 0.5, 0.6)]
-    assert str(some[0]) == str(some[1]) != str(some[2])
-
-
-def test_a_data_set_is_told_in_one_word() -> None:
-    assert Target(arch="vgg11", dataset="digits").dataset_name == "digits"
-    assert Target(arch="vgg11", dataset=Folder(folder="pets")).dataset_name == "folder:pets"
-
-
-def test_a_preset_stands_for_the_ratios_of_its_architecture() -> None:
-    target = {"arch": "resnet56", "dataset": "cifar10"}
-    spec = JobSpec.model_validate(
-        {"target": target, "budgets": [{"preset": "li2017-B"}, {"metric": "macs", "keep": 0.5}]}
-    )
-    ratios = spec.budgets[0]
-    assert isinstance(ratios, Ratios)
-    assert (str(ratios), ratios.by, ratios.metric, len(ratios.ratios)) == ("li2017-B", "group", "params", 21)
-    assert JobSpec.read(spec.model_dump(mode="json")) == spec
-    by_macs = JobSpec.model_validate(
-        {"target": Target.model_validate(target), "budgets": [{"preset": "li2017-B", "metric": "macs"}]}
-    )
-    assert by_macs.budgets[0] == ratios.model_copy(update={"metric": "macs"})
-    with pytest.raises(ValidationError, match="no preset 'C' of resnet56; there are: li2017-A, li2017-B"):
-        JobSpec.model_validate({"target": target, "budgets": [{"preset": "C"}]})
-    with pytest.raises(ValidationError, match="keep"):
-        JobSpec.model_validate({"target": target, "budgets": [{"preset": "li2017-B", "keep": 0.5}]})
-
-
-def test_ratios_without_a_name_are_what_they_were_before_there_were_names() -> None:
-    assert "name" not in Ratios(by="stage", ratios={"0": 0.5}).model_dump()
-    assert str(Ratios(by="stage", ratios={"0": 0.5})).startswith("ratios ")

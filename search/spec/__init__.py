@@ -1,0 +1,36 @@
+"""What a user asks for: target, methods, budgets, baselines, seeds, recipe. No torch."""
+
+from espalier.search.spec.budgets import Budget, CostMetric, Ratios, Share
+from espalier.search.spec.choices import Choice, MethodSpec, PlannerSpec
+from espalier.search.spec.guides import Guide
+from espalier.search.spec.job import JobSpec
+from espalier.search.spec.seeds import MEANINGS, MOST_SEEDS, Seed, SeedRange
+from espalier.search.spec.starts import INHERITING, Init, Ranking
+from espalier.search.spec.targets import FOLDER, Folder, Target, TransferTarget
+from espalier.search.spec.tickets import TicketControlName, TicketRates, Tickets
+
+__all__ = [
+    "FOLDER",
+    "INHERITING",
+    "MEANINGS",
+    "MOST_SEEDS",
+    "Budget",
+    "Choice",
+    "CostMetric",
+    "Folder",
+    "Guide",
+    "Init",
+    "JobSpec",
+    "MethodSpec",
+    "PlannerSpec",
+    "Ranking",
+    "Ratios",
+    "Seed",
+    "SeedRange",
+    "Share",
+    "Target",
+    "TicketControlName",
+    "TicketRates",
+    "Tickets",
+    "TransferTarget",
+]
