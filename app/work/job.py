@@ -5,21 +5,20 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
 from espalier.app.work.executors.base import Executor, Task, TaskFailed, WorkerLost
+from espalier.app.work.follow_up import FollowUp, follow_ups
+from espalier.app.work.hearing import Hearing
 from espalier.app.work.tasks import evaluate_candidate, measure_latencies, prepare_job, validate_spec
 from espalier.search import planners
-from espalier.search.answers.patterns import guides_of
 from espalier.search.candidates import Candidate, blocked, is_undecidable, ready
 from espalier.search.datasets import DataPaths
 from espalier.search.estimate import PlanEstimate
@@ -27,7 +26,7 @@ from espalier.search.events import EpochEvent, MeasuringEvent, PreparingEvent, S
 from espalier.search.planners import Planner
 from espalier.search.question import Question
 from espalier.search.results import Evaluated, Execution, Failure, Outcome, Reported, Result
-from espalier.search.spec import Guide, JobSpec, TransferTarget
+from espalier.search.spec import JobSpec
 from espalier.search.version import VERSION
 from espalier.storage import candidates, jobs, patterns
 from espalier.storage.database import Database
@@ -43,8 +42,6 @@ log = logging.getLogger("espalier.runner")
 WAIT_SECONDS = 0.5
 TRIES = 3
 """Processes that one candidate may lose."""
-PATIENCE = 600.0
-"""Seconds after which it is said that nothing was heard of what runs; ten of its epochs, if these are longer."""
 NEED_FAILED = "its parent failed: "
 
 
@@ -71,23 +68,6 @@ class Parts(NamedTuple):
     """Says that the runner lives."""
 
 
-class FollowUp(NamedTuple):
-    """A job that carries patterns to another target, or why there is none."""
-
-    there: TransferTarget
-    spec: JobSpec | None = None
-    estimate: PlanEstimate | None = None
-    error: str | None = None
-
-
-@dataclass
-class Heard:
-    """When something that runs was last heard of, and when it was last said that it is silent."""
-
-    at: float
-    said: float = 0.0
-
-
 class JobRun:
     """One job on its way: what runs, what is done. Leaving the context stops whatever still runs."""
 
@@ -101,9 +81,7 @@ class JobRun:
         self.reports: queue.SimpleQueue[tuple[Candidate, Reported]] = queue.SimpleQueue()
         self.done: dict[str, Result] = {}
         self.failed: dict[str, str] = {}
-        self.heard: dict[Future[Any], Heard] = {}
-        self.longest = 0.0
-        """Seconds between two signs of anything that ran."""
+        self.hearing = Hearing()
         self.lost: Counter[str] = Counter()
         """How often the process of a candidate ended under it."""
         self.unwanted = False
@@ -160,21 +138,16 @@ class JobRun:
 
     def follow_ups(self) -> list[FollowUp]:
         """The jobs that carry what this one found to where its spec wants it."""
+
+        def examine(spec: JobSpec) -> PlanEstimate:
+            estimate: PlanEstimate = self._answered("a transfer", Task(validate_spec, (spec, self.parts.paths)))
+            return estimate
+
         if not self.spec.transfer_to:
             return []
         with self.parts.database.session() as session:
             found = patterns.of_job(session, self.lease.job_id)
-        guides = guides_of(found, f"{self.spec.target.arch} {self.spec.target.dataset_name}", self.lease.job_id)
-        return [self._follow_up(there, guides) for there in self.spec.transfer_to]
-
-    def _follow_up(self, there: TransferTarget, guides: Sequence[Guide]) -> FollowUp:
-        if not guides:
-            return FollowUp(there, error="no pattern was found: none of its methods has a result")
-        spec = self.spec.carried_to(there, guides)
-        try:
-            return FollowUp(there, spec, self._answered("a transfer", Task(validate_spec, (spec, self.parts.paths))))
-        except (TaskFailed, WorkerLost) as error:
-            return FollowUp(there, error=str(error))
+        return follow_ups(self.lease.job_id, self.spec, found, examine)
 
     def _recover(self, study: Study) -> None:
         """What was asked for so far, and what is already known of it: the study counts, the table follows."""
@@ -302,7 +275,7 @@ class JobRun:
     def _submit(self, candidate: Candidate | None, task: Task) -> Future[Any]:
         future = self.parts.executor.submit(task)
         self.running[future] = candidate
-        self.heard[future] = Heard(time.monotonic())
+        self.hearing.hear(future)
         return future
 
     def _next(self) -> Iterator[Future[Any]]:
@@ -325,20 +298,15 @@ class JobRun:
         """Note that a candidate gave a sign."""
         for future, one in self.running.items():
             if one is candidate:
-                now = time.monotonic()
-                self.longest = max(self.longest, now - self.heard[future].at)
-                self.heard[future] = Heard(now)
+                self.hearing.hear(future)
 
     def _silences(self) -> Iterator[SilentEvent]:
-        """What nothing was heard of for long; each is said once, and again whenever it has lasted twice as long."""
-        for future, candidate in self.running.items():
-            heard = self.heard[future]
-            seconds = time.monotonic() - heard.at
-            if seconds > max(PATIENCE, 10 * self.longest, 2 * heard.said):
-                heard.said = seconds
-                key, label = (candidate.key, candidate.label) if candidate else (None, "the preparation")
-                log.warning("job %s: nothing was heard of %s for %.0f s", self.lease.job_id, label, seconds)
-                yield SilentEvent(candidate=key, label=label, seconds=seconds)
+        """What nothing was heard of for long."""
+        for future, seconds in self.hearing.silent(self.running):
+            candidate = self.running[future]
+            key, label = (candidate.key, candidate.label) if candidate else (None, "the preparation")
+            log.warning("job %s: nothing was heard of %s for %.0f s", self.lease.job_id, label, seconds)
+            yield SilentEvent(candidate=key, label=label, seconds=seconds)
 
     @contextmanager
     def _writing(self) -> Iterator[Session]:

@@ -18,15 +18,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from espalier.app.work.executors.base import Executor, TaskFailed, WorkerLost
-from espalier.app.work.job import FollowUp, JobRun, Parts, Stopped
-from espalier.models.document import content_hash
+from espalier.app.work.follow_up import FollowUp, queue
+from espalier.app.work.job import JobRun, Parts, Stopped
 from espalier.search.datasets import DataPaths
 from espalier.search.errors import SpecError
-from espalier.search.events import TransferEvent
 from espalier.storage import jobs, patterns, runners
 from espalier.storage.database import Database
 from espalier.storage.errors import LeaseLost
-from espalier.storage.events import record
 from espalier.storage.jobs import Lease
 from espalier.storage.store import Store
 from espalier.storage.studies import Studies
@@ -100,7 +98,7 @@ class Runner:
             if verb == "succeed":
                 patterns.remember(session, job.id)
             for one in follow_ups:
-                _queue(session, job.id, one)
+                queue(session, job.id, one)
             jobs.conclude(session, lease, verb, error)
         if verb in ("succeed", "fail"):  # a cancelled job may go on from its checkpoints
             shutil.rmtree(self.parts.work / job.id, ignore_errors=True)
@@ -124,17 +122,6 @@ class Runner:
         except Exception as problem:
             log.exception("job %s failed", job.id)
             return "fail", f"internal error: {type(problem).__name__}; the service's log says more", ()
-
-
-def _queue(session: Session, job_id: str, one: FollowUp) -> None:
-    """Queue what follows a job, once, however often the job is run; and say so."""
-    told = {"arch": one.there.arch, "dataset": one.there.dataset_name, "error": one.error}
-    key = f"{job_id} carried to {content_hash(one.there)}"
-    if one.spec is not None and one.estimate is not None:
-        known = jobs.with_key(session, key)
-        new = known or jobs.submit(session, one.spec, one.estimate.question, one.estimate.candidates, key)
-        told["job"] = new.id
-    record(session, job_id, TransferEvent.model_validate(told))
 
 
 @contextmanager

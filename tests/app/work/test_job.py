@@ -199,7 +199,7 @@ def test_results_that_are_taken_over_are_said_to_be(database: Database, tmp_path
 def test_it_is_said_when_nothing_is_heard_of_what_runs(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("espalier.app.work.job.PATIENCE", 0.2)
+    monkeypatch.setattr("espalier.app.work.hearing.PATIENCE", 0.2)
     job_id = submit(database)
     *_, thread = held_run(database, tmp_path)
     wait_for(database, job_id, "uniform", "running")

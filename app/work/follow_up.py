@@ -1,0 +1,57 @@
+"""Jobs that carry what another one found to other targets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from sqlalchemy.orm import Session
+
+from espalier.app.work.executors.base import TaskFailed, WorkerLost
+from espalier.models.document import content_hash
+from espalier.search.answers.patterns import Patterns, guides_of
+from espalier.search.estimate import PlanEstimate
+from espalier.search.events import TransferEvent
+from espalier.search.spec import Guide, JobSpec, TransferTarget
+from espalier.storage import jobs
+from espalier.storage.events import record
+
+
+class FollowUp(NamedTuple):
+    """A job that carries patterns to a target, or why there is none."""
+
+    there: TransferTarget
+    spec: JobSpec | None = None
+    estimate: PlanEstimate | None = None
+    error: str | None = None
+
+
+def follow_ups(
+    job_id: str, spec: JobSpec, found: Patterns, examine: Callable[[JobSpec], PlanEstimate]
+) -> list[FollowUp]:
+    """One for each target that a job's spec names. `examine` may raise TaskFailed or WorkerLost."""
+    guides = guides_of(found, f"{spec.target.arch} {spec.target.dataset_name}", job_id)
+    return [_follow_up(spec, there, guides, examine) for there in spec.transfer_to]
+
+
+def _follow_up(
+    spec: JobSpec, there: TransferTarget, guides: Sequence[Guide], examine: Callable[[JobSpec], PlanEstimate]
+) -> FollowUp:
+    if not guides:
+        return FollowUp(there, error="no pattern was found: none of its methods has a result")
+    carried = spec.carried_to(there, guides)
+    try:
+        return FollowUp(there, carried, examine(carried))
+    except (TaskFailed, WorkerLost) as error:
+        return FollowUp(there, error=str(error))
+
+
+def queue(session: Session, job_id: str, one: FollowUp) -> None:
+    """Queue what follows a job, once, however often the job is run; and say so."""
+    told = {"arch": one.there.arch, "dataset": one.there.dataset_name, "error": one.error}
+    key = f"{job_id} carried to {content_hash(one.there)}"
+    if one.spec is not None and one.estimate is not None:
+        known = jobs.with_key(session, key)
+        new = known or jobs.submit(session, one.spec, one.estimate.question, one.estimate.candidates, key)
+        told["job"] = new.id
+    record(session, job_id, TransferEvent.model_validate(told))
