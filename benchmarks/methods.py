@@ -21,8 +21,24 @@ if TYPE_CHECKING:
 
 NETS = ("torchvision/vgg16_bn", "torchvision/resnet50")
 THREADS = 2
-THEIRS = {"l1_norm": "l1", "geometric_median": "fpgm", "batch_norm_scale": "scale"}
+GRADIENT = {"of": "weight", "batches": 1}
+"""Options of Taylor importance with which it is what torch-pruning takes: filters, and one batch's gradients."""
+THEIRS = {
+    "l1_norm": "l1",
+    "geometric_median": "fpgm",
+    "batch_norm_scale": "scale",
+    "taylor of=weight batches=1": "taylor",
+}
 """Our method -> torch-pruning's criterion."""
+PAPERS = (
+    ("vgg16", "thinet", {"images": 10_000, "places": 10}),
+    ("vgg16", "feature_reconstruction", {"images": 5000, "places": 10}),
+)
+"""As many images, and places in each, as the papers look at; of 32 px, since at 224 px the network's own forward pass
+over them alone takes most of an hour on two cores."""
+
+
+Options = Mapping[str, Any]
 
 
 class Measured(NamedTuple):
@@ -38,26 +54,27 @@ class Measured(NamedTuple):
 def run(_setting: Setting) -> Table:
     """Each in a process of its own, on two threads, with random images and weights."""
     from espalier.search.methods import METHODS
+    from espalier.search.spec import MethodSpec
 
     rows = []
-    for net in NETS:
-        for name, kind in METHODS.items():
-            if kind.grain != "channel":
-                continue
-            ours = _apart(_ours, net, name)
-            theirs = _apart(_theirs, net, THEIRS[name]) if name in THEIRS else None
-            rows.append((
-                net.removeprefix("torchvision/"), name, f"{ours.seconds:.2f}", f"{ours.peak / 2**20:.0f}",
-                "-" if theirs is None else f"{theirs.seconds:.2f}",
-                "-" if theirs is None else f"{_agreement(ours.scores, theirs.scores):.3f}",
-            ))  # fmt: skip
+    plain: list[tuple[str, Options]] = [(name, {}) for name, kind in METHODS.items() if kind.grain == "channel"]
+    wanted = [(net, name, options) for net in NETS for name, options in [*plain, ("taylor", GRADIENT)]]
+    for net, name, options in [*wanted, *PAPERS]:
+        called = str(MethodSpec(name=name, options=dict(options)))
+        ours = _apart(_ours, net, name, options)
+        theirs = _apart(_theirs, net, THEIRS[called]) if called in THEIRS else None
+        rows.append((
+            net.removeprefix("torchvision/"), called, f"{ours.seconds:.2f}", f"{ours.peak / 2**20:.0f}",
+            "-" if theirs is None else f"{theirs.seconds:.2f}",
+            "-" if theirs is None else f"{_agreement(ours.scores, theirs.scores):.3f}",
+        ))  # fmt: skip
     columns = ("network", "method", "seconds", "MiB", "torch-pruning s", "same order")
     return table("Score and select half of the channels, two threads; same order: Spearman's mean", columns, rows)
 
 
-def _apart(way: Callable[[str, str], Measured], net: str, name: str) -> Measured:
+def _apart(way: Callable[..., Measured], *args: Any) -> Measured:
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
-        return pool.submit(way, net, name).result()
+        return pool.submit(way, *args).result()
 
 
 def _parent(net: str) -> Parent:
@@ -77,18 +94,19 @@ def _parent(net: str) -> Parent:
 
     def batches(size: int) -> Iterator[Batch]:
         while True:
-            yield Batch(torch.randn(size, *network.config.shape, generator=generator), torch.arange(size))
+            images = torch.randn(size, *network.config.shape, generator=generator)
+            yield Batch(images, torch.arange(size) % network.config.classes)
 
     kept = {group.name: torch.rand(group.width, generator=generator) for group in network.groups}
     task = tasks.create("classification", Recipe(epochs=1, batch_size=1, lr=0.1))
     return Parent(network, task, batches, kept)
 
 
-def _ours(net: str, name: str) -> Measured:
+def _ours(net: str, name: str, options: Options) -> Measured:
     from espalier.search.methods import create
     from espalier.search.spec import MethodSpec
 
-    parent, method = _parent(net), create(MethodSpec(name=name))
+    parent, method = _parent(net), create(MethodSpec(name=name, options=options))
     widths = {group.name: max(1, group.width // 2) for group in parent.network.groups}
     gc.collect()
     forget_peak()
@@ -114,6 +132,8 @@ def _theirs(net: str, name: str) -> Measured:
     import torch_pruning as tp
     from torch import nn
 
+    from espalier.search.methods.taylor import TaylorOptions
+
     warnings.simplefilter("ignore")
     parent = _parent(net)
     module = parent.network.module.eval()
@@ -121,6 +141,7 @@ def _theirs(net: str, name: str) -> Measured:
         "l1": lambda: tp.importance.MagnitudeImportance(p=1, group_reduction="first", normalizer=None),
         "fpgm": lambda: tp.importance.FPGMImportance(group_reduction="first", normalizer=None),
         "scale": lambda: tp.importance.BNScaleImportance(group_reduction="first", normalizer=None),
+        "taylor": lambda: tp.importance.TaylorImportance(group_reduction="first", normalizer=None, multivariable=True),
     }
     importance = criteria[name]()
     graph = tp.DependencyGraph().build_dependency(module, torch.zeros(1, *parent.network.config.shape))
@@ -129,6 +150,8 @@ def _theirs(net: str, name: str) -> Measured:
     forget_peak()
     before, started = peak_memory(), time.perf_counter()
     scores = {}
+    if name == "taylor":
+        parent.task.loss(module, next(parent.batches(TaylorOptions().batch_size))).backward()
     for path, layer in layers.items():
         group = graph.get_pruning_group(layer, tp.prune_conv_out_channels, [*range(layer.out_channels)])
         values = importance(group)
