@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from espalier.search.answers.verdict import answer, compare, summary
+from espalier.search.answers.summary import summary
+from espalier.search.answers.verdict import answer, compare
 from espalier.search.results import Execution, MadeBy, Metric
 from espalier.search.spec import Ratios
 from tests.search.helpers import candidate, outcome, result
