@@ -46,7 +46,7 @@ def test_of_many_what_is_decided_is_said_by_baseline() -> None:
         "Worse than fresh weights in the same widths (slimming): slimming inherited at params 0.1 lr 0.1 (-20.0 points)."
         in text
     )
-    assert "l1_norm" not in text
+    assert "l1_norm at" not in text
     undecided = sum(one.adjusted_answer == "undecided" for one in found)
     assert f"{undecided} of {len(found)} comparisons show no difference that can be told from chance." in text
-    assert "All 19 comparisons are right together 95 times in 100 (Holm)" in text
+    assert f"All {len(found)} comparisons are right together 95 times in 100 (Holm)" in text
