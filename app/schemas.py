@@ -95,7 +95,7 @@ class PlanView(Frozen):
     """What a spec would run."""
 
     candidates: tuple[PlannedCandidate, ...] = Field(description="those that its planner asks for first")
-    most: int | None = Field(default=None, description="candidates that it may ask for, where seeds are added")
+    most: int | None = Field(default=None, description="candidates that it may ask for in all, later ones too")
     dense: CostView
     epochs: int = Field(description="of those candidates together")
     macs: int = Field(description="multiply-adds of all training; pruned networks taken to cost what uniform ones do")

@@ -38,6 +38,8 @@ class Start(NamedTuple):
     network: Network
     method: PruningMethod[Any] | None = None
     """What training must respect besides the data."""
+    read_by: int | None = None
+    """Multiply-adds for each image that was read to derive it, if not those of the whole network."""
 
 
 def _loosened(budget: Budget | Ratios, share: float) -> Budget | Ratios:
@@ -84,8 +86,8 @@ class Derivation:
         return without_blocks(self.dense, mask) if isinstance(mask, BlockMask) else thinned(self.dense, mask)
 
     def alike(self, role: str) -> Start:
-        """Fresh weights in the architecture of the network in a role."""
-        return Start(Network.of(self.config(role)).fresh(self.seed))
+        """Fresh weights in the architecture of the network in a role; other ones than it began with."""
+        return Start(Network.of(self.config(role)).fresh(self.seed + REDRAWN))
 
     def scaled(self, role: str, budget: Budget | Ratios) -> Start:
         """Fresh weights; groups are thinned in proportion to what the network in a role keeps, until the budget is
@@ -104,7 +106,7 @@ class Derivation:
         mask = top(self.dense.groups, self.scores(MethodSpec(name="l1_norm"), "parent"), widths)
         network = parent.network.prune(mask)
         recalibrate(network.module, parent.batches)
-        return Start(network)
+        return Start(network, read_by=network.cost.macs)
 
     def sparse(self, spec: MethodSpec) -> Start:
         """Fresh weights in the whole network, prepared and regularized as a method wants its parent."""

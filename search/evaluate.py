@@ -182,7 +182,7 @@ def derive(
     if missing := sorted(set(candidate.needs) - set(needs)):
         raise ValueError(f"candidate {candidate.label!r} needs the weights of its {', '.join(missing)}")
 
-    spent, read = Effort(), 0
+    spent, read, started, scoring_for = Effort(), 0, time.monotonic(), 0.0
 
     def examples(size: int) -> Iterator[Batch]:
         nonlocal read
@@ -198,14 +198,14 @@ def derive(
         return Parent(network, task, examples, learned)
 
     def scores(method: MethodSpec, role: str) -> Scores:
-        nonlocal spent
+        nonlocal spent, scoring_for
 
         def scoring() -> Scoring:  # which counts what it reads itself
             return _scoring(method, replace(parent(role), batches=functools.partial(_examples, data)))
 
-        is_kept = role != UNTRAINED
+        is_kept, began = role != UNTRAINED, time.monotonic()
         found = remembered(paths.cache, method, needs[role][WEIGHTS], scoring) if is_kept else scoring()
-        spent = spent + found.effort
+        spent, scoring_for = spent + found.effort, scoring_for + time.monotonic() - began
         return found.scores
 
     def config(role: str) -> ChannelConfig:
@@ -213,7 +213,9 @@ def derive(
 
     given = Derivation(whole, candidate.seed, candidate.minimum_keep, parent, scores, config)
     start = candidate.origin.derive(given)
-    return start, spent + Effort(images=read, macs=read * whole.cost.macs)  # to select and to repair
+    seconds = time.monotonic() - started - scoring_for
+    macs = read * (whole.cost.macs if start.read_by is None else start.read_by)
+    return start, spent + Effort(images=read, macs=macs, seconds=seconds)  # to select and to repair
 
 
 def _trained(whole: Network, kept: Mapping[str, Path]) -> Network:

@@ -1,5 +1,5 @@
-"""What running networks takes, measured when nothing else runs: all of them in turn, so that what the machine does
-meanwhile falls on each alike."""
+"""What running networks takes, measured when nothing else runs: as many in turn as memory has room for, so that what
+the machine does meanwhile falls on each alike."""
 
 from __future__ import annotations
 
@@ -32,16 +32,18 @@ def latencies(configs: Sequence[ChannelConfig], batch: int, cores: int, device: 
     many cores; in evaluation mode, in float32, with any weights. Zeros of a mask over single weights take as long as
     other numbers."""
     before = torch.get_num_threads()
-    found: dict[str, list[Latency]] = {config.id: [] for config in configs}
+    whole = {config.id: config.model_copy(update={"mask": None}) for config in configs}
+    once = [*{config.id: config for config in whole.values()}.values()]
+    found: dict[str, list[Latency]] = {config.id: [] for config in once}
     try:
         for images, threads in ((1, 1), (batch, cores)):
             torch.set_num_threads(threads)
-            for some in _fitting(configs):
-                for config, seconds in zip(some, _timed(some, images, len(configs), device), strict=True):
+            for some in _fitting(once):
+                for config, seconds in zip(some, _timed(some, images, len(once), device), strict=True):
                     found[config.id].append(_told(seconds, images, threads, device))
     finally:
         torch.set_num_threads(before)
-    return {id: tuple(measured) for id, measured in found.items()}
+    return {id: tuple(found[config.id]) for id, config in whole.items()}
 
 
 def _fitting(configs: Sequence[ChannelConfig]) -> Iterator[list[ChannelConfig]]:
@@ -61,7 +63,7 @@ def _fitting(configs: Sequence[ChannelConfig]) -> Iterator[list[ChannelConfig]]:
 
 def _timed(configs: Sequence[ChannelConfig], images: int, among: int, device: str) -> list[list[float]]:
     """Seconds of every run of each network; all of them take the same images."""
-    nets = [build(config.model_copy(update={"mask": None})).to(device).eval() for config in configs]
+    nets = [build(config).to(device).eval() for config in configs]
     x = torch.randn(images, *configs[0].shape, device=device)
     with torch.inference_mode():
         first = [min(_seconds(net, x) for _ in range(WARM_UP)) for net in nets]

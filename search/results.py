@@ -85,11 +85,6 @@ class Latency(Frozen):
     quartiles_ms: tuple[float, float]
     runs: int
 
-    @property
-    def spread(self) -> float:
-        """How far the quartiles lie apart, as a share of the median."""
-        return (self.quartiles_ms[1] - self.quartiles_ms[0]) / self.median_ms
-
 
 Latencies = dict[str, tuple[Latency, ...]]
 """Id of an architecture -> one image at once, and several."""

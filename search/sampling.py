@@ -19,14 +19,17 @@ class Sampling:
     """One search: less cost and more accuracy, below the most that a budget allows. The same seed and the same answers
     give the same proposals."""
 
-    def __init__(self, name: SamplerName, seed: int, trials: int, low: Mapping[str, float], most: float) -> None:
-        """`low`: name of a number -> the least that it may be; the most is 1. `most`: cost that is feasible."""
+    def __init__(
+        self, name: SamplerName, seed: int, trials: int, low: Mapping[str, float], most: Mapping[str, float]
+    ) -> None:
+        """`low`: name of a number -> the least that it may be; the most is 1. `most`: kind of cost -> what is feasible
+        of it; the first of them is what is to be small."""
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._study = optuna.create_study(
             directions=["minimize", "maximize"], sampler=_sampler(name, seed, max(4, trials // 4))
         )
         self._space = {key: FloatDistribution(least, 1.0) for key, least in low.items()}
-        self._most = most
+        self._most = dict(most)
 
     def ask(self, known: Mapping[str, float] | None = None) -> Trial:
         """A proposal; or what is known from elsewhere, for the sampler to learn from."""
@@ -36,10 +39,11 @@ class Sampling:
             self._study.enqueue_trial(inside)
         return self._study.ask({**self._space})
 
-    def tell(self, trial: Trial, cost: float, accuracy: float) -> None:
-        """What came of it: share of the dense network's cost, and how good it is."""
-        trial.set_constraint("budget", cost - self._most)  # at most 0 is feasible
-        self._study.tell(trial, [cost, accuracy])
+    def tell(self, trial: Trial, costs: Mapping[str, float], accuracy: float) -> None:
+        """What came of it: shares of the dense network's costs, and how good it is."""
+        for kind, most in self._most.items():
+            trial.set_constraint(kind, costs[kind] - most)  # at most 0 is feasible
+        self._study.tell(trial, [costs[next(iter(self._most))], accuracy])
 
     def fail(self, trial: Trial) -> None:
         """Nothing came of it."""

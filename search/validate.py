@@ -26,11 +26,12 @@ from espalier.search.evaluate import dense_config
 from espalier.search.methods.weight import WeightMethod
 from espalier.search.options import plain
 from espalier.search.planners import PLANNERS
+from espalier.search.planners.fixed import MOST_CANDIDATES
 from espalier.search.question import Place, Question
 from espalier.search.recipe import Recipe
 from espalier.search.results import Execution
 from espalier.search.schedule import matched, steps_per_epoch
-from espalier.search.spec import INHERITING, Budget, Guide, JobSpec, MethodSpec, Ratios, Tickets
+from espalier.search.spec import INHERITING, MOST_GUIDES, Budget, Guide, JobSpec, MethodSpec, Ratios, Tickets
 from espalier.search.tickets import rates_of
 from espalier.search.training.execution import choose_execution
 from espalier.search.weights import room_for, usual_weights
@@ -78,10 +79,12 @@ def validate(spec: JobSpec, paths: DataPaths, memory: int | None = None) -> Plan
     _check_transfers(question, paths, memory)
     sizes = {content_hash(budget): _size(spec, network, budget) for budget in spec.budgets}
     lengths = list(_lengths(candidates, network.cost, sizes))
+    if (most := planners.create(question).most()) > MOST_CANDIDATES:
+        raise SpecError(f"it may ask for {most:,} candidates, and a job may have {MOST_CANDIDATES:,}: split it")
     return PlanEstimate(
         question,
         candidates,
-        planners.create(question).most(),
+        most,
         network.cost,
         sum(epochs for epochs, _ in lengths),
         sum(3 * epochs * len(data.train) * macs for epochs, macs in lengths),
@@ -196,10 +199,16 @@ def _check_method(spec: MethodSpec, network: Network, recipe: Recipe) -> None:
 def _check_transfers(question: Question, paths: DataPaths, memory: int | None) -> None:
     """Raise SpecError unless what this job finds can be carried to where it is to be."""
     spec = question.spec
-    if spec.transfer_to and not any(
-        question.finds_widths(method, budget) for method in spec.methods for budget in spec.budgets
-    ):
-        raise SpecError("transfer_to: no method of this job finds widths for a share of the cost: there is no pattern")
+    patterns = sum(
+        question.finds_widths(method, budget) and method.name not in question.grains
+        for method in spec.methods
+        for budget in spec.budgets
+    )
+    if spec.transfer_to and not 0 < patterns <= MOST_GUIDES:
+        raise SpecError(
+            f"transfer_to: methods of this job find the widths of {patterns} networks (methods that find widths, times "
+            f"shares of the cost), and from 1 to {MOST_GUIDES} patterns can be carried"
+        )
     for there in spec.transfer_to:
         try:
             validate(spec.carried_to(there, [Guide(name="a pattern", keep=(0.5,))]), paths, memory)

@@ -9,11 +9,14 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from espalier.models.config import ChannelConfig, Cost
+from espalier.search.arms import ARMS
 from espalier.search.results import WEIGHTS, Result
 from espalier.search.states import CandidateState
 from espalier.storage.errors import NotFound
 from espalier.storage.tables import ArchitectureRow, ArtifactRow, CandidateRow, JobRow
 
+JUDGED = tuple(kind for kind, arm in ARMS.items() if arm.leaves == "notes")
+"""Kinds of candidates that are trained to judge widths, and are no result of their own."""
 SHORTEST = 6
 """Characters of an architecture's id that may stand for all of it."""
 
@@ -117,7 +120,7 @@ def search(session: Session, wanted: Filter, sort: str, offset: int, limit: int)
             sa.func.max(c.accuracy).label("accuracy"), sa.func.min(c.latency_ms).label("latency_ms"),
             sa.func.min(c.job_id).label("job_id"),
         )
-        .where(c.state == CandidateState.SUCCEEDED)
+        .where(c.state == CandidateState.SUCCEEDED, c.origin.not_in(JUDGED))
         .group_by(c.key, *same, c.architecture)
         .subquery()
     )  # fmt: skip

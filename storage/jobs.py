@@ -54,8 +54,10 @@ def submit(
     wanted: Sequence[Candidate],
     idempotency_key: str | None = None,
     most_queued: int | None = None,
+    asked: JobSpec | None = None,
 ) -> JobRow:
-    """Queue a job. Raises TooManyQueued. The caller has looked for `idempotency_key` with `find_repeated` before."""
+    """Queue a job. Raises TooManyQueued. The caller has looked for `idempotency_key` with `find_repeated` before.
+    `asked`: the spec as it came in, if not all of it was spelt out."""
     if most_queued is not None:
         queued = session.scalar(sa.select(sa.func.count()).where(JobRow.state == JobState.QUEUED)) or 0
         if queued >= most_queued:
@@ -68,7 +70,7 @@ def submit(
         question=question.model_dump(mode="json"),
         total=0,
         idempotency_key=idempotency_key,
-        request_hash=content_hash(spec),
+        request_hash=content_hash(asked or spec),
         created_at=now(),
     )
     session.add(job)
@@ -84,9 +86,9 @@ def with_key(session: Session, idempotency_key: str) -> JobRow | None:
 
 
 def find_repeated(session: Session, idempotency_key: str, spec: JobSpec) -> JobRow | None:
-    """The same; raises IdempotencyClash if it was for another spec."""
+    """The same; raises IdempotencyClash if it was for another spec than this, as it came in."""
     job = with_key(session, idempotency_key)
-    if job is not None and JobSpec.read(job.spec) != spec:
+    if job is not None and content_hash(spec) != job.request_hash and JobSpec.read(job.spec) != spec:
         raise IdempotencyClash(
             f"the idempotency key {idempotency_key!r} was used for another request (job {job.id}); use a new key"
         )
@@ -180,9 +182,11 @@ def latencies_of(job: JobRow) -> Latencies:
 
 def latency_of(session: Session, architecture: str, job_ids: Collection[str]) -> tuple[Latency, ...]:
     """What running an architecture takes, as the newest of these jobs measured it."""
-    query = sa.select(JobRow).where(JobRow.id.in_(job_ids)).order_by(JobRow.number.desc())
-    found = (latencies_of(job).get(architecture) for job in session.scalars(query))
-    return next(filter(None, found), ())
+    query = sa.select(JobRow.latencies).where(JobRow.id.in_(job_ids), JobRow.latencies.is_not(None))
+    for stored in session.scalars(query.order_by(JobRow.number.desc())):
+        if stored and architecture in stored:
+            return LATENCIES.validate_python({architecture: stored[architecture]})[architecture]
+    return ()
 
 
 def conclude(session: Session, lease: Lease, verb: str, error: str | None = None) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from espalier.search.answers.patterns import KnownPattern, Pattern, Patterns, Transfer, patterns, transfers
+from espalier.search.answers.values import Outcomes
 from espalier.search.answers.verdict import compare
 from espalier.search.question import Question
 from espalier.search.spec import JobSpec, Target
@@ -16,37 +17,39 @@ from espalier.storage import candidates, jobs
 from espalier.storage.architectures import SHORTEST
 from espalier.storage.clock import now
 from espalier.storage.errors import NotFound
-from espalier.storage.tables import PatternRow, TransferRow
+from espalier.storage.tables import JobRow, PatternRow, TransferRow
 
 
 def of_job(session: Session, job_id: str) -> Patterns:
     """What a job has found so far; nothing of one of an earlier release, which did not note its groups. Raises
     NotFound."""
-    stored = jobs.get(session, job_id).question
-    if stored is None:
-        return Patterns(patterns=())
-    return patterns(candidates.outcomes(session, job_id), Question.read(stored))
+    return _found(jobs.get(session, job_id), candidates.outcomes(session, job_id))
+
+
+def _found(job: JobRow, outcomes: Outcomes) -> Patterns:
+    return Patterns(patterns=()) if job.question is None else patterns(outcomes, Question.read(job.question))
 
 
 def remember(session: Session, job_id: str) -> None:
     """Keep what a job found, and what following patterns did in it, in the place of what was kept of it before."""
-    spec = JobSpec.read(jobs.get(session, job_id).spec)
-    outcomes = candidates.outcomes(session, job_id)
+    job = jobs.get(session, job_id)
+    spec, outcomes, moment = JobSpec.read(job.spec), candidates.outcomes(session, job_id), now()
+    found = _found(job, outcomes)
+    verdicts = compare(outcomes, spec.looks, candidates.failed(session, job_id))
     for table in (PatternRow, TransferRow):
         session.execute(sa.delete(table).where(table.job_id == job_id))
     session.add_all(
         PatternRow(
             id=one.id(job_id),
             job_id=job_id,
-            found_at=now(),
+            found_at=moment,
             target=spec.target.model_dump(mode="json"),
             pattern=one.model_dump(mode="json"),
         )
-        for one in of_job(session, job_id).patterns
+        for one in found.patterns
     )
-    verdicts = compare(outcomes, spec.looks, candidates.failed(session, job_id))
     session.add_all(
-        TransferRow(pattern_id=id, job_id=job_id, place=place, transfer=one.model_dump(mode="json"))
+        TransferRow(pattern_id=id, job_id=job_id, place=place, told_at=moment, transfer=one.model_dump(mode="json"))
         for place, (id, one) in enumerate(transfers(job_id, spec.target, spec.guides, outcomes, verdicts))
     )
 
@@ -71,7 +74,7 @@ def ranked(session: Session, arch: str | None = None, dataset: str | None = None
 
 
 def _known(rows: Sequence[PatternRow], session: Session) -> list[KnownPattern]:
-    records = _records(session, [row.id for row in rows])
+    records = _records(session, rows[0].id if len(rows) == 1 else None)
     return [
         KnownPattern(
             id=row.id,
@@ -84,10 +87,11 @@ def _known(rows: Sequence[PatternRow], session: Session) -> list[KnownPattern]:
     ]
 
 
-def _records(session: Session, ids: Iterable[str]) -> dict[str, list[Transfer]]:
-    """By pattern, oldest job first."""
-    query = sa.select(TransferRow).where(TransferRow.pattern_id.in_(ids))
+def _records(session: Session, pattern_id: str | None) -> dict[str, list[Transfer]]:
+    """Of one pattern, or of all, by pattern; the oldest first."""
+    which = sa.true() if pattern_id is None else TransferRow.pattern_id == pattern_id
+    query = sa.select(TransferRow).where(which)
     found: dict[str, list[Transfer]] = defaultdict(list)
-    for row in session.scalars(query.order_by(TransferRow.job_id, TransferRow.place)):
+    for row in session.scalars(query.order_by(TransferRow.told_at, TransferRow.job_id, TransferRow.place)):
         found[row.pattern_id].append(Transfer.model_validate(row.transfer))
     return found

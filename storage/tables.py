@@ -183,6 +183,7 @@ class TransferRow(Base):
     job_id: Mapped[str] = mapped_column(sa.String(32), primary_key=True, index=True)
     place: Mapped[int] = mapped_column(primary_key=True)
     """Among all that was tried in the job."""
+    told_at: Mapped[datetime]
     transfer: Mapped[dict[str, Any]]
 
 

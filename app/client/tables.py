@@ -204,6 +204,8 @@ def efficiency(answer: Answer) -> Table:
 
 
 def _read_at(found: Efficiency) -> str:
+    if found.refused:
+        return "not compared"
     if found.at_accuracy is None:
         return "curves do not overlap"
     return f"{100 * found.at_accuracy:.2f} %" + (", on the way to the dense network" if found.through_dense else "")

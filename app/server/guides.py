@@ -12,11 +12,12 @@ from espalier.search.answers.patterns import guides_of
 from espalier.search.errors import SpecError
 from espalier.search.spec import Guide, JobSpec, Target
 from espalier.storage import jobs, patterns
+from espalier.storage.errors import NotFound
 
 
 def resolved(service: Service, spec: JobSpec) -> JobSpec:
     """The spec with every guide spelt out. Raises NotFound, or SpecError if a job has no pattern of use here."""
-    if all(guide.keep for guide in spec.guides):
+    if all(guide.keep and guide.pattern is None for guide in spec.guides):
         return spec
     with service.database.session() as session:
         guides = [one for guide in spec.guides for one in _spelt_out(session, guide, spec)]
@@ -28,7 +29,9 @@ def resolved(service: Service, spec: JobSpec) -> JobSpec:
 
 def _spelt_out(session: Session, guide: Guide, spec: JobSpec) -> Iterator[Guide]:
     if guide.keep:
-        yield guide
+        yield (
+            guide if guide.pattern is None or _is_known(session, guide) else guide.model_copy(update={"pattern": None})
+        )
     elif guide.pattern is not None:
         known = patterns.get(session, guide.pattern)
         name = guide.name or f"{_called(known.target)} {known.pattern.name} {known.pattern.budget}"
@@ -36,6 +39,15 @@ def _spelt_out(session: Session, guide: Guide, spec: JobSpec) -> Iterator[Guide]
         yield guide.model_copy(update={"name": name, **found})
     else:
         yield from _of_job(session, guide, spec)
+
+
+def _is_known(session: Session, guide: Guide) -> bool:
+    """Whether the library has this pattern; what follows another one says nothing of it."""
+    try:
+        known = patterns.get(session, guide.pattern or "")
+    except NotFound:
+        return False
+    return (known.id, known.pattern.keep) == (guide.pattern, guide.keep)
 
 
 def _of_job(session: Session, guide: Guide, spec: JobSpec) -> Iterator[Guide]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from espalier.app.work.executors.base import TaskFailed, WorkerLost
@@ -39,9 +40,11 @@ def _follow_up(
 ) -> FollowUp:
     if not guides:
         return FollowUp(there, error="no pattern was found: none of its methods has a result")
-    carried = spec.carried_to(there, guides)
     try:
+        carried = spec.carried_to(there, guides)
         return FollowUp(there, carried, examine(carried))
+    except ValidationError as error:
+        return FollowUp(there, error="; ".join(e["msg"] for e in error.errors()))
     except (TaskFailed, WorkerLost) as error:
         return FollowUp(there, error=str(error))
 

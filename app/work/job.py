@@ -82,6 +82,8 @@ class JobRun:
         self.done: dict[str, Result] = {}
         self.failed: dict[str, str] = {}
         self.hearing = Hearing()
+        self.asked = ""
+        """What runs that is no candidate."""
         self.lost: Counter[str] = Counter()
         """How often the process of a candidate ended under it."""
         self.unwanted = False
@@ -140,7 +142,7 @@ class JobRun:
         """The jobs that carry what this one found to where its spec wants it."""
 
         def examine(spec: JobSpec) -> PlanEstimate:
-            estimate: PlanEstimate = self._answered("a transfer", Task(validate_spec, (spec, self.parts.paths)))
+            estimate: PlanEstimate = self._answered("transfer", Task(validate_spec, (spec, self.parts.paths)))
             return estimate
 
         if not self.spec.transfer_to:
@@ -190,6 +192,7 @@ class JobRun:
 
     def _answered(self, what: str, task: Task) -> Any:
         """What a task that is no candidate's answers. Raises TaskFailed, or WorkerLost after some tries."""
+        self.asked = what
         while True:
             future = self._submit(None, task)
             while not future.done():
@@ -304,7 +307,7 @@ class JobRun:
         """What nothing was heard of for long."""
         for future, seconds in self.hearing.silent(self.running):
             candidate = self.running[future]
-            key, label = (candidate.key, candidate.label) if candidate else (None, "the preparation")
+            key, label = (candidate.key, candidate.label) if candidate else (None, f"the {self.asked}")
             log.warning("job %s: nothing was heard of %s for %.0f s", self.lease.job_id, label, seconds)
             yield SilentEvent(candidate=key, label=label, seconds=seconds)
 

@@ -94,16 +94,24 @@ class Runner:
         lease = Lease(job.id, self.owner, job.attempts)
         log.info("job %s: attempt %d", job.id, job.attempts)
         verb, error, follow_ups = self._run(job, lease)
+        if verb == "succeed":
+            self._remember(job.id, follow_ups)
         with self.database.session() as session:
-            if verb == "succeed":
-                patterns.remember(session, job.id)
-            for one in follow_ups:
-                queue(session, job.id, one)
             jobs.conclude(session, lease, verb, error)
         if verb in ("succeed", "fail"):  # a cancelled job may go on from its checkpoints
             shutil.rmtree(self.parts.work / job.id, ignore_errors=True)
         log.info("job %s: %s", job.id, verb)
         return True
+
+    def _remember(self, job_id: str, follow_ups: Sequence[FollowUp]) -> None:
+        """Keep what a job found, and queue what follows it. Both may be done again, and neither is a reason to fail."""
+        try:
+            with self.database.session() as session:
+                patterns.remember(session, job_id)
+                for one in follow_ups:
+                    queue(session, job_id, one)
+        except Exception:
+            log.exception("job %s: what it found is not in the library", job_id)
 
     def _run(self, job: JobRow, lease: Lease) -> tuple[str, str | None, Sequence[FollowUp]]:
         """How a job ended, why if it failed, and what follows."""

@@ -57,8 +57,9 @@ def efficiency(outcomes: Outcomes) -> list[Efficiency]:
 
 
 def _efficiency(ours: list[Group], theirs: list[Group], dense: list[Group], metric: _Metric) -> Efficiency:
-    alike = why_not_compared(*ours, *theirs) is None
-    found = factor(*(_cells(groups, metric) for groups in (ours, theirs, dense))) if alike else None
+    refused = why_not_compared(*ours, *theirs)
+    whole = [one for one in dense if why_not_compared(one, *ours, *theirs) is None]
+    found = None if refused else factor(*(_cells(groups, metric) for groups in (ours, theirs, whole)))
     sign = ours[0].results[0].metric.sign
     return Efficiency(
         method=ours[0].candidate.method or ours[0].arm.name,
@@ -66,6 +67,7 @@ def _efficiency(ours: list[Group], theirs: list[Group], dense: list[Group], metr
         name=ours[0].arm.name,
         metric=metric,
         init=ours[0].candidate.init,
+        refused=refused,
         factor=found.value if found else None,
         interval=found.interval if found else None,
         at_accuracy=sign * found.level if found else None,

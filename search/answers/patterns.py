@@ -14,7 +14,7 @@ from espalier.search.answers.values import Group, Outcomes, Sample, Verdict, by_
 from espalier.search.arms.guided import Guided
 from espalier.search.arms.pruned import Pruned
 from espalier.search.question import Place, Question
-from espalier.search.spec import Budget, Guide, Ratios, Target
+from espalier.search.spec import MOST_NAME, Budget, Guide, Ratios, Target
 
 DEPTHS = 16
 """Places, from the first channels to the last, at which patterns of different networks are held against each other."""
@@ -83,7 +83,7 @@ def patterns(outcomes: Outcomes, question: Question) -> Patterns:
 def guides_of(found: Patterns, called: str, job: str) -> list[Guide]:
     """Guides that follow patterns of a job, each at its own budget."""
     return [
-        Guide(name=f"{called} {one.name}", keep=one.keep, budget=one.budget, job=job, pattern=one.id(job))
+        Guide(name=f"{called} {one.name}"[-MOST_NAME:], keep=one.keep, budget=one.budget, job=job, pattern=one.id(job))
         for one in found.patterns
     ]
 
@@ -116,7 +116,7 @@ def transfers(
     for verdict in verdicts:
         origin = origins.get(verdict.arm.id)
         known = None if origin is None else ids.get((origin.pattern, origin.keep))
-        if origin is not None and known is not None:
+        if origin is not None and known is not None and verdict.refused is None:
             yield (
                 known,
                 Transfer(

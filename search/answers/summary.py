@@ -30,11 +30,11 @@ def summary(verdicts: Sequence[Verdict]) -> str:
     few = len(by_pair) <= MOST_SENTENCES
     sentences = [_sentence(*pair, found) for pair, found in by_pair.items()] if few else _decided(made)
     about = (
-        _unproven(verdicts),
-        _flips(verdicts),
+        _unproven(made),
+        _flips(made),
         _not_compared(verdicts),
-        together(verdicts),
-        _looks(verdicts),
+        together(made),
+        _looks(made),
         _power(verdicts),
         _about(verdicts),
     )

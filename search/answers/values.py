@@ -85,12 +85,13 @@ class Group(NamedTuple):
 
 def by_arm(outcomes: Outcomes) -> list[Group]:
     """Results by arm, in the order of their first. Parents are no points of any comparison; nor is an arm that was
-    trained at another rate, too, at which more seeds came to an end, or as many that are better on the hold-out."""
-    groups: dict[str, Group] = {}
+    trained at another rate, too, at which more seeds came to an end, or as many that are better on the hold-out. Of one
+    seed the last counts: what it was chosen from may have changed when a job was retried."""
+    seeds: dict[str, dict[int, tuple[Candidate, Result]]] = {}
     for candidate, result in outcomes:
         if candidate.arm.role != "parent":
-            arm = candidate.arm
-            groups.setdefault(arm.id, Group(arm, [])).outcomes.append((candidate, result))
+            seeds.setdefault(candidate.arm.id, {})[candidate.seed] = (candidate, result)
+    groups = {id: Group(next(iter(some.values()))[0].arm, [*some.values()]) for id, some in seeds.items()}
     best: dict[str, Group] = {}
     for group in groups.values():
         place = group.arm.id
@@ -194,7 +195,7 @@ class Efficiency(Frozen):
     name: str = Field(description="of the automatic arms that make the curve")
     metric: Literal["params", "macs"]
     init: Init = "scratch"
-    factor: float | None = Field(description="null where no accuracy is reached by both")
+    factor: float | None = Field(description="null where no accuracy is reached by both, or they are not compared")
     interval: tuple[float, float] | None = Field(
         description="95 % confidence, at that accuracy; null without several seeds and any spread, or where it would "
         "reach from a thousandth to a thousand times"
@@ -206,6 +207,7 @@ class Efficiency(Frozen):
     through_dense: bool = Field(
         default=False, description="whether the curves meet an accuracy only on the way to the dense network"
     )
+    refused: str | None = Field(default=None, description="why the two are not compared")
 
 
 class ProxyAnswer(Frozen):

@@ -15,9 +15,6 @@ from espalier.search.spec import Init, TicketControlName, TicketRates
 if TYPE_CHECKING:
     from espalier.search.derivation import Derivation, Start
 
-AS_TICKETS = frozenset({"reinit", "random", "random_across"})
-"""Those that read the same network as the ticket of their round."""
-
 
 class TicketControl(Origin):
     """A network as sparse as the ticket of its round."""

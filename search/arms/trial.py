@@ -10,6 +10,7 @@ from pydantic import Field
 from espalier.models.document import content_hash
 from espalier.search.arms.base import Origin, Planned, Role
 from espalier.search.question import Question
+from espalier.search.spec import Init
 
 if TYPE_CHECKING:
     from espalier.search.derivation import Derivation, Start
@@ -38,6 +39,11 @@ class Trial(Origin):
     def detail(self) -> str:
         """Which widths they are."""
         return content_hash(self.widths, 6)
+
+    @property
+    def init(self) -> Init:
+        """How its weights began."""
+        return "untuned" if self.proxy == "adaptive_bn" else "scratch"
 
     @property
     def parameters(self) -> Mapping[str, float]:

@@ -101,9 +101,12 @@ class _Naming:
         return candidate.key
 
     def _ranked(self, keys: Iterable[str | None]) -> list[str]:
-        """Those that have a result, the best on the hold-out first; none before all have come to an end."""
+        """Those that have a result, the best on the hold-out first; none before all have come to an end. Where all
+        failed, those: what needs them fails as well, and says why."""
         outcomes = [self.done.get(key or "") for key in dict.fromkeys(keys)]
-        if None in outcomes:
+        known = [one for one in outcomes if one is not None]
+        if len(known) < len(outcomes):
             return []
-        results = [one for one in outcomes if isinstance(one, Result)]
-        return [one.key for one in sorted(results, key=lambda one: -one.metric.sign * one.chosen_by)]
+        results = [one for one in known if isinstance(one, Result)]
+        results.sort(key=lambda one: -one.metric.sign * one.chosen_by)
+        return [one.key for one in results or known]

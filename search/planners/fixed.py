@@ -46,7 +46,7 @@ class FixedPlan(Planner[OptionsT]):
         known = [(one, result) for one in candidates if isinstance(result := done[one.key], Result)]
         failed = [one for one in candidates if not isinstance(done[one.key], Result)]
         verdicts = compare(known, self.question.spec.looks, failed)
-        undecided = [one for one in verdicts if one.adjusted_answer == "undecided"]
+        undecided = [one for one in verdicts if one.adjusted_answer == "undecided" and one.refused is None]
         return {arm.id for verdict in undecided for arm in (verdict.arm, verdict.baseline_arm)}
 
     def _planned(self) -> list[Planned]:

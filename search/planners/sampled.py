@@ -11,7 +11,7 @@ from pydantic import Field
 from espalier.models.config import minimum_width
 from espalier.models.document import Frozen
 from espalier.search.arms.base import Planned
-from espalier.search.arms.dense import Dense, dense_of
+from espalier.search.arms.dense import Dense, dense_of, teacher_of
 from espalier.search.arms.sampled import Sampled
 from espalier.search.arms.trial import Proxy, Trial
 from espalier.search.arms.ways import from_scratch
@@ -22,7 +22,7 @@ from espalier.search.question import Question
 from espalier.search.recipe import TUNED
 from espalier.search.results import Outcome, Result
 from espalier.search.sampling import SamplerName, Sampling, shares_of
-from espalier.search.spec import Budget
+from espalier.search.spec import Budget, CostMetric
 
 BATCH = 8
 """Trials that are proposed at once."""
@@ -36,7 +36,7 @@ class SampledOptions(Frozen):
     sampler: SamplerName = Field(
         default="tpe", description="tpe: multi-objective TPE; nsga2, nsga3: evolution; random: nothing is learned"
     )
-    trials: Annotated[int, Field(strict=True, ge=2, le=400)] = Field(default=30, description="of each seed")
+    trials: Annotated[int, Field(strict=True, ge=2, le=200)] = Field(default=30, description="of each seed")
     proxy: Proxy = Field(
         default="adaptive_bn",
         description="adaptive_bn: the dense network's weights, with batch norm's statistics taken anew, and the best "
@@ -111,7 +111,9 @@ class SampledPlanner(FixedPlan[SampledOptions]):
     ) -> Iterator[list[Planned]]:
         """Trials of what is known, then of proposals; the sampler is told what came of a batch before the next."""
         low = {f"stage {i}": min(self._least(stage)) for i, stage in enumerate(self._stages)}
-        most = max(one.keep for one in self._budgets)
+        most: dict[str, float] = {}
+        for one in self._budgets:
+            most[one.metric] = max(one.keep, most.get(one.metric, 0.0))
         sampling = Sampling(self.options.sampler, seed, self.options.trials, low, most)
         known = [self._trial(widths, seed, self.options.proxy) for widths in self._widths(seed, fixed, done)]
         asked = [(sampling.ask(one.origin.parameters), one) for one in known]
@@ -125,9 +127,8 @@ class SampledPlanner(FixedPlan[SampledOptions]):
             for trial, planned in asked:
                 outcome = self._outcome(planned, done)
                 if isinstance(outcome, Result):
-                    sampling.tell(
-                        trial, _cost(outcome, dense, self._budgets[0]), outcome.metric.sign * outcome.chosen_by
-                    )
+                    costs: dict[str, float] = {b.metric: _cost(outcome, dense, b.metric) for b in self._budgets}
+                    sampling.tell(trial, costs, outcome.metric.sign * outcome.chosen_by)
                 else:
                     sampling.fail(trial)
             asked = []
@@ -136,7 +137,7 @@ class SampledPlanner(FixedPlan[SampledOptions]):
         self, budget: Budget, seed: int, dense: Result, tried: Sequence[Tried], done: Mapping[str, Outcome]
     ) -> Iterator[Planned]:
         """The best trials that it has room for once more, by a short training, and the best of those in full."""
-        fitting = [one for one in tried if _cost(one.result, dense, budget) <= budget.keep]
+        fitting = [one for one in tried if _cost(one.result, dense, budget.metric) <= budget.keep]
         fitting.sort(key=lambda one: -one.result.metric.sign * one.result.chosen_by)
         chosen = [one.planned for one in fitting[: max(2, len(fitting) // PROMOTED)]]
         if self.options.proxy != "short":
@@ -149,8 +150,8 @@ class SampledPlanner(FixedPlan[SampledOptions]):
         for own in self.question.spec.all_seeds:
             if self.question.parent_seed(own) == seed:
                 for way in from_scratch(self.question):
-                    if way.init == "scratch":
-                        yield Planned(origin, own, way.recipe, others, chosen)
+                    needs = {**others, **teacher_of(way.init, self.question, own)}
+                    yield Planned(origin.model_copy(update={"init": way.init}), own, way.recipe, needs, chosen)
 
     # --- trials -----------------------------------------------------------------------------------------------------
 
@@ -207,8 +208,8 @@ class SampledPlanner(FixedPlan[SampledOptions]):
         return done.get(self.key(planned, done) or "")
 
 
-def _cost(result: Result, dense: Result, budget: Budget) -> float:
+def _cost(result: Result, dense: Result, metric: CostMetric) -> float:
     """As a share of the dense network's."""
-    if budget.metric == "channels":
+    if metric == "channels":
         return sum(result.config.widths.values()) / sum(dense.config.widths.values())
-    return float(getattr(result.counted, budget.metric)) / float(getattr(dense.counted, budget.metric))
+    return float(getattr(result.counted, metric)) / float(getattr(dense.counted, metric))

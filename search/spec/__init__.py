@@ -2,7 +2,7 @@
 
 from espalier.search.spec.budgets import Budget, CostMetric, Ratios, Share
 from espalier.search.spec.choices import Choice, MethodSpec, PlannerSpec
-from espalier.search.spec.guides import Guide
+from espalier.search.spec.guides import MOST_GUIDES, MOST_NAME, Guide
 from espalier.search.spec.job import JobSpec
 from espalier.search.spec.seeds import MEANINGS, MOST_SEEDS, Seed, SeedRange
 from espalier.search.spec.starts import INHERITING, Init, Ranking
@@ -13,6 +13,8 @@ __all__ = [
     "FOLDER",
     "INHERITING",
     "MEANINGS",
+    "MOST_GUIDES",
+    "MOST_NAME",
     "MOST_SEEDS",
     "Budget",
     "Choice",

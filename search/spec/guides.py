@@ -10,11 +10,16 @@ from espalier.models.document import Frozen
 from espalier.search.recipe import Name
 from espalier.search.spec.budgets import Budget, Ratios, Share
 
+MOST_NAME = 200
+"""Characters of what a guide is called."""
+MOST_GUIDES = 64
+"""That one job follows."""
+
 
 class Guide(Frozen):
     """A pattern that widths follow: what of each stage stays, in proportion. Or the job whose patterns are followed."""
 
-    name: Annotated[str, StringConstraints(max_length=200)] = Field(default="", description="what it is called")
+    name: Annotated[str, StringConstraints(max_length=MOST_NAME)] = Field(default="", description="what it is called")
     keep: tuple[Share, ...] = Field(
         default=(), max_length=64, description="share of each stage's channels, from the first, as patterns have it"
     )

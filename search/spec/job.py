@@ -14,7 +14,7 @@ from espalier.search.presets import preset
 from espalier.search.recipe import Distillation, FineTuning, Flag, Match, Name, RecipeSpec
 from espalier.search.spec.budgets import Budget, Ratios, Share
 from espalier.search.spec.choices import MethodSpec, PlannerSpec
-from espalier.search.spec.guides import Guide
+from espalier.search.spec.guides import MOST_GUIDES, Guide
 from espalier.search.spec.seeds import Seeds
 from espalier.search.spec.starts import AskedInit, Ranking
 from espalier.search.spec.targets import Target, TransferTarget
@@ -92,7 +92,7 @@ class JobSpec(Document):
     baselines: tuple[Name, ...] = Field(default=("uniform",), max_length=16)
     guides: tuple[Guide, ...] = Field(
         default=(),
-        max_length=64,
+        max_length=MOST_GUIDES,
         exclude_if=lambda value: not value,
         description="patterns found elsewhere, each an automatic arm that needs no parent (guided pruning)",
     )
@@ -142,7 +142,7 @@ class JobSpec(Document):
         "succeeded, with the same budgets, baselines, seeds and recipe",
     )
     minimum_keep: Share = Field(default=MINIMUM_KEEP, description="least share of each group's channels that stays")
-    latency_images: Annotated[int, Field(strict=True, ge=1, le=1024)] = Field(
+    latency_images: Annotated[int, Field(strict=True, ge=2, le=1024)] = Field(
         default=32, description="images at once, at which latency is measured besides one, when all is trained"
     )
     keep_weights: Flag = True

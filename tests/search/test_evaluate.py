@@ -321,6 +321,13 @@ def test_a_sampler_finds_networks_by_trials_that_leave_notes_alone(
         assert ledger is not None
         assert ledger.own.images == (0 if one.recipe.last_step == 0 else 1280)
         assert ledger.pipeline.images == (2 * 1280 + 1200 if one.recipe.last_step == 0 else 1280), "to recalibrate"
+        if one.recipe.last_step == 0:
+            parent = next(seen.result.ledger for own, seen in done.items() if own in one.needs.values())
+            assert parent is not None
+            assert ledger.pipeline.macs - parent.own.macs == 1200 * found.result.cost.macs, (
+                "by the network that was cut"
+            )
+            assert ledger.pipeline.seconds > parent.own.seconds + ledger.own.seconds
     sampled = done[labels[-1].key].result
     assert labels[-1].origin.kind == "sampled"
     assert sampled.cost.params <= 0.3 * whole(paths).cost.params

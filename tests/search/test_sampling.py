@@ -16,11 +16,11 @@ def searched(
     name: SamplerName, seed: int = 0, trials: int = 40, known: Any = ()
 ) -> list[tuple[dict[str, float], float]]:
     """What is proposed where the second stage is worth three times the first, with what it is worth."""
-    sampling, found = Sampling(name, seed, trials, LOW, 0.6), []
+    sampling, found = Sampling(name, seed, trials, LOW, {"params": 0.6}), []
     for number in range(trials):
         trial = sampling.ask(known[number] if number < len(known) else None)
         first, second = trial.params["stage 0"], trial.params["stage 1"]
-        sampling.tell(trial, (first + second) / 2, first + 3 * second)
+        sampling.tell(trial, {"params": (first + second) / 2}, first + 3 * second)
         found.append((trial.params, (first + second) / 2))
     return found
 
@@ -61,15 +61,27 @@ def test_tpe_learns_where_accuracy_is_cheap_and_budgets_are_met() -> None:
 
 @names
 def test_failures_are_taken(name: SamplerName) -> None:
-    sampling = Sampling(name, 0, 10, LOW, 0.5)
+    sampling = Sampling(name, 0, 10, LOW, {"params": 0.5, "macs": 0.7})
     for number in range(12):
         trial = sampling.ask()
         if number % 2:
             sampling.fail(trial)
         else:
-            sampling.tell(trial, 0.5, 0.5)
+            sampling.tell(trial, {"params": 0.5, "macs": 0.9}, 0.5)
 
 
 def test_shares_are_of_stages() -> None:
     stages = [[("a", 10), ("b", 30)], [("c", 8)]]
     assert shares_of({"a": 5, "b": 5, "c": 2}, stages) == (0.25, 0.25)
+
+
+def test_every_cost_has_a_limit_of_its_own() -> None:
+    """The first stage is what parameters are, the second what multiply-adds are: both are kept below their limits."""
+    sampling, late = Sampling("tpe", 0, 80, LOW, {"params": 0.4, "macs": 0.8}), []
+    for _ in range(80):
+        trial = sampling.ask()
+        costs = {"params": trial.params["stage 0"], "macs": trial.params["stage 1"]}
+        sampling.tell(trial, costs, sum(costs.values()))
+        late.append(costs)
+    mean = {name: sum(one[name] for one in late[40:]) / 40 for name in ("params", "macs")}
+    assert mean["params"] < 0.45 < mean["macs"]

@@ -137,11 +137,23 @@ def test_what_seeds_may_be_added_is_estimated(paths: DataPaths) -> None:
         ),
         (
             {"transfer_to": [{"arch": "vgg13", "dataset": "digits"}], "methods": []},
-            "no method of this job finds widths",
+            "find the widths of 0 networks",
         ),
         (
             {"transfer_to": [{"arch": "vgg13", "dataset": "digits"}], "methods": [{"name": "l1_norm"}]},
-            "no method of this job finds widths",
+            "find the widths of 0 networks",
+        ),
+        (
+            {"transfer_to": [{"arch": "vgg13", "dataset": "digits"}], "methods": [{"name": "magnitude"}]},
+            "find the widths of 0 networks",
+        ),
+        (
+            {
+                "transfer_to": [{"arch": "vgg13", "dataset": "digits"}],
+                "budgets": [{"metric": "params", "keep": 0.3 + i / 1000} for i in range(33)],
+                "methods": [{"name": "slimming"}, {"name": "taylor"}],
+            },
+            "find the widths of 66 networks .* from 1 to 64",
         ),
     ],
 )
@@ -166,6 +178,8 @@ def test_a_sampler_that_this_network_cannot_be_searched_by_is_refused(paths: Dat
         else:
             seen = validate(asked, paths)
             assert seen.most > len(seen.candidates) + 4
+    with pytest.raises(SpecError, match=r"it may ask for .* and a job may have 5,000"):
+        validate(spec(methods=[], inits=["scratch"], sampler={"trials": 200}, seeds=list(range(30))), paths)
 
 
 def test_as_many_random_widths_are_drawn_as_cost_what_a_parent_does(paths: DataPaths) -> None:

@@ -178,7 +178,7 @@ def _submit(
     if plan:
         planned = client.plan(spec)
         many, most = len(planned.candidates), planned.most or 0
-        more = [f"{many} to begin with, at most {most} where answers stay undecided."] if most > many else []
+        more = [f"{many} to begin with, at most {most} in all."] if most > many else []
         show(as_json, planned, tables.candidates(planned.candidates), *more)
         return
     job = client.submit(spec, idempotency_key)

@@ -54,17 +54,18 @@ def submit(
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
 ) -> JobView:
     """Queue a search. A spec that cannot work is refused here, not after an hour."""
-    spec = resolved(service, spec)
-    repeated = _repeated(service, idempotency_key, spec)
+    asked, repeated = spec, _repeated(service, idempotency_key, spec)
     if repeated is None:
+        spec = resolved(service, spec)
         estimate = service.examine_spec(spec, gone)
         try:
             with service.database.session() as session:
                 most = service.settings.max_queued_jobs
-                job = jobs.submit(session, spec, estimate.question, estimate.candidates, idempotency_key, most)
+                wanted = (spec, estimate.question, estimate.candidates)
+                job = jobs.submit(session, *wanted, idempotency_key, most, asked)
                 view = job_view(job, trainings.progress(session, [job.id])[job.id])
         except IntegrityError:  # the same key, twice at once: the other one won
-            repeated = _repeated(service, idempotency_key, spec)
+            repeated = _repeated(service, idempotency_key, asked)
             if repeated is None:
                 raise
     if repeated is not None:

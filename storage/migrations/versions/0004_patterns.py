@@ -28,6 +28,7 @@ def upgrade() -> None:
         sa.Column("pattern_id", sa.String(length=32), nullable=False),
         sa.Column("job_id", sa.String(length=32), nullable=False),
         sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("told_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("transfer", Json, nullable=False),
         sa.PrimaryKeyConstraint("pattern_id", "job_id", "place", name=op.f("pk_transfers")),
     )

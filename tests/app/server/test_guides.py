@@ -81,3 +81,30 @@ def test_a_pattern_of_the_library_is_followed_at_every_budget_though_its_job_is_
         "uniform",
     )
     problem(world.client.post("/v1/jobs", json=following("", guides=[{"pattern": "x"}])), 404, "no pattern 'x'")
+
+
+def test_shares_of_ones_own_are_no_pattern_of_the_library(world: World) -> None:
+    world.finish()
+    known = world.get("/v1/patterns")["items"][0]
+    keep = [stage["keep"]["mean"] for stage in known["pattern"]["stages"]]
+    for shares, id, kept in (
+        (keep, known["id"], known["id"]),
+        ([0.3], known["id"], None),
+        ([0.3], "x" * 200, None),
+        (keep, known["id"][:8], None),
+    ):
+        guides = [{"name": "mine", "keep": shares, "pattern": id}]
+        answer = world.client.post("/v1/jobs", json=SPEC | {"methods": [], "guides": guides})
+        assert answer.json()["spec"]["guides"][0].get("pattern") == kept
+        assert world.client.post(f"/v1/jobs/{answer.json()['id']}/cancel").status_code == 202
+
+
+def test_the_same_request_is_the_same_job_though_what_it_named_is_gone(world: World) -> None:
+    first = world.finish()
+    asked, key = following(first), {"Idempotency-Key": "k"}
+    made = world.client.post("/v1/jobs", json=asked, headers=key)
+    assert made.status_code == 202
+    assert world.client.delete(f"/v1/jobs/{first}").status_code == 204
+    again = world.client.post("/v1/jobs", json=asked, headers=key)
+    assert (again.status_code, again.json()["id"]) == (200, made.json()["id"])
+    problem(world.client.post("/v1/jobs", json=asked | {"name": "x"}, headers=key), 409, "another request")

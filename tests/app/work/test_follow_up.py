@@ -6,12 +6,13 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from espalier.app.work.executors.base import Task, TaskFailed
 from espalier.app.work.tasks import validate_spec
 from espalier.search.events import TransferEvent
-from espalier.search.spec import JobSpec
+from espalier.search.spec import Budget, JobSpec
 from espalier.storage import events, jobs, patterns
 from espalier.storage.database import Database
 from espalier.storage.tables import JobRow
@@ -42,7 +43,7 @@ def test_what_a_job_found_is_carried_to_where_it_is_wanted_once(database: Databa
     assert not runner.run_one()
     with database.session() as session:
         found = {one.target.arch: one for one in patterns.ranked(session)}
-    assert [one.job for one in found["vgg11"].record] == sorted([first.id, second.id])
+    assert [one.job for one in found["vgg11"].record] == [first.id, second.id]
     assert job(database, first.id).state == job(database, second.id).state == "succeeded"
 
 
@@ -81,3 +82,33 @@ def test_a_job_that_found_nothing_carries_nothing(database: Database, tmp_path: 
     job_id = submit(database, nothing)
     assert make_runner(database, tmp_path).run_one()
     assert [one.error for one in told(database, job_id)] == ["no pattern was found: none of its methods has a result"]
+
+
+def test_more_patterns_than_a_job_may_follow_are_no_reason_to_fail(database: Database, tmp_path: Path) -> None:
+    """A spec of before the limit was looked at."""
+    budgets = tuple(Budget(metric="params", keep=0.1 + i / 100) for i in range(65))
+    job_id = submit(database, CARRIED.model_copy(update={"budgets": budgets[:64], "transfer_to": (THERE,)}))
+    assert make_runner(database, tmp_path).run_one()
+    assert [bool(one.job) for one in told(database, job_id)] == [True]
+    methods = ({"name": "slimming"}, {"name": "taylor"})
+    more = CARRIED.model_copy(update={"budgets": budgets[:33], "methods": methods, "transfer_to": (THERE,)})
+    job_id = submit(database, more)
+    while job(database, job_id).state == "queued":
+        assert make_runner(database, tmp_path).run_one()
+    assert job(database, job_id).state == "succeeded"
+    assert [one.error for one in told(database, job_id)] == [
+        "Tuple should have at most 64 items after validation, not 66"
+    ]
+
+
+def test_a_library_that_cannot_be_written_is_no_reason_to_fail(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_args: object) -> None:
+        raise RuntimeError("no room")
+
+    monkeypatch.setattr("espalier.app.work.runner.patterns.remember", broken)
+    job_id = submit(database)
+    assert make_runner(database, tmp_path).run_one()
+    assert job(database, job_id).state == "succeeded"
+    assert "what it found is not in the library" in caplog.text

@@ -21,6 +21,7 @@ from espalier.search.answers.patterns import (
 from espalier.search.answers.values import Sample
 from espalier.search.answers.verdict import compare
 from espalier.search.question import Place
+from espalier.search.results import Execution, MadeBy
 from espalier.search.spec import Budget, Guide, JobSpec, Target
 from tests.search.helpers import TARGET, candidate, outcome, question, result
 
@@ -141,6 +142,12 @@ def test_what_following_a_pattern_did_is_told_for_every_baseline() -> None:
     ]
     assert told[0][1].difference == pytest.approx(0.2)
     assert told[0][1].guided.n == told[0][1].baseline.n == 3
+    other = MadeBy(espalier="2", torch="0", execution=Execution())
+    mixed = [
+        (one, seen.model_copy(update={"made_by": other}) if one.arm.role == "baseline" else seen)
+        for one, seen in outcomes
+    ]
+    assert [*transfers("j", TARGET, guides, mixed, compare(mixed))] == [], "what is not compared says nothing"
     assert [*transfers("j", TARGET, guides[1:], outcomes, compare(outcomes))] == [], "it has no place in the library"
 
 
@@ -185,3 +192,10 @@ def test_without_a_place_all_that_it_did_counts() -> None:
     assert both.rank(None, None) > one.rank(None, None) > known("vgg11 digits").rank(None, None)
     assert one.rank("vgg16", None)[0] == 1
     assert one.rank("vgg11", None)[0] == 0
+
+
+def test_guides_of_patterns_with_long_names_are_guides() -> None:
+    one = of(0.9, 0.3, 0.8, 0.2).model_copy(update={"name": "n" * 150})
+    (guide,) = guides_of(Patterns(patterns=(one,)), "f" * 150, "j")
+    assert guide.name.endswith("n" * 150)
+    assert len(guide.name) == 200

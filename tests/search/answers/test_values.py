@@ -96,3 +96,11 @@ def test_budgets_of_one_name_are_two() -> None:
         one = one.model_copy(update={"origin": one.origin.model_copy(update={"budget": ratios})})
         outcomes.append((one, found))
     assert len(by_arm(outcomes)) == 2
+
+
+def test_of_one_seed_the_last_result_counts() -> None:
+    """What a network was chosen from may have changed when its job was retried."""
+    first, again, other = (outcome("uniform", accuracy, seed=seed) for accuracy, seed in ((0.1, 0), (0.9, 0), (0.5, 1)))
+    again = (again[0].model_copy(update={"needs": {"best": "another draw"}}), again[1])
+    (group,) = by_arm([first, other, again])
+    assert [result.reported for result in group.results] == [0.9, 0.5]

@@ -307,7 +307,7 @@ def test_what_was_made_under_other_conditions_is_not_compared(other: tuple[str, 
     assert verdict.refused is not None
     assert "release 1 (cpu float32, 1 thread) and by release" in verdict.refused
     assert found.summary.startswith("1 of 1 comparisons are not made: their results were made by release 1")
-    assert [one.factor for one in found.efficiency] == [None, None]
+    assert [(one.factor, one.refused) for one in found.efficiency] == [(None, verdict.refused)] * 2
 
 
 def test_seeds_of_one_arm_under_other_conditions_are_not_averaged() -> None:

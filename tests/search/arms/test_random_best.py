@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 
 from espalier.models.document import content_hash
 from espalier.models.network import dense
@@ -54,13 +55,15 @@ def test_it_is_asked_for_once_its_draws_are_done_and_needs_them_best_first() -> 
         assert {c.seed for c in needed.values()} == {best.seed}
 
 
-def test_draws_that_failed_are_not_chosen_and_where_all_failed_there_is_none() -> None:
+def test_draws_that_failed_are_not_chosen_and_where_all_failed_so_does_the_best() -> None:
     def failing(candidate: Candidate) -> Outcome:
         is_best = isinstance(candidate.origin, RandomDraw) and candidate.origin.draw == 1
         return Failure(key=candidate.key, error="no") if is_best else told(candidate)
 
     assert [[*one.needs] for one in after(asked(), failing)] == [["best", "choice 2"]] * 2
-    assert after(asked(), lambda candidate: Failure(key=candidate.key, error="no")) == []
+    lost = after(asked(), lambda candidate: Failure(key=candidate.key, error="no"))
+    assert len(lost) == 2, "they need what failed, and fail with it"
+    assert all(len(one.needs) == 3 for one in lost)
 
 
 def test_seeds_share_the_draws_of_the_first_where_they_share_parents() -> None:
@@ -80,7 +83,10 @@ def test_its_widths_are_those_of_the_best_draw_with_weights_of_its_own() -> None
     given = derivation(CONFIG, seed=3)
     drawn = RandomDraw(budget=BUDGET, draw=1).derive(given).network
     given.config = {"best": drawn.config}.__getitem__
-    assert RandomBest(budget=BUDGET).derive(given).network.config == drawn.config
+    found = RandomBest(budget=BUDGET).derive(given).network
+    assert found.config == drawn.config
+    first = "features.0.weight"
+    assert not torch.equal(found.module.get_parameter(first), drawn.module.get_parameter(first)), "it is trained anew"
 
 
 @pytest.mark.parametrize("arch", ["preresnet20"])

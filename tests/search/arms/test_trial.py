@@ -47,4 +47,5 @@ def test_it_is_named_by_its_proxy_and_widths_and_says_what_was_chosen() -> None:
     assert one.detail == trial("adaptive_bn").detail != other.detail
     assert one.parameters == {f"stage {i}": 0.5 for i in range(5)}
     assert (one.role, one.leaves) == ("parent", "notes")
+    assert (one.init, trial("adaptive_bn").init) == ("scratch", "untuned")
     assert [*Trial.plan(question(JobSpec(target=TARGET)))] == []

@@ -11,7 +11,7 @@ from espalier.search.errors import SpecError, UnknownName
 from espalier.search.planners import create
 from espalier.search.planners.fixed import MOST_CANDIDATES
 from espalier.search.recipe import fine_tuning
-from espalier.search.results import Failure
+from espalier.search.results import Execution, Failure, MadeBy, Result
 from espalier.search.spec import JobSpec
 from tests.search.helpers import planned as planned_of
 from tests.search.helpers import question, result
@@ -80,6 +80,19 @@ def test_nothing_more_is_asked_for_before_everything_of_a_look_is_there() -> Non
     assert late.arm.role == "baseline"
     failed = some | {first[-1].key: Failure(key=first[-1].key, error="it failed")}
     assert {one.seed for one in planner.next(failed)} == {0, 1, 2, 3}
+
+
+def test_no_seeds_are_added_for_comparisons_that_cannot_be_made() -> None:
+    spec = JobSpec.model_validate(LEAST | {"seeds": {"from": 2, "most": 4}})
+    planner = create(question(spec))
+    first = planner.next({})
+
+    def by(release: str, one: Candidate) -> Result:
+        return result(one, made_by=MadeBy(espalier=release, torch="0", execution=Execution()))
+
+    upgraded = {one.key: by("2" if one.arm.role == "baseline" else "1", one) for one in first}
+    assert len(planner.next(upgraded)) == len(first)
+    assert len(planner.next({one.key: by("1", one) for one in first})) > len(first)
 
 
 def test_inherited_weights_are_fine_tuned_for_a_quarter() -> None:

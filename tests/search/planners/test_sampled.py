@@ -133,6 +133,15 @@ def test_short_trainings_alone_may_judge() -> None:
     assert kinds(rounds[-1]) == {"sampled"}
 
 
+def test_what_is_found_is_trained_in_every_way_that_needs_no_parent() -> None:
+    rounds, _ = run(asked(inits=["scratch", "distilled", "inherited"], methods=[{"name": "taylor"}]))
+    assert {one.init for one in rounds[-1]} == {"scratch", "distilled"}
+    taught = [one for one in rounds[-1] if one.init == "distilled"]
+    assert all("teacher" in one.needs for one in taught)
+    only, _ = run(asked(inits=["distilled"]))
+    assert {one.init for one in only[-1]} == {"distilled"}
+
+
 def test_what_others_found_is_tried_first() -> None:
     spec = {"methods": [{"name": "taylor"}], "guides": [{"name": "g", "keep": [0.5, 0.2]}], "baselines": ["random"]}
     rounds, _ = run(asked(**spec))

@@ -152,6 +152,12 @@ def test_latency_is_what_was_measured_when_all_was_trained(world: World, monkeyp
         assert {one["latency_ms"] for one in world.get("/v1/architectures")["items"]} >= {point["latency_ms"]}
 
 
+def test_what_was_trained_to_judge_widths_is_no_architecture_of_its_own(world: World) -> None:
+    world.finish(sampler={"trials": 12}, baselines=["uniform", "random_best"])
+    origins = {one["origin"] for one in world.get("/v1/architectures", limit=200)["items"]}
+    assert origins == {"dense", "sparse", "pruned", "uniform", "random_best", "sampled"}
+
+
 def test_arms_of_architectures_are_those_of_fronts(world: World) -> None:
     job_id = world.finish()
     arms = {item["arm"]["id"] for item in world.get("/v1/architectures")["items"]}
