@@ -243,7 +243,7 @@ def _told(record: Iterable[Transfer]) -> list[Direction]:
     return list(dict.fromkeys(one.answer for one in record))
 
 
-def applied(found: AppliedView) -> Table:
+def applied(found: AppliedView) -> tuple[str, Table]:
     """What a pattern gives."""
     rows = ((name, width) for name, width in found.config.widths.items())
     shares = (found.cost.params / found.dense.params, found.cost.macs / found.dense.macs)
@@ -251,7 +251,7 @@ def applied(found: AppliedView) -> Table:
         f"{found.config.arch}: {count(found.cost.params)} params ({100 * shares[0]:.1f} % of the whole network), "
         f"{count(found.cost.macs)} MACs ({100 * shares[1]:.1f} %)"
     )
-    return table(head, ("group", "channels"), rows)
+    return head, table("Channels", ("group", "channels"), rows)
 
 
 def similarities(pairs: Iterable[tuple[Pattern, Pattern, Similarity]]) -> Table:

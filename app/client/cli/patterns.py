@@ -99,4 +99,4 @@ def apply(
         found = client.apply(pattern, target, budget_of(budget))
     if output is not None:
         output.write_text(json.dumps(found.config.model_dump(mode="json"), indent=2) + "\n")
-    show(as_json, found, tables.applied(found))
+    show(as_json, found, *tables.applied(found))

@@ -36,7 +36,7 @@ def test_answers_are_values(world: World, client: Client) -> None:
     best = client.architectures(most=1, sort="accuracy", origin="pruned")
     assert [one.origin for one in best] == ["pruned"]
     assert client.ready().status == "ok"
-    assert [entry.name for entry in client.catalog("planners")] == ["fixed"]
+    assert [entry.name for entry in client.catalog("planners")] == ["fixed", "sampled"]
     assert client.describe("vgg11", shape="1,32,32", classes=5, options=None).classes == 5
     client.delete(job.id)
     assert client.jobs() == []

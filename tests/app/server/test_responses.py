@@ -113,7 +113,8 @@ def test_an_architecture_groups_its_trainings_by_arm(database: Database) -> None
     submit(database, [*seeds, other], wanted)
     submit(database, seeds, wanted[:2])
     with database.session() as session:
-        view = architecture_view(*architectures.architecture(session, config.id), layers=[], has=bool)
+        found = architectures.architecture(session, config.id)
+        view = architecture_view(*found, layers=[], latency=[], has=bool)
     assert {(cell.arm.label, cell.accuracy.n) for cell in view.accuracy} == {
         ("uniform params=0.5", 2),
         ("uniform params=0.3", 1),

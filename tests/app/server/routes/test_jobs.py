@@ -106,7 +106,7 @@ def test_events_stream_to_their_end_and_resume_without_loss(world: World) -> Non
     assert answer.headers["content-type"].startswith("text/event-stream")
     events = parse(answer.text)
     assert [e["id"] for e in events] == sorted({e["id"] for e in events})
-    assert {e["event"] for e in events} == {"state", "preparing", "candidate", "epoch"}
+    assert {e["event"] for e in events} == {"state", "preparing", "candidate", "epoch", "measuring"}
     assert events[-1]["data"]["state"] == "succeeded"
     epoch = next(e["data"] for e in events if e["event"] == "epoch")
     assert {"candidate", "epoch", "loss", "accuracy"} <= set(epoch)
