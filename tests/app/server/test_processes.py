@@ -121,7 +121,7 @@ def finish(client: Client, job_id: str) -> JobView:
 
 def front(client: Client, job_id: str) -> Any:
     """All that training decides; not how long things took."""
-    return [point.model_dump(exclude={"latency_ms"}) for point in client.pareto(job_id).points]
+    return [point.model_dump(exclude={"latency_ms", "latency"}) for point in client.pareto(job_id).points]
 
 
 def wait_for_an_epoch(client: Client, job_id: str) -> None:
