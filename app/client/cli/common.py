@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any
 
@@ -13,7 +13,7 @@ import typer
 from pydantic_core import to_jsonable_python
 
 from espalier.app.addresses import is_loopback
-from espalier.app.client.client import Client
+from espalier.app.client.client import Client, dataset_of
 from espalier.app.client.words import make_console, plain
 
 console = make_console()
@@ -77,6 +77,21 @@ def option_of(text: str) -> tuple[str, Any]:
         raise typer.BadParameter(
             f"expected name=value with a value in JSON, for example width=0.5 or blocks=[4,0,3], got {text!r}"
         ) from error
+
+
+def retargeted(
+    target: Mapping[str, Any], arch: str | None, dataset: str | None, option: list[str] | None, **how: Any
+) -> dict[str, Any]:
+    """A target with another network, data set or factory options, where they are given; `how` a folder is read.
+    Options belong to a network: another one has none but those that are given."""
+    found = dict(target)
+    if dataset is not None:
+        found["dataset"] = dataset_of(dataset, **how)
+    if arch is not None:
+        found |= {"arch": arch, "options": {}}
+    if option:
+        found["options"] = dict(map(option_of, option))
+    return found
 
 
 def budget_of(text: str) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from espalier.app.client.cli.common import (
     connected,
     console,
     option_of,
+    retargeted,
     show,
 )
 from espalier.app.client.client import Client, ClientError, dataset_of
@@ -139,17 +140,10 @@ def transfer(
     """Carry the patterns of a job to another network or data set, and hold them against its baselines there."""
     with connected(url, token) as client:
         found = client.job(job).spec.model_dump(mode="json")
-        target = found["target"]
-        if dataset is not None:
-            target = {**target, "dataset": dataset_of(dataset, size=size, fit=fit, channels=channels)}
-        if arch is not None:
-            target = {**target, "arch": arch, "options": {}}
-        if option:
-            target = {**target, "options": dict(map(option_of, option))}
         kept = ("budgets", "baselines", "seeds", "recipe", "match", "parents", "minimum_keep", "keep_weights")
         spec = {field: found[field] for field in kept if field in found} | {
             "name": f"{found['name'] or job}, carried over"[:200],
-            "target": target,
+            "target": retargeted(found["target"], arch, dataset, option, size=size, fit=fit, channels=channels),
             "methods": [{"name": one} for one in method or []],
             "guides": [{"job": job}],
         }

@@ -19,10 +19,9 @@ from espalier.app.client.cli.common import (
     Url,
     budget_of,
     connected,
-    option_of,
+    retargeted,
     show,
 )
-from espalier.app.client.client import dataset_of
 from espalier.search.answers.patterns import similarity
 
 app = typer.Typer()
@@ -89,14 +88,9 @@ def apply(
 ) -> None:
     """Show the channels that a pattern gives with another network, data set or budget; nothing is trained."""
     with connected(url, token) as client:
-        target = client.known_pattern(pattern).target.model_dump(mode="json")
-        if dataset is not None:
-            target["dataset"] = dataset_of(dataset, size=size, fit=fit, channels=channels)
-        if arch is not None:
-            target |= {"arch": arch, "options": {}}
-        if option:
-            target["options"] = dict(map(option_of, option))
-        found = client.apply(pattern, target, budget_of(budget))
+        own = client.known_pattern(pattern).target.model_dump(mode="json")
+        there = retargeted(own, arch, dataset, option, size=size, fit=fit, channels=channels)
+        found = client.apply(pattern, there, budget_of(budget))
     if output is not None:
         output.write_text(json.dumps(found.config.model_dump(mode="json"), indent=2) + "\n")
     show(as_json, found, *tables.applied(found))
