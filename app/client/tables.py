@@ -227,7 +227,7 @@ def library(found: Iterable[KnownPattern]) -> Table:
     rows = (
         (
             one.id[:10],
-            f"{one.target.arch} {one.target.dataset_name}",
+            str(one.target),
             one.pattern.name,
             str(one.pattern.budget),
             " ".join(f"{100 * keep:.0f}" for keep in one.pattern.keep),

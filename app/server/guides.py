@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from espalier.app.service import Service
 from espalier.search.answers.patterns import guides_of
 from espalier.search.errors import SpecError
-from espalier.search.spec import Guide, JobSpec, Target
+from espalier.search.spec import Guide, JobSpec
 from espalier.storage import jobs, patterns
 from espalier.storage.errors import NotFound
 
@@ -34,7 +34,7 @@ def _spelt_out(session: Session, guide: Guide, spec: JobSpec) -> Iterator[Guide]
         )
     elif guide.pattern is not None:
         known = patterns.get(session, guide.pattern)
-        name = guide.name or f"{_called(known.target)} {known.pattern.name} {known.pattern.budget}"
+        name = guide.name or f"{known.target} {known.pattern.name} {known.pattern.budget}"
         found = {"keep": known.pattern.keep, "job": known.job, "pattern": known.id}
         yield guide.model_copy(update={"name": name, **found})
     else:
@@ -62,8 +62,4 @@ def _of_job(session: Session, guide: Guide, spec: JobSpec) -> Iterator[Guide]:
             f"job {job.id} has patterns for {there}, and this one asks for {', '.join(map(str, wanted))}; give it a "
             "budget that both have"
         )
-    yield from guides_of(fitting, guide.name or _called(JobSpec.read(job.spec).target), job.id)
-
-
-def _called(target: Target) -> str:
-    return f"{target.arch} {target.dataset_name}"
+    yield from guides_of(fitting, guide.name or str(JobSpec.read(job.spec).target), job.id)

@@ -31,7 +31,7 @@ def follow_ups(
     job_id: str, spec: JobSpec, found: Patterns, examine: Callable[[JobSpec], PlanEstimate]
 ) -> list[FollowUp]:
     """One for each target that a job's spec names. `examine` may raise TaskFailed or WorkerLost."""
-    guides = guides_of(found, f"{spec.target.arch} {spec.target.dataset_name}", job_id)
+    guides = guides_of(found, str(spec.target), job_id)
     return [_follow_up(spec, there, guides, examine) for there in spec.transfer_to]
 
 

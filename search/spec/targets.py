@@ -43,6 +43,9 @@ class Target(Frozen):
         """The data set in one word."""
         return self.dataset if isinstance(self.dataset, str) else f"{FOLDER}{self.dataset.folder}"
 
+    def __str__(self) -> str:
+        return f"{self.arch} {self.dataset_name}"
+
 
 class TransferTarget(Target):
     """Where patterns are carried to: another network, another data set, or both."""
