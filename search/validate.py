@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from pydantic import ValidationError
@@ -52,7 +53,8 @@ def validate(spec: JobSpec, paths: DataPaths, memory: int | None = None) -> Plan
     network = Network.of(dense_config(spec.target, data))
     _check_one_image(network)
     question = _question(spec, network, data)
-    candidates = _planned(question)
+    planner = planners.create(question)
+    candidates = _planned(planner)
     if not network.groups and spec.budgets and _cuts_channels(spec):
         reasons = "; ".join(f"{layer}: {reason}" for layer, reason in network.coupling.kept[:3])
         raise SpecError(f"{spec.target.arch} has no channels that can be pruned ({reasons})")
@@ -79,7 +81,7 @@ def validate(spec: JobSpec, paths: DataPaths, memory: int | None = None) -> Plan
     _check_transfers(question, paths, memory)
     sizes = {content_hash(budget): _size(spec, network, budget) for budget in spec.budgets}
     lengths = list(_lengths(candidates, network.cost, sizes))
-    if (most := planners.create(question).most()) > MOST_CANDIDATES:
+    if (most := planner.most()) > MOST_CANDIDATES:
         raise SpecError(f"it may ask for {most:,} candidates, and a job may have {MOST_CANDIDATES:,}: split it")
     return PlanEstimate(
         question,
@@ -91,10 +93,10 @@ def validate(spec: JobSpec, paths: DataPaths, memory: int | None = None) -> Plan
     )
 
 
-def _planned(question: Question) -> tuple[Candidate, ...]:
+def _planned(planner: planners.Planner[Any]) -> tuple[Candidate, ...]:
     """What is asked for first. Raises SpecError, too, for recipes that would be longer or faster than any may be."""
     try:
-        return tuple(planners.create(question).next({}))
+        return tuple(planner.next({}))
     except ValidationError as error:
         raise _beyond(error) from error
 

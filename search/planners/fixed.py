@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from itertools import chain, islice, pairwise
 
 from espalier.models.document import NoOptions
@@ -23,7 +24,7 @@ class FixedPlan(Planner[OptionsT]):
 
     def next(self, done: Mapping[str, Outcome]) -> Sequence[Candidate]:
         """The plan so far. Raises SpecError if it may become too large."""
-        spec, planned = self.question.spec, self._planned()
+        spec, planned = self.question.spec, self._planned
         if not spec.looks:
             return self.candidates(planned, done)
         wanted = [one for one in planned if one.seed in spec.all_seeds[: spec.looks[0]]]
@@ -38,7 +39,7 @@ class FixedPlan(Planner[OptionsT]):
 
     def most(self) -> int:
         """All of every arm, with those that are named once others are done."""
-        planned = self._planned()
+        planned = self._planned
         return len(self.candidates(planned, {})) + sum(bool(one.best_of) for one in planned)
 
     def _undecided(self, candidates: Sequence[Candidate], done: Mapping[str, Outcome]) -> set[str]:
@@ -49,7 +50,9 @@ class FixedPlan(Planner[OptionsT]):
         undecided = [one for one in verdicts if one.adjusted_answer == "undecided" and one.refused is None]
         return {arm.id for verdict in undecided for arm in (verdict.arm, verdict.baseline_arm)}
 
+    @cached_property
     def _planned(self) -> list[Planned]:
+        """All that may be wanted, whatever comes of it."""
         spec = self.question.spec
         wanted = chain.from_iterable(origin.plan(self.question) for origin in ARMS.values())
         planned = list(islice(wanted, MOST_CANDIDATES + 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import groupby
 from typing import Annotated, NamedTuple
 
@@ -155,11 +156,11 @@ class SampledPlanner(FixedPlan[SampledOptions]):
 
     # --- trials -----------------------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def _budgets(self) -> list[Budget]:
         return [one for one in self.question.spec.budgets if isinstance(one, Budget)]
 
-    @property
+    @cached_property
     def _stages(self) -> list[list[tuple[str, int]]]:
         """Groups and their widths by stage, from the first."""
         places = sorted(self.question.groups, key=lambda place: place.stage)
