@@ -6,7 +6,7 @@ import logging
 import queue
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import contextmanager
 from pathlib import Path
@@ -228,8 +228,11 @@ class JobRun:
         """Whether a candidate's weights are wanted."""
         if self.spec.keep_weights or any(key in one.needs.values() for one in self.candidates):
             return True
-        own = next((one for one in self.candidates if one.key == key), None)
+        own = self._with_key(key)
         return own is not None and self.planner is not None and self.planner.may_need(own)
+
+    def _with_key(self, key: str) -> Candidate | None:
+        return next((one for one in self.candidates if one.key == key), None)
 
     def _has_weights(self, result: Result) -> bool:
         return result.is_readable and all(map(self.parts.store.has, result.artifacts.values()))
@@ -348,10 +351,6 @@ class JobRun:
                 reason = next(self.failed[key] for key in one.needs.values() if key in self.failed)
                 self._enter(study, Failure(key=one.key, error=f"{NEED_FAILED}{reason.removeprefix(NEED_FAILED)}"))
 
-    def _parameters_of(self, key: str) -> Mapping[str, float]:
-        """What a sampler had to choose for a candidate."""
-        return next((one.origin.parameters for one in self.candidates if one.key == key), {})
-
     def _enter(self, study: Study, outcome: Outcome, taken_over: bool = False) -> None:
         """Write an outcome down: first in the study, which counts, then in the table."""
         if isinstance(outcome, Result):
@@ -360,7 +359,8 @@ class JobRun:
             self.failed[outcome.key] = outcome.error
         with self._writing():
             pass  # the job is still ours
-        study.record(outcome, self._parameters_of(outcome.key))
+        own = self._with_key(outcome.key)
+        study.record(outcome, own.origin.parameters if own else None)
         with self._writing() as session:
             candidates.write(session, self.lease.job_id, outcome, taken_over)
 

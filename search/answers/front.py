@@ -69,21 +69,18 @@ def pareto(outcomes: Outcomes, cost: CostName, latencies: Latencies | None = Non
 
 def _notes(dense: Point | None, points: Sequence[Point]) -> Iterator[str]:
     """Where a smaller network is not a faster one."""
-    for images, threads in [] if dense is None else [(one.images, one.threads) for one in dense.latency]:
-        whole = _at(dense, images)
-        small = [one for one in points if dense and one.params <= SMALL * dense.params and _at(one, images)]
-        slow = [one for one in small if _at(one, images) >= NO_FASTER * whole]
+    if dense is None:
+        return
+    small = [one for one in points if one.params <= SMALL * dense.params and one.latency]
+    for place, whole in enumerate(dense.latency):
+        images, threads = whole.images, whole.threads
+        slow = [one for one in small if one.latency[place].median_ms >= NO_FASTER * whole.median_ms]
         if slow:
             yield (
                 f"{len(slow)} of {len(small)} networks with at most half of the parameters take at least "
                 f"{100 * NO_FASTER:.0f} % of the whole network's time ({images} image{'s' * (images > 1)} at once, "
                 f"{threads} thread{'s' * (threads > 1)}): there, fewer parameters are not less time."
             )
-
-
-def _at(point: Point | None, images: int) -> float:
-    """Milliseconds for so many images at once; 0 where it was not measured."""
-    return next((one.median_ms for one in point.latency if one.images == images), 0.0) if point else 0.0
 
 
 def _point(group: Group, latencies: Latencies) -> Point:
