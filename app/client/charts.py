@@ -15,7 +15,7 @@ from espalier.app.client import tables
 from espalier.search.answers.tickets import Spread, TicketAnswer, TicketPoint
 from espalier.search.answers.values import DensePoint, Pareto, Point
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Okabe and Ito's, which colour-blind readers can tell apart."""
 MARKERS = "osD^vPX"
 STYLE: Any = {"svg.hashsalt": "espalier", "axes.spines.top": False, "axes.spines.right": False}
