@@ -8,6 +8,7 @@ a layer that reads a group, so memory does not grow with the number of rows.
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, NamedTuple
@@ -45,6 +46,10 @@ SQUARE = 8192
 """Elements of a group's windows up to which their products are taken, and multiplied by those of the filters."""
 BATCH = 32
 """Images that are looked at together."""
+ROWS = 2048
+"""Rows that are gathered before their products are taken: adding up those of few costs more than taking them."""
+BLOCK = 512
+"""Columns whose products with all that follow are taken at once; those with earlier ones are the same."""
 _ELEMENTS = 1 << 24
 """Numbers that are held at once."""
 Grams = Mapping[Reader, Tensor]
@@ -92,26 +97,56 @@ def grams(parent: Parent, options: ReadingOptions) -> Grams:
     for group in parent.network.groups:
         for reader in readers(parent.network, group):
             by_layer.setdefault(reader.part.layer, []).append(reader)
-    found: dict[Reader, Tensor] = {}
+    found: defaultdict[Reader, _Products] = defaultdict(_Products)
 
     def look(layer: str, windows: Tensor) -> None:
         module = parent.network.module.get_submodule(layer)
         for reader in by_layer[layer]:
-            for columns in _columns(module, windows, reader):
-                products = (columns @ columns.T).double().cpu()
-                found[reader] = products + found.get(reader, 0)
+            for rows in _rows(module, windows, reader):
+                found[reader].add(rows)
 
     _watch(parent, by_layer, look, options)
-    return {reader: _with_filters(parent.network, reader, products) for reader, products in found.items()}
+    return {reader: _with_filters(parent.network, reader, products.sum()) for reader, products in found.items()}
 
 
-def _columns(module: nn.Module, windows: Tensor, reader: Reader) -> Iterator[Tensor]:
+class _Products:
+    """Sums over rows of products of each two columns, from single rows; in doubles, whatever the rows are."""
+
+    def __init__(self) -> None:
+        self._rows: list[Tensor] = []
+        self._sum: Tensor | None = None
+
+    def add(self, rows: Tensor) -> None:
+        """Rows [rows, columns]."""
+        self._rows.append(rows)
+        if sum(map(len, self._rows)) >= ROWS:
+            self._fold()
+
+    def _fold(self) -> None:
+        rows, self._rows = torch.cat(self._rows), []
+        width = rows.shape[1]
+        if self._sum is None:
+            self._sum = torch.zeros(width, width, dtype=torch.double)
+        for start in range(0, width, BLOCK):
+            products = rows[:, start : start + BLOCK].T @ rows[:, start:]
+            self._sum[start : start + BLOCK, start:] += products.cpu()
+
+    def sum(self) -> Tensor:
+        """Of all rows so far, [columns, columns]."""
+        if self._rows:
+            self._fold()
+        assert self._sum is not None, "a layer that was looked at gave rows"
+        upper = self._sum.triu()
+        return upper + upper.triu(1).T
+
+
+def _rows(module: nn.Module, windows: Tensor, reader: Reader) -> Iterator[Tensor]:
     """What is multiplied: what each channel adds, or, as long as there are few of them, the elements of its windows."""
     own = windows[:, reader.part.start :][:, : reader.group.width * reader.part.repeat]
     if own[0].numel() <= SQUARE:
-        yield own.flatten(1).T
+        yield own.flatten(1)
     else:
-        yield from added(module, windows, reader)
+        yield from (columns.T for columns in added(module, windows, reader))
 
 
 def _with_filters(network: Network, reader: Reader, products: Tensor) -> Tensor:
@@ -127,16 +162,14 @@ def _with_filters(network: Network, reader: Reader, products: Tensor) -> Tensor:
 def window_products(parent: Parent, layers: Collection[str], options: ReadingOptions) -> Mapping[str, Tensor]:
     """Of these layers, sums over drawn places of products of what each two elements of a window are, with a last one
     that is 1 everywhere: float64 [elements + 1, elements + 1]."""
-    found: dict[str, Tensor] = {}
+    found: defaultdict[str, _Products] = defaultdict(_Products)
 
     def look(layer: str, windows: Tensor) -> None:
         flat = windows.flatten(1)
-        columns = torch.cat([flat, flat.new_ones(len(flat), 1)], 1)
-        products = (columns.T @ columns).double().cpu()
-        found[layer] = products + found.get(layer, 0)
+        found[layer].add(torch.cat([flat, flat.new_ones(len(flat), 1)], 1))
 
     _watch(parent, layers, look, options)
-    return found
+    return {layer: products.sum() for layer, products in found.items()}
 
 
 def _watch(
@@ -173,11 +206,14 @@ def added(module: nn.Module, windows: Tensor, reader: Reader) -> Iterator[Tensor
 
 
 def drawn_windows(module: nn.Module, x: Tensor, places: int, generator: torch.Generator) -> Tensor:
-    """What a layer multiplies its weight with at drawn places of each image, [images * places, channels, …]."""
+    """What a layer multiplies its weight with at drawn places of each image, [images * places, channels, …]; at the one
+    place, [images, channels], of a linear layer that reads no tokens."""
     image = torch.arange(len(x)).repeat_interleave(places)
     if not isinstance(module, nn.Conv2d):
         tokens = x.reshape(len(x), -1, x.shape[-1])
         token = torch.randint(tokens.shape[1], (len(image),), generator=generator)
+        if tokens.shape[1] == 1:  # the one place there is, once
+            return tokens[:, 0]
         return tokens[image.to(x.device), token.to(x.device)]
     x = F.pad(x, _padding(module))
     indices = []

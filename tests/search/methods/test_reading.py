@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from espalier.models.config import ChannelMask
-from espalier.search.methods.reading import ReadingOptions, added, drawn_windows, grams, left, readers
+from espalier.search.methods.reading import ReadingOptions, added, drawn_windows, grams, left, readers, window_products
 from tests.models.networks import Own
 from tests.search.methods.helpers import parent_of
 
@@ -62,6 +62,26 @@ def test_products_are_those_of_all_rows_whatever_their_number(square: int, monke
     assert torch.allclose(found, stacked.T @ stacked)
     (twice,) = grams(parent, ReadingOptions(images=64, places=2)).values()
     assert torch.allclose(twice, 2 * found)
+
+
+@pytest.mark.parametrize("gathered", [1, 7, 1000])
+def test_products_do_not_depend_on_how_many_rows_are_gathered(gathered: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("espalier.search.methods.reading.BLOCK", 5)
+    net = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.Conv2d(3, 2, 2)).double()
+    parent, options = parent_of(net, (1, 5, 5)), ReadingOptions(images=96, places=3)
+    (found,) = grams(parent, options).values()
+    whole = window_products(parent, ["2"], options)["2"]
+    monkeypatch.setattr("espalier.search.methods.reading.ROWS", gathered)
+    (again,) = grams(parent, options).values()
+    assert torch.allclose(again, found, rtol=1e-12)
+    assert torch.equal(whole, whole.T)
+    assert torch.allclose(window_products(parent, ["2"], options)["2"], whole, rtol=1e-12)
+
+
+def test_a_linear_layer_without_tokens_is_looked_at_once_an_image() -> None:
+    x = torch.randn(3, 4)
+    assert torch.equal(drawn_windows(nn.Linear(4, 2), x, 10, torch.Generator()), x)
+    assert drawn_windows(nn.Linear(4, 2), torch.randn(3, 5, 4), 10, torch.Generator()).shape == (30, 4)
 
 
 def test_only_layers_that_multiply_with_their_own_weight_are_read() -> None:
