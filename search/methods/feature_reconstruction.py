@@ -99,13 +99,26 @@ def _refit(network: Network, whole: Network, tensor: str, layer: str, products: 
     own.copy_(fitted.reshape(own.shape).to(own))
 
 
-def lasso(gram: Tensor, penalty: float, start: Tensor | None = None, steps: int = 2000) -> Tensor:
+def lasso(gram: Tensor, step: float, penalty: float, start: Tensor | None = None, steps: int = 2000) -> Tensor:
     """The factors b [width] with the least 1/2 |sum of all columns - sum of b times columns|^2 + penalty * |b|_1.
 
-    By accelerated proximal gradient (Beck & Teboulle 2009), restarted where it turns back; on products alone.
+    On products alone, in steps of `step_of(gram)`. Only factors that are not zero, or should not be, are worked on:
+    where most are zero, that is a small part of the products.
     """
-    target, step = gram.sum(1), 1 / float(torch.linalg.matrix_norm(gram, 2).clamp(min=1e-300))
+    target = gram.sum(1)
     found = torch.zeros_like(target) if start is None else start
+    working = torch.zeros_like(target, dtype=torch.bool)
+    while True:
+        wanted = working | (found != 0) | ((target - gram @ found).abs() > penalty)
+        if torch.equal(wanted, working):
+            return found
+        working, at = wanted, wanted.nonzero().flatten()
+        factors = _proximal(gram[at][:, at], target[at], step, penalty, found[at], steps)
+        found = torch.zeros_like(target).index_put((at,), factors)
+
+
+def _proximal(gram: Tensor, target: Tensor, step: float, penalty: float, found: Tensor, steps: int) -> Tensor:
+    """By accelerated proximal gradient (Beck & Teboulle 2009), restarted where it turns back."""
     ahead, pace = found, 1.0
     for _ in range(steps):
         moved = ahead - step * (gram @ ahead - target)
@@ -119,14 +132,19 @@ def lasso(gram: Tensor, penalty: float, start: Tensor | None = None, steps: int 
     return found
 
 
+def step_of(gram: Tensor) -> float:
+    """The longest step with which `lasso` converges: one over the largest eigenvalue."""
+    return 1 / max(float(torch.linalg.eigvalsh(gram)[-1]), 1e-300)
+
+
 def lasso_to(gram: Tensor, width: int) -> Tensor:
     """The factors under the largest penalty, by bisection, that leaves at least `width` of them, and at most a tenth
     more where one does."""
-    low, high = 0.0, float(gram.sum(1).abs().max())
-    found = lasso(gram, 0.0)
+    low, high, step = 0.0, float(gram.sum(1).abs().max()), step_of(gram)
+    found = lasso(gram, step, 0.0)
     for _ in range(40):
         middle = (low + high) / 2
-        tried = lasso(gram, middle, found)
+        tried = lasso(gram, step, middle, found)
         count = int((tried != 0).sum())
         if count < width:
             high = middle
@@ -139,10 +157,10 @@ def lasso_to(gram: Tensor, width: int) -> Tensor:
 
 def path_scores(gram: Tensor) -> Tensor:
     """See `FeatureReconstruction.score`."""
-    most = float(gram.sum(1).abs().max())
+    most, step = float(gram.sum(1).abs().max()), step_of(gram)
     scores, factors = torch.zeros(len(gram), dtype=gram.dtype), torch.zeros(len(gram), dtype=gram.dtype)
     for share in torch.logspace(0, -3, PATH, dtype=torch.double).tolist():
-        factors = lasso(gram, share * most, factors)
+        factors = lasso(gram, step, share * most, factors)
         new = (scores == 0) & (factors != 0)
         size = factors.abs() / factors.abs().max().clamp(min=1e-300)
         scores[new] = share * (1 + 0.1 * size[new])

@@ -14,6 +14,7 @@ from espalier.search.methods.feature_reconstruction import (
     lasso,
     lasso_to,
     path_scores,
+    step_of,
 )
 from tests.models.networks import Own
 from tests.search.methods.helpers import cut_of, parent_of
@@ -30,7 +31,7 @@ def test_of_orthogonal_columns_it_is_the_soft_threshold() -> None:
     sizes = x.square().sum(0)
     for penalty in (0.0, 0.5, 5.0, 30.0, 100.0):
         expected = (sizes - penalty).clamp(min=0) / sizes
-        assert torch.allclose(lasso(x.T @ x, penalty), expected, atol=1e-7)
+        assert torch.allclose(lasso(x.T @ x, step_of(x.T @ x), penalty), expected, atol=1e-7)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -38,10 +39,18 @@ def test_its_subgradient_is_zero(seed: int) -> None:
     gram = rows(seed).T @ rows(seed)
     for share in (0.01, 0.1, 0.5):
         penalty = share * float(gram.sum(1).abs().max())
-        found = lasso(gram, penalty, steps=20_000)
+        found = lasso(gram, step_of(gram), penalty, steps=20_000)
         slope = gram.sum(1) - gram @ found
         assert torch.allclose(slope[found != 0], penalty * found[found != 0].sign(), atol=1e-4 * penalty)
         assert (slope[found == 0].abs() <= penalty * (1 + 1e-6)).all()
+
+
+def test_where_it_starts_does_not_change_where_it_ends() -> None:
+    gram = rows(3).T @ rows(3)
+    penalty = 0.1 * float(gram.sum(1).abs().max())
+    found = lasso(gram, step_of(gram), penalty, steps=20_000)
+    for start in (torch.ones(8, dtype=torch.double), torch.eye(8, dtype=torch.double)[2], 100 * found):
+        assert torch.allclose(lasso(gram, step_of(gram), penalty, start, 20_000), found, atol=1e-6)
 
 
 @pytest.mark.parametrize("width", range(1, 9))
