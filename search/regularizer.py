@@ -15,6 +15,11 @@ class Regularizer:
     """Hooks into the training loop; each does nothing unless it is written. What it remembers from step to step is its
     state, which is saved and restored with the training."""
 
+    @property
+    def learned(self) -> Sequence[Tensor]:
+        """What it learns by gradients beside the weights."""
+        return ()
+
     def before_step(self, net: nn.Module) -> None:
         """Add to the gradients, after the backward pass and before the optimiser's step."""
 
@@ -59,6 +64,10 @@ class Together(Regularizer):
 
     def __init__(self, parts: Sequence[Regularizer]) -> None:
         self.parts = parts
+
+    @property
+    def learned(self) -> Sequence[Tensor]:
+        return [tensor for part in self.parts for tensor in part.learned]
 
     def before_step(self, net: nn.Module) -> None:
         for part in self.parts:

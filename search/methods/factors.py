@@ -63,8 +63,11 @@ class Factors(Regularizer):
 
     def __init__(self, net: nn.Module, structures: Mapping[str, Structures], penalty: float, momentum: float) -> None:
         self.penalty, self.momentum = penalty, momentum
-        self.factors = {name: torch.ones(found.size, requires_grad=True) for name, found in structures.items()}
-        self.speeds = {name: torch.zeros(found.size) for name, found in structures.items()}
+        device = next(net.parameters()).device
+        self.factors = {
+            name: torch.ones(found.size, device=device, requires_grad=True) for name, found in structures.items()
+        }
+        self.speeds = {name: torch.zeros(found.size, device=device) for name, found in structures.items()}
         self.parts: dict[str, list[tuple[str, Slice]]] = {}
         for name, found in structures.items():
             for part in found.parts:
@@ -91,6 +94,11 @@ class Factors(Regularizer):
             along = torch.cat([along[: part.start], own, along[part.start + len(own) :]])
         return along
 
+    @property
+    def learned(self) -> Sequence[Tensor]:
+        """The factors."""
+        return [*self.factors.values()]
+
     @torch.no_grad()
     def after_step(self, net: nn.Module, lr: float) -> None:  # noqa: ARG002
         """One step of every factor."""
@@ -101,7 +109,6 @@ class Factors(Regularizer):
             new = moved.sign() * (moved.abs() - lr * self.penalty).clamp(min=0)
             self.speeds[name] = new - factor + self.momentum * self.speeds[name]
             factor.copy_((new + self.momentum * self.speeds[name]).clamp(min=0))
-            factor.grad = None
 
     @torch.no_grad()
     def finish(self, net: nn.Module) -> Mapping[str, Tensor]:
@@ -126,4 +133,4 @@ class Factors(Regularizer):
         """The same."""
         for name, factor in self.factors.items():
             factor.copy_(state[f"factor.{name}"])
-            self.speeds[name] = state[f"speed.{name}"].clone()
+            self.speeds[name].copy_(state[f"speed.{name}"])

@@ -11,6 +11,7 @@ import psutil
 import torch
 from filelock import FileLock
 from pydantic import ValidationError
+from torch.profiler import ProfilerActivity, profile
 
 from espalier.models.config import ChannelConfig
 from espalier.models.document import content_hash
@@ -18,9 +19,12 @@ from espalier.models.network import build
 from espalier.search.machine import forget_peak, peak_memory, processor
 from espalier.search.results import Execution
 from espalier.search.tasks.base import Batch, Task
-from espalier.search.training.precision import autocast, laid_out, place
+from espalier.search.training.gradients import WARM_UP, Gradients
+from espalier.search.training.precision import laid_out, place, settle
 
 STEPS = 3
+FIRST = WARM_UP + 1
+"""Steps before them that are not timed."""
 ROUNDS = 2
 """Every way is timed so often, in turn, and its fastest step counts: whatever else the machine does only takes time."""
 ENOUGH = 0.95
@@ -28,7 +32,9 @@ ENOUGH = 0.95
 decides less, and fewer threads for more networks. The choice is made for the dense network, and the smaller ones that
 follow make less of threads."""
 MEMORY_SHARE = 0.8
-"""Share of the machine's memory that networks side by side may take."""
+"""Share of the memory, the machine's or a GPU's, that networks side by side may take."""
+GPU_CONTEXT = 2**29
+"""Bytes on a GPU that each process takes before it has computed anything."""
 
 
 def choose_execution(
@@ -66,9 +72,10 @@ def _measure(config: ChannelConfig, task: Task, batch_size: int, cores: int, mos
     ]
     forget_peak()  # of larger networks that this process has seen
     best = _first_that_is_enough(_rates(config, task, batch_size, options))
-    if device != "cpu":  # a GPU serves one network at a time, so that takes all cores
-        return best
     most = min(most, int(MEMORY_SHARE * psutil.virtual_memory().total / peak_memory()))  # one has now been trained here
+    if device != "cpu":
+        most = max(1, min(most, cores, _room_on_gpu(), round(1 / _busy(config, task, batch_size, best))))
+        return best.model_copy(update={"threads": -(-cores // most)})
     shares = [
         best.model_copy(update={"threads": threads})
         for threads in range(1, cores)
@@ -78,6 +85,21 @@ def _measure(config: ChannelConfig, task: Task, batch_size: int, cores: int, mos
         return best
     rates = _rates(config, task, batch_size, [*shares, best])
     return _first_that_is_enough({option: cores // option.threads * rate for option, rate in rates.items()})
+
+
+def _busy(config: ChannelConfig, task: Task, batch_size: int, execution: Execution) -> float:
+    """Share of a training step in which the GPU computes. Else it waits to be told what, and could serve others."""
+    whole = batch_size / throughput(config, task, batch_size, execution)
+    with profile(activities=[ProfilerActivity.CUDA], acc_events=True) as watched:
+        step_seconds(config, task, batch_size, execution, STEPS)
+    computing = 1e-6 / (FIRST + STEPS) * sum(float(one.self_device_time_total) for one in watched.key_averages())
+    return min(1.0, max(computing / whole, 1e-3))
+
+
+def _room_on_gpu() -> int:
+    """Networks, as large as the largest that this process has trained, for whose processes a GPU has memory."""
+    whole = torch.cuda.get_device_properties(0).total_memory
+    return int(MEMORY_SHARE * whole / (torch.cuda.max_memory_reserved() + GPU_CONTEXT))
 
 
 def _rates(config: ChannelConfig, task: Task, batch_size: int, options: Sequence[Execution]) -> dict[Execution, float]:
@@ -99,22 +121,20 @@ def throughput(config: ChannelConfig, task: Task, batch_size: int, execution: Ex
 def step_seconds(config: ChannelConfig, task: Task, batch_size: int, execution: Execution, steps: int) -> list[float]:
     """How long each of some training steps takes, on random examples."""
     before = torch.get_num_threads()
-    torch.set_num_threads(execution.threads)
+    settle(execution)
     try:
         net = place(build(config), execution).train()
         optimizer = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9, fused=True)
+        gradients = Gradients(net, task, execution)
         batch = task.sample(config, batch_size).to(execution.device)
         batch = Batch(laid_out(batch.inputs, execution), batch.targets)
         seconds = []
-        for _ in range(steps + 1):  # the first warms up
+        for _ in range(FIRST + steps):
             started = time.perf_counter()
-            optimizer.zero_grad(set_to_none=True)
-            with autocast(execution):
-                loss = task.loss(net, batch)
-            loss.backward()
+            loss = gradients(batch)
             optimizer.step()
-            float(loss.detach())  # waits for the device
+            float(loss)  # waits for the device
             seconds.append(time.perf_counter() - started)
-        return seconds[1:]
+        return seconds[FIRST:]
     finally:
         torch.set_num_threads(before)

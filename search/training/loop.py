@@ -24,6 +24,7 @@ from espalier.search.tasks.base import Batch, Task
 from espalier.search.training.augment import takes_small
 from espalier.search.training.batches import plain_batches, training_batches
 from espalier.search.training.checkpoint import Progress, Trainee, restore, save
+from espalier.search.training.gradients import Gradients
 from espalier.search.training.precision import autocast, place
 
 EVALUATION_BATCH = 500
@@ -119,6 +120,7 @@ class _Run:
         self.small_epochs = wanted if wanted and takes_small(net, data.shape) else 0
         self.notes: tuple[str, ...] = (NO_SMALL,) if wanted > self.small_epochs else ()
         self.optimizer = _optimizer(net, recipe)
+        self.gradients = Gradients(net, task, execution, regularizer.learned)
 
     @property
     def trainee(self) -> Trainee:
@@ -187,14 +189,11 @@ class _Run:
         lr = learning_rate(self.recipe, step, self.recipe.epochs * self.batches)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
-        self.optimizer.zero_grad(set_to_none=True)
-        with autocast(self.execution):
-            loss = self.task.loss(self.net, batch)
-        loss.backward()
+        loss = self.gradients(batch)
         self.regularizer.before_step(self.net)
         self.optimizer.step()
         self.regularizer.after_step(self.net, lr)
-        return loss.detach()
+        return loss
 
 
 def _optimizer(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
