@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -52,7 +51,7 @@ from espalier.search.tasks.distilled import Distilled
 from espalier.search.training.augment import takes_small
 from espalier.search.training.batches import plain_batches
 from espalier.search.training.loop import Report, Trained, measure, train
-from espalier.search.training.precision import place
+from espalier.search.training.precision import place, settle
 from espalier.search.version import VERSION
 from espalier.search.weights import sparsity_of
 
@@ -74,7 +73,7 @@ def evaluate(
 
     `needs` has by role what was kept of the candidates in `candidate.needs`: files by the names of artifacts.
     """
-    _settle(execution)
+    settle(execution)
     data = _data_of(candidate, paths)
     whole = Network.of(dense_config(candidate.target, data))
     task = tasks.create(candidate.target.task, candidate.recipe)
@@ -83,6 +82,7 @@ def evaluate(
     before = {key: one for files in needs.values() for key, one in spent_on(_notes_of(files)).items()}
     recipe = _lengthened(candidate.recipe, whole, network)
     steps = recipe.epochs * steps_per_epoch(recipe, len(data.train))
+    place(network.module, execution)  # before what stands beside its weights looks where they are
     regularizer = _regularizer(start, recipe, steps)
     taught = _taught(task, candidate, whole, needs, execution)
     trained = train(network.module, taught, data, recipe, candidate.seed, regularizer, report, execution, checkpoint)
@@ -148,13 +148,6 @@ def _taught(task: Task, candidate: Candidate, whole: Network, needs: Needs, exec
     if how is None:
         return task
     return Distilled(task, place(whole.with_weights(needs[TEACHER][WEIGHTS]).module, execution), how)
-
-
-def _settle(execution: Execution) -> None:
-    """Make this process compute as it must, and the same again."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # or sums on a GPU come in any order
-    torch.set_num_threads(execution.threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)
 
 
 def _data_of(candidate: Candidate, paths: DataPaths) -> Data:

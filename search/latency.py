@@ -14,7 +14,8 @@ from espalier.models.config import ChannelConfig
 from espalier.models.cost import cost
 from espalier.models.network import build
 from espalier.search.machine import processor
-from espalier.search.results import Latencies, Latency
+from espalier.search.results import Execution, Latencies, Latency
+from espalier.search.training.precision import settle
 
 WARM_UP = 3
 """Runs of each network that do not count."""
@@ -37,7 +38,7 @@ def latencies(configs: Sequence[ChannelConfig], batch: int, cores: int, device: 
     found: dict[str, list[Latency]] = {config.id: [] for config in once}
     try:
         for images, threads in ((1, 1), (batch, cores)):
-            torch.set_num_threads(threads)
+            settle(Execution(device=device, threads=threads))
             for some in _fitting(once):
                 for config, seconds in zip(some, _timed(some, images, len(once), device), strict=True):
                     found[config.id].append(_told(seconds, images, threads, device))

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from espalier.search.datasets.base import Data
 from espalier.search.recipe import SMALL, Augmentation, Crop, Flip
 from espalier.search.results import Execution
-from espalier.search.training.precision import laid_out
+from espalier.search.training.precision import laid_out, moved
 
 
 def augment(x: Tensor, operations: Sequence[Augmentation], generator: np.random.Generator) -> Tensor:
@@ -30,12 +30,12 @@ def _crop(x: Tensor, crop: Crop, generator: np.random.Generator) -> Tensor:
     count, _, height, width = x.shape
     edge = crop.pad
     windows = F.pad(x, (edge, edge, edge, edge)).unfold(2, height, 1).unfold(3, width, 1)
-    top, left = torch.from_numpy(generator.integers(0, 2 * edge + 1, (2, count))).to(x.device)
+    top, left = moved(generator.integers(0, 2 * edge + 1, (2, count)), x.device)
     return windows[torch.arange(count, device=x.device), :, top, left]
 
 
 def _flip(x: Tensor, _flip: Flip, generator: np.random.Generator) -> Tensor:
-    mirrored = torch.from_numpy(generator.random(len(x)) < 0.5).to(x.device)
+    mirrored = moved(generator.random(len(x)) < 0.5, x.device)
     return torch.where(mirrored[:, None, None, None], x.flip(3), x)
 
 
@@ -44,7 +44,7 @@ _OPERATIONS: dict[type, Callable[[Tensor, Any, np.random.Generator], Tensor]] = 
 
 def normalise(x: Tensor, data: Data, execution: Execution) -> Tensor:
     """Bytes to floats with mean 0 and deviation 1 in each channel, in the network's memory layout."""
-    mean, std = (torch.tensor(v, device=x.device).view(1, -1, 1, 1) * 255 for v in (data.mean, data.std))
+    mean, std = (moved(np.array(v, np.float32) * 255, x.device).view(1, -1, 1, 1) for v in (data.mean, data.std))
     return laid_out((x.float() - mean) / std, execution)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import torch
 
 from espalier.search.datasets.base import Data, Split
 from espalier.search.recipe import Recipe
 from espalier.search.results import Execution
 from espalier.search.tasks.base import Batch
 from espalier.search.training.augment import augment, normalise, shrink
+from espalier.search.training.precision import moved
 
 
 def training_batches(
@@ -19,9 +19,9 @@ def training_batches(
 ) -> Iterator[Batch]:
     """One pass over the training images, augmented; the generator says in which order, and how."""
     for images in data.batches("train", recipe.batch_size, generator):
-        x = torch.from_numpy(images.x).to(execution.device)
-        x = normalise(augment(x, recipe.augment, generator), data, execution)
-        yield Batch(shrink(x) if small else x, torch.from_numpy(images.y).to(execution.device))
+        x = augment(moved(images.x, execution.device), recipe.augment, generator)
+        x = normalise(x, data, execution)
+        yield Batch(shrink(x) if small else x, moved(images.y, execution.device))
 
 
 def plain_batches(
@@ -29,5 +29,5 @@ def plain_batches(
 ) -> Iterator[Batch]:
     """The images of a split as they are, in order, or in the one that a generator says."""
     for images in data.batches(split, size, generator):
-        x = torch.from_numpy(images.x).to(execution.device)
-        yield Batch(normalise(x, data, execution), torch.from_numpy(images.y).to(execution.device))
+        x = normalise(moved(images.x, execution.device), data, execution)
+        yield Batch(x, moved(images.y, execution.device))

@@ -75,7 +75,7 @@ def restore(path: Path | None, trainee: Trainee) -> Progress:
         parameter = parameters[name]
         if value.shape == parameter.shape:
             value = torch.empty_like(parameter).copy_(value)  # keeps the memory layout
-        trainee.optimizer.state[parameter][kind] = value
+        trainee.optimizer.state[parameter][kind] = value.to(parameter.device)
     trainee.regularizer.load_state_dict(_part(state, "regularizer."))
     return _PROGRESS.validate_json(about["progress"])
 

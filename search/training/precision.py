@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+import os
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from espalier.search.results import Execution
 
 
+def settle(execution: Execution) -> None:
+    """Make this process compute as it must, and the same again."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # or sums on a GPU come in any order
+    torch.set_num_threads(execution.threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # nothing reads it
+    torch.backends.cudnn.allow_tf32 = False  # float32 would be 10 bits short of its name
+
+
 def place(net: nn.Module, execution: Execution) -> nn.Module:
     """Move a network, in place, to the device and memory layout it is computed in."""
     return net.to(execution.device).to(memory_format=memory_format(execution))
+
+
+def moved(array: np.ndarray[Any, Any], device: torch.device | str) -> Tensor:
+    """An array as a tensor on a device; a GPU fetches it while it still does what it was told before."""
+    x = torch.from_numpy(array)
+    return x if torch.device(device).type == "cpu" else x.pin_memory().to(device, non_blocking=True)
 
 
 def laid_out(x: Tensor, execution: Execution) -> Tensor:
