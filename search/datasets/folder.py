@@ -39,9 +39,10 @@ def read_folder(root: Path, folder: Folder) -> tuple[str, Callable[[], Raw]]:
     parts = {use: _listing(root, path, part) for use, part in _parts(path).items()}
     _check_classes(path, parts)
     digest = hashlib.sha256(repr((str(path), folder.size, folder.fit, folder.channels)).encode())
+    own = len(str(path)) + 1
     for file in chain.from_iterable(chain.from_iterable(files.values()) for files in parts.values()):
         state = file.stat()
-        name = os.fsencode(file.relative_to(path))
+        name = os.fsencode(str(file)[own:])
         digest.update(name + f"\0{state.st_size}\0{state.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:32], lambda: _read(path, parts, folder)
 
@@ -78,33 +79,35 @@ def _parts(folder: Path) -> dict[str, str]:
 def _listing(root: Path, folder: Path, part: str) -> Listing:
     """Class -> files of a part. Links that lead out of the data root are refused."""
     classes: dict[str, list[Path]] = {}
-    for path in _visible(folder / part):
-        if not path.is_dir():
+    home = root.resolve()
+    for one in _visible(folder / part):
+        if not one.is_dir():
             continue
-        files = [*_visible(path)]
-        for file in (path, *files):
-            if not file.resolve().is_relative_to(root.resolve()):
-                raise DataUnavailable(f"{_shown(file, folder)} is a link that leaves the data root")
+        files = _visible(Path(one.path))
+        for entry in (one, *(file for file in files if file.is_symlink())):
+            if not Path(entry.path).resolve().is_relative_to(home):
+                raise DataUnavailable(f"{_shown(Path(entry.path), folder)} is a link that leaves the data root")
         if strange := next((file for file in files if not file.is_file()), None):
-            raise DataUnavailable(f"{_shown(strange, folder)} is no file; images lie directly in {part}/<class>/")
-        name = unicodedata.normalize("NFC", path.name)  # a Mac writes accents in two pieces
+            where = _shown(Path(strange.path), folder)
+            raise DataUnavailable(f"{where} is no file; images lie directly in {part}/<class>/")
+        name = unicodedata.normalize("NFC", one.name)  # a Mac writes accents in two pieces
         if not name.isprintable():
             raise DataUnavailable(f"class folder {name!r} of {folder.name!r} has a name that cannot be shown")
         if name in classes:
             raise DataUnavailable(f"{part}/ of {folder.name!r} has two folders of the name {name!r}; join them")
         if not files:
             raise DataUnavailable(f"class {name!r} of {folder.name!r} has no images in {part}/")
-        classes[name] = files
+        classes[name] = [Path(file.path) for file in files]
     if len(classes) < 2:
         raise DataUnavailable(f"{part}/ of {folder.name!r} has {len(classes)} class; it needs at least two")
     return dict(sorted(classes.items()))
 
 
-def _visible(folder: Path) -> Iterator[Path]:
-    """What a person put there, by name."""
-    for path in sorted(folder.iterdir()):
-        if not path.name.startswith(".") and path.name.lower() not in OF_THE_SYSTEM:
-            yield path
+def _visible(folder: Path) -> list[os.DirEntry[str]]:
+    """What a person put there, by name; entries know without asking the disk again whether they are files or links."""
+    with os.scandir(folder) as entries:
+        seen = [one for one in entries if not one.name.startswith(".") and one.name.lower() not in OF_THE_SYSTEM]
+    return sorted(seen, key=lambda one: one.name)
 
 
 def _check_classes(folder: Path, parts: Mapping[str, Listing]) -> None:
