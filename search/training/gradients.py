@@ -6,6 +6,7 @@ A GPU is otherwise told of every kernel one by one, and a small network's kernel
 from __future__ import annotations
 
 import random
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,8 +36,8 @@ class _Recording:
 class Gradients:
     """Computes the gradients of what is learned, into `.grad`, anew for each batch.
 
-    A forward pass that cannot be recorded, since it asks the GPU for a number, or that draws by other generators than
-    the GPU's, is computed step by step.
+    A forward pass that asks the GPU for a number, which no recording can hold, or that draws by other generators than
+    the GPU's, is computed step by step. One that is recorded must do the same in every step.
     """
 
     def __init__(self, net: nn.Module, task: Task, execution: Execution, beside: Sequence[Tensor] = ()) -> None:
@@ -61,11 +62,7 @@ class Gradients:
             if self._seen[shape] < WARM_UP:
                 self._seen[shape] += 1
                 return self._watched(batch)
-            try:
-                self._recordings[shape] = self._recorded(batch)
-            except RuntimeError:  # it asks the GPU for something
-                self.records = False
-                return self._computed(batch)
+            self._recordings[shape] = self._recorded(batch)
         return self._replayed(self._recordings[shape], batch)
 
     def _computed(self, batch: Batch) -> Tensor:
@@ -77,13 +74,21 @@ class Gradients:
         return loss.detach()
 
     def _watched(self, batch: Batch) -> Tensor:
-        """Beside the main stream, as recordings are; and whether anything is drawn that a replay would not draw."""
+        """Beside the main stream, as recordings are; and whether anything is done that a replay would not do. A
+        recording that fails cannot be tried: it leaves the GPU's generator unusable."""
         stream, before = torch.cuda.Stream(), _drawn()
         stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            loss = self._computed(batch)
+        with torch.cuda.stream(stream), warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            torch.cuda.set_sync_debug_mode("warn")
+            try:
+                loss = self._computed(batch)
+            finally:
+                torch.cuda.set_sync_debug_mode("default")
         torch.cuda.current_stream().wait_stream(stream)
-        self.records = before == _drawn()
+        waits = any("synchronizing CUDA operation" in str(one.message) for one in told)
+        is_last = self._seen[batch.inputs.shape] == WARM_UP  # before, libraries set themselves up
+        self.records = before == _drawn() and not (waits and is_last)
         return loss
 
     def _recorded(self, batch: Batch) -> _Recording:
