@@ -32,6 +32,10 @@ class Case(NamedTuple):
     images: int = 10_000
     """Of the test data: accuracies are whole images."""
     effect: float = 0.0
+    skewed: bool = False
+    """Whether trainings end a little above their mean, and now and then far below it."""
+    lost: int = 0
+    """Of the methods' seeds, those that failed."""
     looks: tuple[int, ...] = ()
     """Seeds at which a job looks whether it is decided, and stops."""
 
@@ -41,6 +45,10 @@ CASES = (
     *(Case(budgets=budgets, methods=methods) for budgets, methods in ((1, 1), (6, 1), (3, 3), (6, 3))),
     Case(ratio=4.0),
     Case(images=500),
+    *(Case(seeds=seeds, skewed=True) for seeds in (3, 5, 10)),
+    Case(skewed=True, ratio=4.0),
+    *(Case(seeds=5, lost=lost) for lost in (2, 3)),
+    Case(seeds=5, lost=3, ratio=4.0),
     Case(parents="one"),
     Case(parents="one", seeds=10),
     *(Case(seeds=seeds, effect=effect) for seeds in (3, 5) for effect in (0.01, 0.02)),
@@ -53,8 +61,8 @@ CASES = (
 def run(_setting: Setting) -> Table:
     """Every case, over many drawn jobs."""
     columns = (
-        "seeds", "looks", "budgets", "methods", "parents", "spread", "images", "true effect", "one answer",
-        "some answer alone", "some answer together", "covered",
+        "seeds", "looks", "budgets", "methods", "parents", "spread", "trainings", "lost", "images", "true effect",
+        "one answer", "some answer alone", "some answer together", "covered",
     )  # fmt: skip
     title = (
         f"{JOBS:,} drawn jobs, per cent: answers that are decided; jobs with one that is, each alone and together "
@@ -73,7 +81,8 @@ def _row(case: Case) -> tuple[object, ...]:
     shares = (np.mean(alone), np.mean([any(job) for job in alone]), np.mean([any(job) for job in together]), covered)
     return (
         case.seeds, " ".join(map(str, case.looks)) or "-", case.budgets, case.methods, case.parents,
-        f"{case.ratio:g}x", f"{case.images:,}", f"{100 * case.effect:g} points",
+        f"{case.ratio:g}x", "skewed" if case.skewed else "normal", case.lost or "-", f"{case.images:,}",
+        f"{100 * case.effect:g} points",
         *(f"{100 * float(share):.1f}" for share in shares),
     )  # fmt: skip
 
@@ -84,11 +93,17 @@ def _judged(case: Case, generator: np.random.Generator) -> list[Decision]:
     if case.parents == "one":
         parents[:] = parents[..., :1]
     shape = (case.methods, case.budgets, case.seeds)
-    ours = _seen(case.effect + parents + generator.normal(0, case.ratio * SPREAD, shape), case)
-    theirs = _seen(generator.normal(0, SPREAD, (case.baselines, case.budgets, case.seeds)), case)
+    ours = _seen(case.effect + parents + case.ratio * trainings(generator, shape, case.skewed), case)
+    ours = ours[..., : case.seeds - case.lost]
+    theirs = _seen(trainings(generator, (case.baselines, case.budgets, case.seeds), case.skewed), case)
     pairs = itertools.product(range(case.methods), range(case.baselines), range(case.budgets))
     sides = [Comparison(ours[m, budget].tolist(), theirs[b, budget].tolist(), 1) for m, b, budget in pairs]
     return decided(sides, case.looks)
+
+
+def trainings(generator: np.random.Generator, shape: tuple[int, ...], skewed: bool) -> NDArray[np.float64]:
+    """How far trainings end from their mean; an exponential's mirror image where they are skewed (skewness -2)."""
+    return SPREAD * (1 - generator.exponential(1, shape) if skewed else generator.normal(0, 1, shape))
 
 
 def _seen(values: NDArray[np.float64], case: Case) -> NDArray[np.float64]:
