@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from espalier.models.blocks import BlockMask, leave_out, without_blocks
 from espalier.models.config import ChannelConfig, ChannelMask
@@ -17,7 +18,7 @@ from espalier.search.blocks import allocate_blocks
 from espalier.search.methods.base import Parent, PruningMethod
 from espalier.search.recalibration import recalibrate
 from espalier.search.scores import Scores, controlled, drawn, top
-from espalier.search.spec import Budget, MethodSpec, Ranking, Ratios, TicketRates
+from espalier.search.spec import Budget, Kernel, MethodSpec, Ranking, Ratios, TicketRates
 from espalier.search.tickets import random_mask, ticket_mask, without_channels
 from espalier.search.weights import (
     allocate_weights,
@@ -47,6 +48,14 @@ def _loosened(budget: Budget | Ratios, share: float) -> Budget | Ratios:
     if isinstance(budget, Budget):
         return budget.model_copy(update={"keep": budget.keep**share})
     return budget.model_copy(update={"ratios": {name: keep**share for name, keep in budget.ratios.items()}})
+
+
+def _at_stages(stages: Sequence[int], known: NDArray[np.float64]) -> dict[int, NDArray[np.float64]]:
+    """What is known of other stages [stages, numbers], at these, by relative depth."""
+    own = sorted(set(stages))
+    places, given = ([(place + 0.5) / count for place in range(count)] for count in (len(own), len(known)))
+    found = np.stack([np.interp(places, given, numbers) for numbers in known.T], 1)
+    return dict(zip(own, found, strict=True))
 
 
 class Derivation:
@@ -133,11 +142,8 @@ class Derivation:
     def by_stages(self, keep: Sequence[float], budget: Budget | Ratios) -> Start:
         """Fresh weights; groups are thinned in proportion to their stage's share. Where there are more or fewer shares
         than stages, they lie at equal distances between the first stage and the last."""
-        stages = sorted({group.stage for group in self.dense.groups})
-        places = [(place + 0.5) / len(stages) for place in range(len(stages))]
-        known = [(place + 0.5) / len(keep) for place in range(len(keep))]
-        shares = dict(zip(stages, np.interp(places, known, keep).tolist(), strict=True))
-        return self.by_rates([shares[group.stage] for group in self.dense.groups], budget)
+        shares = _at_stages([group.stage for group in self.dense.groups], np.array(keep)[:, None])
+        return self.by_rates([float(shares[group.stage][0]) for group in self.dense.groups], budget)
 
     def capped(self, budget: Budget | Ratios) -> Start:
         """Fresh weights; the widest groups are thinned to one number of channels."""
@@ -153,6 +159,21 @@ class Derivation:
         names, generator = usual_weights(self.dense), torch.Generator().manual_seed(self.seed)
         draws = of_weights(self.dense, names, lambda weight: torch.rand(weight.shape, generator=generator).double())
         return self.fresh(allocate_weights(self.dense, draws, budget))
+
+    def by_kernels(self, kernels: Sequence[Kernel], budget: Budget | Ratios) -> Start:
+        """Fresh weights, single ones of which are drawn until the budget is met: each place of a 3x3 kernel as often as
+        its stage's kernel says, in proportion, and weights of other kernels as often as those in the mean. Other
+        numbers of stages are read as in `by_stages`."""
+        generator, stages = torch.Generator().manual_seed(self.seed), self.dense.coupling.stages
+        layers = {name: stages[name.rpartition(".")[0]] for name in usual_weights(self.dense)}
+        chances = _at_stages([*layers.values()], np.array(kernels, dtype=float).reshape(len(kernels), 9))
+        scores = {}
+        for name, stage in layers.items():
+            shape, chance = self.dense.module.get_parameter(name).shape, torch.from_numpy(chances[stage])
+            own = chance.view(3, 3) if tuple(shape[2:]) == (3, 3) else chance.mean()
+            # a weight stays that draws less than a multiple of its chance: the same multiple for all
+            scores[name] = own / (1 - torch.rand(shape, generator=generator, dtype=torch.double))
+        return self.fresh(allocate_weights(self.dense, scores, budget))
 
     def ranked(self, spec: MethodSpec, budget: Budget | Ratios, control: Ranking | None = None) -> Mask:
         """What a method keeps of a parent, for a budget; by its own ranking, or what a control makes of it."""

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from espalier.models.config import ChannelConfig, Cost
 from espalier.models.document import Document, Frozen
+from espalier.search.spec import Kernel
 from espalier.search.upgrades import result_from_version_1
 
 
@@ -48,7 +49,7 @@ class Sparsity(Frozen):
     nonzero: Cost = Field(description="what the network costs if zeros are free")
     density: float = Field(description="share of the weights that could be cut which is left")
     layers: dict[str, float] = Field(description="parameter -> share of its weights that is left")
-    kernels: dict[int, tuple[tuple[float, ...], ...]] = Field(
+    kernels: dict[int, Kernel] = Field(
         default_factory=dict,
         description="stage -> share that is left at each place of its 3x3 kernels (Liu et al. 2019, section 5)",
     )

@@ -121,7 +121,7 @@ def _recipe(spec: JobSpec) -> Recipe:
 
 
 def _check_names(spec: JobSpec) -> None:
-    if named := [guide.job for guide in spec.guides if not guide.keep]:
+    if named := [guide.job for guide in spec.guides if not guide.is_spelt_out]:
         raise SpecError(f"guides name jobs ({', '.join(map(str, named))}), which only a service can look up")
     tasks.create(spec.target.task, recipe_of(spec))
     for baseline in spec.baselines:
@@ -263,7 +263,7 @@ def _size(spec: JobSpec, network: Network, budget: Budget | Ratios) -> Cost:
             room_for(network, method.weights(network), budget)
         elif method.grain == "block":
             check_blocks(network, budget)
-    if "uniform_weights" in spec.baselines:
+    if "uniform_weights" in spec.baselines or any(guide.kernels for guide in spec.guides):
         room_for(network, usual_weights(network), budget)
     if not _cuts_channels(spec) and isinstance(budget, Budget):
         return Cost(*(int(budget.keep * cost) for cost in network.cost))
@@ -274,7 +274,7 @@ def _size(spec: JobSpec, network: Network, budget: Budget | Ratios) -> Cost:
 def _cuts_channels(spec: JobSpec) -> bool:
     """Whether any arm keeps some channels of a group, and not single weights or whole blocks."""
     return (
-        bool(spec.guides)
+        any(guide.keep for guide in spec.guides)
         or any(methods.create(method).grain == "channel" for method in spec.methods)
         or any(baseline != "uniform_weights" for baseline in spec.baselines)
     )

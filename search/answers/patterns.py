@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +13,13 @@ from espalier.models.document import Frozen, content_hash
 from espalier.search.answers.statistics import Direction
 from espalier.search.answers.values import Group, Outcomes, Sample, Verdict, by_arm, sample
 from espalier.search.arms.guided import Guided
+from espalier.search.arms.guided_weights import GuidedWeights
 from espalier.search.arms.pruned import Pruned
 from espalier.search.question import Place, Question
-from espalier.search.spec import MOST_NAME, Budget, Guide, Ratios, Target
+from espalier.search.spec import MOST_NAME, Budget, Guide, Kernel, Ratios, Target
 
+LEAST = 1e-3
+"""Share that a place of a kernel is taken to keep at least, where logs are compared."""
 DEPTHS = 16
 """Places, from the first channels to the last, at which patterns of different networks are held against each other."""
 
@@ -35,16 +39,27 @@ class StagePattern(Frozen):
 
     stage: int = Field(description="from 0; each has half of the resolution of the one before")
     channels: int = Field(description="of the dense network, all groups together")
-    keep: Sample = Field(description="share of them, over seeds")
+    keep: Sample = Field(description="share of them, over seeds; of the weights in 3x3 kernels, where these are cut")
+    kernel: Kernel | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="share of 3x3 kernels that keeps each place, over seeds, where single weights are cut",
+    )
 
 
 class Pattern(Frozen):
-    """Where a method keeps channels for a budget. Groups that span stages count where they begin."""
+    """Where a method keeps channels, or single weights, for a budget. Groups that span stages count where they
+    begin."""
 
     name: str = Field(description="of the method, with its options")
     budget: Budget | Ratios
     stages: tuple[StagePattern, ...]
-    groups: tuple[GroupPattern, ...]
+    groups: tuple[GroupPattern, ...] = Field(description="none where single weights are cut")
+
+    @property
+    def seeds(self) -> int:
+        """In how many networks it was found."""
+        return self.stages[0].keep.n
 
     def id(self, job: str) -> str:
         """What it is known by in the library, when it was found by a job."""
@@ -52,8 +67,18 @@ class Pattern(Frozen):
 
     @property
     def keep(self) -> tuple[float, ...]:
-        """By stage, from the first: what a guide follows."""
-        return tuple(stage.keep.mean for stage in self.stages)
+        """By stage, from the first: what a guide of widths follows."""
+        return () if self.kernels else tuple(stage.keep.mean for stage in self.stages)
+
+    @property
+    def grain(self) -> Literal["channel", "weight"]:
+        """What it cuts."""
+        return "weight" if self.kernels else "channel"
+
+    @property
+    def kernels(self) -> tuple[Kernel, ...]:
+        """By stage, from the first: what a guide of single weights follows."""
+        return tuple(stage.kernel for stage in self.stages if stage.kernel)
 
 
 class Patterns(Frozen):
@@ -72,18 +97,29 @@ def patterns(outcomes: Outcomes, question: Question) -> Patterns:
         origin = group.candidate.origin
         if not isinstance(origin, Pruned) or not question.finds_widths(origin.method, origin.budget):
             continue
-        if not places or _widths(group)[0].keys() != names:
-            continue  # single weights and whole blocks leave no widths
         key = (origin.subject, content_hash(origin.budget))
-        if key not in found or len(_widths(group)) > found[key].groups[0].keep.n:
-            found[key] = pattern(key[0], origin.budget, places, _widths(group))
+        if kernels := _kernels(group):
+            one = weight_pattern(key[0], origin.budget, places, kernels)
+        elif places and _widths(group)[0].keys() == names:
+            one = pattern(key[0], origin.budget, places, _widths(group))
+        else:
+            continue  # whole blocks leave no widths, and linear layers no kernels
+        if key not in found or one.seeds > found[key].seeds:
+            found[key] = one
     return Patterns(patterns=tuple(found.values()))
 
 
 def guides_of(found: Patterns, called: str, job: str) -> list[Guide]:
     """Guides that follow patterns of a job, each at its own budget."""
     return [
-        Guide(name=f"{called} {one.name}"[-MOST_NAME:], keep=one.keep, budget=one.budget, job=job, pattern=one.id(job))
+        Guide(
+            name=f"{called} {one.name}"[-MOST_NAME:],
+            keep=one.keep,
+            kernels=one.kernels,
+            budget=one.budget,
+            job=job,
+            pattern=one.id(job),
+        )
         for one in found.patterns
     ]
 
@@ -111,11 +147,11 @@ def transfers(
     job: str, target: Target, guides: Sequence[Guide], outcomes: Outcomes, verdicts: Sequence[Verdict]
 ) -> Iterator[tuple[str, Transfer]]:
     """By the ids of patterns, what following them did in a job."""
-    origins = {one.arm.id: one.origin for one, _ in outcomes if isinstance(one.origin, Guided)}
-    ids = {(guide.name, guide.keep): guide.pattern for guide in guides}
+    origins = {one.arm.id: one.origin for one, _ in outcomes if isinstance(one.origin, (Guided, GuidedWeights))}
+    ids = {(guide.name, guide.keep or guide.kernels): guide.pattern for guide in guides}
     for verdict in verdicts:
         origin = origins.get(verdict.arm.id)
-        known = None if origin is None else ids.get((origin.pattern, origin.keep))
+        known = None if origin is None else ids.get((origin.pattern, _followed(origin)))
         if origin is not None and known is not None and verdict.refused is None:
             yield (
                 known,
@@ -131,6 +167,10 @@ def transfers(
                     answer=verdict.adjusted_answer,
                 ),
             )
+
+
+def _followed(origin: Guided | GuidedWeights) -> tuple[float, ...] | tuple[Kernel, ...]:
+    return origin.keep if isinstance(origin, Guided) else origin.kernels
 
 
 class KnownPattern(Frozen):
@@ -159,6 +199,26 @@ class KnownPattern(Frozen):
 def _widths(group: Group) -> list[Mapping[str, int]]:
     """Of every seed."""
     return [result.config.widths for result in group.results if result.config.mask is None] or [{}]
+
+
+def _kernels(group: Group) -> list[Mapping[int, Kernel]]:
+    """Of every seed, by stage; empty if it cuts no single weights of 3x3 kernels."""
+    found: list[Mapping[int, Kernel]] = [one.sparsity.kernels if one.sparsity else {} for one in group.results]
+    return [] if any(not one or one.keys() != found[0].keys() for one in found) else found
+
+
+def weight_pattern(
+    name: str, budget: Budget | Ratios, places: Sequence[Place], kernels: Sequence[Mapping[int, Kernel]]
+) -> Pattern:
+    """The pattern of the 3x3 kernels in the networks of some seeds."""
+    stages = []
+    for stage in sorted(kernels[0]):
+        values = np.array([found[stage] for found in kernels])
+        channels = sum(place.width for place in places if place.stage == stage)
+        keep = sample(values.mean((1, 2)).tolist())
+        kernel = tuple(map(tuple, values.mean(0).tolist()))
+        stages.append(StagePattern(stage=stage, channels=channels, keep=keep, kernel=kernel))
+    return Pattern(name=name, budget=budget, stages=tuple(stages), groups=())
 
 
 def pattern(
@@ -194,7 +254,8 @@ class Similarity(Frozen):
 
     correlation: float | None = Field(description="of what both keep; null where one keeps the same everywhere")
     trivial: tuple[float | None, float | None] = Field(
-        description="of what each keeps with how narrow the dense network is there: 'wide layers lose more'"
+        description="of what each keeps with how narrow the dense network is there: 'wide layers lose more'; where "
+        "single weights are cut, with how many of all are kept there"
     )
     beyond: float | None = Field(
         description="correlation of what is left of both once that is taken out; a likeness without it says nothing"
@@ -202,18 +263,34 @@ class Similarity(Frozen):
 
 
 def similarity(one: Pattern, other: Pattern) -> Similarity:
-    """By Pearson's correlation of log shares at equal depths, linear between groups."""
-    kept = [_at_depths(found, [group.keep.mean for group in found.groups]) for found in (one, other)]
-    narrow = [_at_depths(found, [1 / group.width for group in found.groups]) for found in (one, other)]
-    left = [_residual(values, by) for values, by in zip(kept, narrow, strict=True)]
-    first, second = (_correlation(values, by) for values, by in zip(kept, narrow, strict=True))
+    """Of two patterns of one grain, by Pearson's correlation of log shares at equal depths: linear between groups, or,
+    of single weights, between stages."""
+    both = (_of_kernels(found) if found.kernels else _of_groups(found) for found in (one, other))
+    kept, known = zip(*both, strict=True)
+    left = [_residual(values, by) for values, by in zip(kept, known, strict=True)]
+    first, second = (_correlation(values, by) for values, by in zip(kept, known, strict=True))
     return Similarity(correlation=_correlation(*kept), trivial=(first, second), beyond=_correlation(*left))
 
 
-def _at_depths(found: Pattern, values: Sequence[float]) -> NDArray[np.float64]:
-    """The log of positive numbers of its groups, at the same depths for every network."""
-    depths = (np.arange(DEPTHS) + 0.5) / DEPTHS
-    logs: NDArray[np.float64] = np.interp(depths, [group.depth for group in found.groups], np.log(values))
+def _of_groups(found: Pattern) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What is kept by depth; and what says little of it, how narrow the network is there."""
+    depths = [group.depth for group in found.groups]
+    kept = _at_depths(depths, [group.keep.mean for group in found.groups])
+    return kept, _at_depths(depths, [1 / group.width for group in found.groups])
+
+
+def _of_kernels(found: Pattern) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What is kept of each place of a kernel by depth; and what says little of it, how much is kept of all places."""
+    values = np.maximum(np.array(found.kernels).reshape(len(found.kernels), 9), LEAST)
+    depths = [(place + 0.5) / len(values) for place in range(len(values))]
+    kept = [_at_depths(depths, numbers) for numbers in values.T]
+    return np.concatenate(kept), np.tile(_at_depths(depths, values.mean(1)), 9)
+
+
+def _at_depths(depths: Sequence[float], values: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
+    """The log of positive numbers, at the same depths for every network."""
+    places = (np.arange(DEPTHS) + 0.5) / DEPTHS
+    logs: NDArray[np.float64] = np.interp(places, depths, np.log(values))
     return logs
 
 

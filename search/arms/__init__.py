@@ -12,6 +12,7 @@ from espalier.search.arms.capped import Capped
 from espalier.search.arms.control import Control
 from espalier.search.arms.dense import Dense
 from espalier.search.arms.guided import Guided
+from espalier.search.arms.guided_weights import GuidedWeights
 from espalier.search.arms.pretrained import Pretrained
 from espalier.search.arms.pruned import Pruned
 from espalier.search.arms.random import Random
@@ -30,6 +31,7 @@ ARMS: dict[str, type[Origin]] = {
     "dense": Dense,
     "pruned": Pruned,
     "guided": Guided,
+    "guided_weights": GuidedWeights,
     "uniform": Uniform,
     "random": Random,
     "random_draw": RandomDraw,

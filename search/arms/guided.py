@@ -33,11 +33,11 @@ class Guided(Sized):
 
     @classmethod
     def plan(cls, question: Question) -> Iterator[Planned]:
-        """Every guide at its own budget, or at all where it has none, trained in every way that needs no parent, for
-        every seed."""
+        """Every guide of widths at its own budget, or at all where it has none, trained in every way that needs no
+        parent, for every seed."""
         spec = question.spec
-        wanted = product(spec.all_seeds, spec.budgets, spec.guides, from_scratch(question))
-        for seed, budget, guide, way in wanted:
+        guides = [guide for guide in spec.guides if guide.keep]
+        for seed, budget, guide, way in product(spec.all_seeds, spec.budgets, guides, from_scratch(question)):
             if guide.budget is None or guide.budget == budget:
                 origin = cls(pattern=guide.name, keep=guide.keep, budget=budget, init=way.init)
                 yield Planned(origin, seed, way.recipe, teacher_of(way.init, question, seed))

@@ -2,7 +2,7 @@
 
 from espalier.search.spec.budgets import Budget, CostMetric, Ratios, Share
 from espalier.search.spec.choices import Choice, MethodSpec, PlannerSpec
-from espalier.search.spec.guides import MOST_GUIDES, MOST_NAME, Guide
+from espalier.search.spec.guides import MOST_GUIDES, MOST_NAME, Guide, Kernel
 from espalier.search.spec.job import JobSpec
 from espalier.search.spec.seeds import MEANINGS, MOST_SEEDS, Seed, SeedRange
 from espalier.search.spec.starts import INHERITING, Init, Ranking
@@ -23,6 +23,7 @@ __all__ = [
     "Guide",
     "Init",
     "JobSpec",
+    "Kernel",
     "MethodSpec",
     "PlannerSpec",
     "Ranking",

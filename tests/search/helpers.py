@@ -38,6 +38,7 @@ def candidate(
         "draw": 1,
         "pattern": "another network",
         "keep": (0.9, 0.5, 0.3),
+        "kernels": (((0.1, 0.2, 0.1), (0.2, 0.9, 0.2), (0.1, 0.2, 0.1)),),
     }
     origin = ARMS[kind](**{name: value for name, value in fields.items() if name in ARMS[kind].model_fields})
     return Candidate(origin=origin, target=TARGET, recipe=RECIPE, data="d", seed=seed, minimum_keep=0.1, **changes)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
-from espalier.models.config import ChannelConfig
+from espalier.models.config import ChannelConfig, Cost
 from espalier.search.answers.patterns import (
     KnownPattern,
     Pattern,
@@ -20,9 +21,10 @@ from espalier.search.answers.patterns import (
 )
 from espalier.search.answers.values import Sample
 from espalier.search.answers.verdict import compare
+from espalier.search.arms.guided_weights import GuidedWeights
 from espalier.search.question import Place
-from espalier.search.results import Execution, MadeBy
-from espalier.search.spec import Budget, Guide, JobSpec, Target
+from espalier.search.results import Execution, MadeBy, Sparsity
+from espalier.search.spec import Budget, Guide, JobSpec, Kernel, Target
 from tests.search.helpers import TARGET, candidate, outcome, question, result
 
 BUDGET = Budget(metric="params", keep=0.1)
@@ -199,3 +201,54 @@ def test_guides_of_patterns_with_long_names_are_guides() -> None:
     (guide,) = guides_of(Patterns(patterns=(one,)), "f" * 150, "j")
     assert guide.name.endswith("n" * 150)
     assert len(guide.name) == 200
+
+
+KERNEL: Kernel = ((0.1, 0.2, 0.1), (0.2, 0.8, 0.2), (0.1, 0.2, 0.1))
+
+
+def masked(seed: int, scale: float, **changes: Any) -> Any:
+    """A result whose single weights are cut, in two stages."""
+    one = candidate("pruned", keep=0.1, seed=seed, method="magnitude", **changes)
+    kernels = {stage: tuple(tuple(scale * at for at in row) for row in KERNEL) for stage in (0, 2)}
+    sparsity = Sparsity(nonzero=Cost(10, 10), density=0.2, layers={}, kernels=kernels)  # type: ignore[arg-type]
+    return one, result(one, sparsity=sparsity)
+
+
+def test_a_pattern_of_single_weights_is_what_kernels_keep_by_stage_over_seeds() -> None:
+    (one,) = patterns([masked(0, 1.0), masked(1, 0.5)], ASKED).patterns
+    assert (one.name, one.grain, one.seeds, one.groups, one.keep) == ("magnitude", "weight", 2, (), ())
+    assert [(stage.stage, stage.channels) for stage in one.stages] == [(0, 10), (2, 40)]
+    assert [stage.keep.mean for stage in one.stages] == pytest.approx([0.75 * 2 / 9] * 2)
+    assert np.array(one.kernels) == pytest.approx(np.array([KERNEL] * 2) * 0.75)
+    (guide,) = guides_of(Patterns(patterns=(one,)), "VGG", "job")
+    assert (guide.keep, guide.kernels, guide.pattern) == ((), one.kernels, one.id("job"))
+
+
+def test_following_single_weights_is_told_to_the_library() -> None:
+    origin = candidate("guided_weights").origin
+    assert isinstance(origin, GuidedWeights)
+    guide = Guide(name=origin.pattern, kernels=origin.kernels, pattern="known")
+    outcomes = [
+        outcome(kind, accuracy + seed / 1000, seed=seed)
+        for seed in range(3)
+        for kind, accuracy in (("guided_weights", 0.8), ("uniform_weights", 0.5))
+    ]
+    (told,) = transfers("there", TARGET, [guide], outcomes, compare(outcomes))
+    assert told[0] == "known"
+    assert (told[1].answer, told[1].against) == ("better", "uniform_weights")
+
+
+def test_kernels_alike_beyond_how_many_weights_stay() -> None:
+    """A cross and a cross of half as many are alike; a cross and a ring are not, though both stages keep as much."""
+    (cross,), (thin,) = (patterns([masked(0, scale)], ASKED).patterns for scale in (1.0, 0.5))
+    ring = cross.model_copy(
+        update={"stages": tuple(stage.model_copy(update={"kernel": _ring(stage)}) for stage in cross.stages)}
+    )
+    assert similarity(cross, thin).correlation == pytest.approx(1)
+    assert (similarity(cross, ring).correlation or 0) < 0
+    assert similarity(cross, thin).trivial == (None, None), "both stages keep as much"
+
+
+def _ring(stage: Any) -> Kernel:
+    most, least = 0.26, 0.01
+    return ((most, most, most), (most, least, most), (most, most, most)) if stage.kernel else stage.kernel

@@ -33,7 +33,10 @@ SPEC = JobSpec.model_validate(
             {"by": "stage", "ratios": {"1": 0.5, "2": 0.7}, "metric": "macs"},
         ],
         "baselines": list(BASELINES),
-        "guides": [{"name": "another network", "keep": [0.9, 0.5, 0.3]}],
+        "guides": [
+            {"name": "another network", "keep": [0.9, 0.5, 0.3]},
+            {"name": "its weights", "kernels": [[[0.1, 0.2, 0.1], [0.2, 0.9, 0.2], [0.1, 0.2, 0.1]]]},
+        ],
         "controls": ["reverse", "no_penalty", "shuffled", "shuffled_across"],
         "inits": ["scratch", "inherited", "untuned", "distilled"],
         "match": ["epochs", "compute", "pipeline"],
@@ -197,7 +200,7 @@ def check_weights(origin: Origin, network: Network) -> None:
 
 @kinds
 def test_a_derived_network_meets_its_budget_and_runs(kind: str) -> None:
-    weights = kind == "uniform_weights"  # meets no number of channels, and no widths
+    weights = kind in ("uniform_weights", "guided_weights")  # meet no number of channels, and no widths
     for planned in of_kind(kind, seed=3):
         if weights and (isinstance(planned.origin.budget, Ratios) or planned.origin.budget.metric == "channels"):
             with pytest.raises(SpecError, match="single weights meet budgets of params or macs, and not"):

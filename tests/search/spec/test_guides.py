@@ -29,8 +29,8 @@ def test_a_guide_may_be_for_a_budget_by_its_presets_name() -> None:
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({}, "a guide has keep, the share of each stage; or job"),
-        ({"keep": [0.5]}, "a guide with keep needs a name"),
+        ({}, "a guide has keep or kernels, what stays of each stage; or job"),
+        ({"keep": [0.5]}, "a guide that says what stays needs a name"),
         ({"keep": [0.5, 1.5], "name": "g"}, "less than or equal to 1"),
     ],
 )
@@ -38,3 +38,22 @@ def test_a_guide_says_what_is_followed(fields: dict[str, Any], words: str) -> No
     with pytest.raises(ValidationError, match=words):
         Guide.model_validate(fields)
     assert Guide(pattern="p").model_dump() == {"name": "", "keep": (), "pattern": "p"}
+
+
+KERNEL = [[0.1, 0.2, 0.1], [0.2, 0.9, 0.2], [0.1, 0.2, 0.1]]
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"kernels": [KERNEL]}, "needs a name"),
+        ({"kernels": [KERNEL[:2]], "name": "g"}, "Field required"),
+        ({"kernels": [[*KERNEL[:2], [0.1, 0.2, 1.1]]], "name": "g"}, "less than or equal to 1"),
+        ({"kernels": [KERNEL, [[0, 0, 0]] * 3], "name": "g"}, "leave a stage without weights"),
+        ({"kernels": [KERNEL], "keep": [0.5], "name": "g"}, "make it two guides"),
+    ],
+)
+def test_kernels_are_three_by_three_chances(fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        Guide.model_validate(fields)
+    assert Guide.model_validate({"kernels": [KERNEL], "name": "g"}).is_spelt_out
