@@ -214,12 +214,24 @@ def _read_at(found: Efficiency) -> str:
 def patterns(found: Patterns) -> Table:
     """What is kept of each stage, in per cent."""
     stages = sorted({stage.stage for one in found.patterns for stage in one.stages})
-    rows = (
-        (one.name, str(one.budget), *(percent(stage.keep) for stage in one.stages), one.stages[0].keep.n)
-        for one in found.patterns
-    )
+    rows = []
+    for one in found.patterns:
+        kept = {stage.stage: percent(stage.keep) for stage in one.stages}
+        rows.append((one.name, str(one.budget), *(kept.get(stage, "-") for stage in stages), one.seeds))
     columns = ("pattern", "budget", *(f"stage {stage}" for stage in stages), "n")
-    return table("Patterns: share of each stage's channels that is kept, per cent", columns, rows)
+    return table("Patterns: share of each stage's channels (or single weights) that is kept, per cent", columns, rows)
+
+
+def kernels(found: Patterns) -> Table | None:
+    """Of patterns of single weights, what each place of a 3x3 kernel keeps, in per cent; None if there is none."""
+    rows = [
+        (one.name, str(one.budget), stage.stage, *(" ".join(f"{100 * at:.0f}" for at in row) for row in stage.kernel))
+        for one in found.patterns
+        for stage in one.stages
+        if stage.kernel
+    ]
+    columns = ("pattern", "budget", "stage", "top row", "middle row", "bottom row")
+    return table("3x3 kernels: how many keep each place, per cent", columns, rows) if rows else None
 
 
 def library(found: Iterable[KnownPattern]) -> Table:
@@ -230,7 +242,7 @@ def library(found: Iterable[KnownPattern]) -> Table:
             str(one.target),
             one.pattern.name,
             str(one.pattern.budget),
-            " ".join(f"{100 * keep:.0f}" for keep in one.pattern.keep),
+            " ".join(f"{100 * stage.keep.mean:.0f}" for stage in one.pattern.stages),
             ", ".join(f"{sum(t.answer == answer for t in one.record)} {answer}" for answer in _told(one.record)) or "-",
         )
         for one in found

@@ -17,7 +17,7 @@ from espalier.storage.errors import NotFound
 
 def resolved(service: Service, spec: JobSpec) -> JobSpec:
     """The spec with every guide spelt out. Raises NotFound, or SpecError if a job has no pattern of use here."""
-    if all(guide.keep and guide.pattern is None for guide in spec.guides):
+    if all(guide.is_spelt_out and guide.pattern is None for guide in spec.guides):
         return spec
     with service.database.session() as session:
         guides = [one for guide in spec.guides for one in _spelt_out(session, guide, spec)]
@@ -28,14 +28,15 @@ def resolved(service: Service, spec: JobSpec) -> JobSpec:
 
 
 def _spelt_out(session: Session, guide: Guide, spec: JobSpec) -> Iterator[Guide]:
-    if guide.keep:
+    if guide.is_spelt_out:
         yield (
             guide if guide.pattern is None or _is_known(session, guide) else guide.model_copy(update={"pattern": None})
         )
     elif guide.pattern is not None:
         known = patterns.get(session, guide.pattern)
         name = guide.name or f"{known.target} {known.pattern.name} {known.pattern.budget}"
-        found = {"keep": known.pattern.keep, "job": known.job, "pattern": known.id}
+        followed = {"keep": known.pattern.keep, "kernels": known.pattern.kernels}
+        found = {**followed, "job": known.job, "pattern": known.id}
         yield guide.model_copy(update={"name": name, **found})
     else:
         yield from _of_job(session, guide, spec)
@@ -47,7 +48,8 @@ def _is_known(session: Session, guide: Guide) -> bool:
         known = patterns.get(session, guide.pattern or "")
     except NotFound:
         return False
-    return (known.id, known.pattern.keep) == (guide.pattern, guide.keep)
+    pattern = known.pattern
+    return (known.id, pattern.keep, pattern.kernels) == (guide.pattern, guide.keep, guide.kernels)
 
 
 def _of_job(session: Session, guide: Guide, spec: JobSpec) -> Iterator[Guide]:

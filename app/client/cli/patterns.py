@@ -39,14 +39,14 @@ def pattern(
     with connected(url, token) as client:
         found = client.patterns(job)
         if beside is None:
-            show(as_json, found, tables.patterns(found))
+            show(as_json, found, tables.patterns(found), *filter(None, [tables.kernels(found)]))
             return
         others = client.patterns(beside)
         pairs = [
             (one, other, similarity(one, other))
             for one in found.patterns
             for other in others.patterns
-            if one.budget == other.budget
+            if (one.budget, one.grain) == (other.budget, other.grain)
         ]
         alike = [
             {"pattern": one.name, "beside": other.name, "budget": one.budget, "similarity": found}

@@ -13,6 +13,7 @@ from espalier.app.server.links import OF_A_PATTERN, links
 from espalier.app.server.responses import page
 from espalier.app.work.tasks import apply_pattern
 from espalier.search.answers.patterns import KnownPattern
+from espalier.search.errors import SpecError
 from espalier.storage import patterns as library
 
 router = APIRouter(prefix="/v1/patterns", tags=["patterns"])
@@ -48,6 +49,12 @@ def pattern(pattern_id: str, service: ServiceDep) -> KnownPattern:
 def apply(pattern_id: str, application: Application, service: ServiceDep, gone: Gone) -> AppliedView:
     """The channels and the cost that a pattern gives with another network, data set or budget. Nothing is trained."""
     with service.database.session() as session:
-        keep = library.get(session, pattern_id).pattern.keep
+        followed = library.get(session, pattern_id).pattern
+    if followed.kernels:
+        raise SpecError(
+            f"pattern {pattern_id} says which single weights stay, and leaves channels as they are; follow it in a "
+            f'job: "guides": [{{"pattern": "{pattern_id}"}}]'
+        )
+    keep = followed.keep
     config, cost, dense = service.examine(apply_pattern, keep, application, service.paths, gone=gone)
     return AppliedView(config=config, cost=CostView(**cost._asdict()), dense=CostView(**dense._asdict()))

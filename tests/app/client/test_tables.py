@@ -12,7 +12,7 @@ from espalier.app.client.client import Client
 from espalier.app.client.tables import count, percent, table
 from espalier.app.client.words import make_console
 from espalier.search.answers.front import pareto
-from espalier.search.answers.patterns import KnownPattern, Patterns, Transfer, pattern, similarity
+from espalier.search.answers.patterns import KnownPattern, Patterns, Transfer, pattern, similarity, weight_pattern
 from espalier.search.answers.values import Sample
 from espalier.search.answers.verdict import answer
 from espalier.search.question import Place
@@ -105,6 +105,16 @@ def test_patterns_are_shares_of_stages() -> None:
     assert tables.patterns(Patterns(patterns=())).rows == ()
     (row,) = tables.similarities([(one, one, similarity(one, one))]).rows
     assert row == ("slimming and slimming", "params=0.1", "+1.00", "+1.00", "+1.00", "-"), "two groups are a line"
+
+
+def test_patterns_of_single_weights_are_shares_of_kernels() -> None:
+    kernel = ((0.1, 0.2, 0.1), (0.2, 0.9, 0.2), (0.1, 0.2, 0.1))
+    one = weight_pattern("magnitude", Budget(metric="params", keep=0.1), [], [{0: kernel, 2: kernel}])
+    found = tables.kernels(Patterns(patterns=(one,)))
+    assert found is not None
+    assert found.rows[1] == ("magnitude", "params=0.1", "2", "10 20 10", "20 90 20", "10 20 10")
+    assert tables.kernels(Patterns(patterns=())) is None
+    assert tables.patterns(Patterns(patterns=(one,))).columns == ("pattern", "budget", "stage 0", "stage 2", "n")
 
 
 def test_latencies_say_how_many_images_and_on_what() -> None:

@@ -7,8 +7,13 @@ from typing import Any
 
 import pytest
 
+from espalier.search.answers.patterns import weight_pattern
 from espalier.search.datasets import DataPaths
-from tests.app.world import World, problem
+from espalier.search.question import Place
+from espalier.search.spec import Budget
+from espalier.storage.clock import now
+from espalier.storage.tables import PatternRow
+from tests.app.world import SPEC, World, problem
 
 THERE: dict[str, Any] = {
     "target": {"arch": "vgg16", "options": {"width": 0.25}, "dataset": "digits"},
@@ -76,3 +81,32 @@ def test_a_folder_that_leaves_the_data_root_is_refused(world: World, tmp_path: P
     known = world.get("/v1/patterns")["items"][0]["id"]
     target = {"arch": "vgg16", "dataset": {"folder": f"../{tmp_path.name}"}}
     problem(world.client.post(f"/v1/patterns/{known}/apply", json=THERE | {"target": target}), 422)
+
+
+def test_a_pattern_of_single_weights_is_followed_in_jobs_and_gives_no_channels(world: World) -> None:
+    kernel = ((0.1, 0.2, 0.1), (0.2, 0.9, 0.2), (0.1, 0.2, 0.1))
+    budget = Budget(metric="params", keep=0.3)
+    one = weight_pattern("magnitude", budget, [Place("a", 8, 0)], [{0: kernel}])
+    target = {"arch": "vgg16", "dataset": "digits"}
+    row = PatternRow(
+        id="w" * 16, job_id="j", found_at=now(), target=target, pattern=one.model_dump(mode="json")
+    )  # fmt: skip
+    with world.service.database.session() as session:
+        session.add(row)
+    assert world.get("/v1/patterns")["items"][0]["pattern"]["stages"][0]["kernel"] == [list(row) for row in kernel]
+    answer = world.client.post(f"/v1/patterns/{'w' * 16}/apply", json=THERE)
+    problem(answer, 422, "says which single weights stay", '"guides": [{"pattern":')
+    asked = SPEC | {
+        "methods": [],
+        "guides": [{"pattern": "w" * 16}],
+        "baselines": ["uniform_weights"],
+        "budgets": [budget.model_dump()],
+    }
+    told = world.client.post("/v1/jobs", json=asked)
+    assert told.status_code == 202, told.text
+    (guide,) = told.json()["spec"]["guides"]
+    assert guide["kernels"] == [[list(row) for row in kernel]]
+    assert (guide["keep"], guide["pattern"]) == ([], "w" * 16)
+    assert world.runner.run_one()
+    (record,) = world.get(f"/v1/patterns/{'w' * 16}")["record"]
+    assert (record["job"], record["against"]) == (told.json()["id"], "uniform_weights")
