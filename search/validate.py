@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -198,22 +198,32 @@ def _check_method(spec: MethodSpec, network: Network, recipe: Recipe) -> None:
     method.regularizer(network, recipe, 1)
 
 
+STAND_INS: Mapping[str, Guide] = {
+    "channel": Guide(name="a pattern", keep=(0.5,)),
+    "weight": Guide(name="a pattern of single weights", kernels=(((0.5,) * 3,) * 3,)),
+}
+"""For what is to be found, by what is cut; whole blocks leave no pattern."""
+
+
 def _check_transfers(question: Question, paths: DataPaths, memory: int | None) -> None:
     """Raise SpecError unless what this job finds can be carried to where it is to be."""
     spec = question.spec
-    patterns = sum(
-        question.finds_widths(method, budget) and method.name not in question.grains
+    grains = [
+        question.grains.get(method.name, "channel")
         for method in spec.methods
         for budget in spec.budgets
-    )
+        if question.finds_widths(method, budget)
+    ]
+    patterns = sum(grain in STAND_INS for grain in grains)
     if spec.transfer_to and not 0 < patterns <= MOST_GUIDES:
         raise SpecError(
-            f"transfer_to: methods of this job find the widths of {patterns} networks (methods that find widths, times "
-            f"shares of the cost), and from 1 to {MOST_GUIDES} patterns can be carried"
+            f"transfer_to: methods of this job find the widths, or the single weights, of {patterns} networks (methods "
+            f"that find them, times shares of the cost), and from 1 to {MOST_GUIDES} patterns can be carried"
         )
     for there in spec.transfer_to:
         try:
-            validate(spec.carried_to(there, [Guide(name="a pattern", keep=(0.5,))]), paths, memory)
+            guides = [STAND_INS[grain] for grain in sorted(set(grains) & STAND_INS.keys())]
+            validate(spec.carried_to(there, guides), paths, memory)
         except (SpecError, ModelError) as error:
             raise SpecError(f"transfer_to {there.arch} on {there.dataset_name}: {error}") from error
 

@@ -137,15 +137,20 @@ def test_what_seeds_may_be_added_is_estimated(paths: DataPaths) -> None:
         ),
         (
             {"transfer_to": [{"arch": "vgg13", "dataset": "digits"}], "methods": []},
-            "find the widths of 0 networks",
+            "find the widths, or the single weights, of 0 networks",
         ),
         (
             {"transfer_to": [{"arch": "vgg13", "dataset": "digits"}], "methods": [{"name": "l1_norm"}]},
-            "find the widths of 0 networks",
+            "find the widths, or the single weights, of 0 networks",
         ),
         (
-            {"transfer_to": [{"arch": "vgg13", "dataset": "digits"}], "methods": [{"name": "magnitude"}]},
-            "find the widths of 0 networks",
+            {
+                "transfer_to": [{"arch": "vgg13", "dataset": "digits", "options": {"width": 0.1}}],
+                "methods": [{"name": "magnitude"}],
+                "baselines": ["uniform_weights"],
+                "budgets": [{"metric": "params", "keep": 0.3}, {"metric": "params", "keep": 1e-4}],
+            },
+            "no mask keeps 0.0001 of the params",
         ),
         (
             {
@@ -153,13 +158,19 @@ def test_what_seeds_may_be_added_is_estimated(paths: DataPaths) -> None:
                 "budgets": [{"metric": "params", "keep": 0.3 + i / 1000} for i in range(33)],
                 "methods": [{"name": "slimming"}, {"name": "taylor"}],
             },
-            "find the widths of 66 networks .* from 1 to 64",
+            "find the widths, or the single weights, of 66 networks .* from 1 to 64",
         ),
     ],
 )
 def test_what_cannot_be_carried_is_found_before_the_job_runs(changes: Any, words: str, paths: DataPaths) -> None:
     with pytest.raises(SpecError, match=words):
         validate(spec(**changes), paths)
+
+
+def test_what_is_found_of_single_weights_can_be_carried(paths: DataPaths) -> None:
+    there = {"arch": "vgg13", "options": {"width": 0.1}, "dataset": "digits"}
+    asked = {"transfer_to": [there], "methods": [{"name": "magnitude"}], "baselines": ["uniform_weights"]}
+    assert validate(spec(**asked), paths).candidates
 
 
 def test_where_it_is_carried_to_costs_the_job_itself_nothing(paths: DataPaths) -> None:
