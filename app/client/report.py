@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,6 +21,11 @@ from espalier.search.results import MadeBy
 from espalier.search.states import FINISHED
 
 COSTS: tuple[CostName, ...] = ("params", "macs")
+COLUMNS = (
+    "arm", "budget", "seed", "init", "match", "lr", "state", "params", "macs", "holdout", "test", "epochs",
+    "training_macs", "pipeline_macs", "seconds", "architecture", "error",
+)  # fmt: skip
+"""Of the file with every training."""
 
 
 def write(client: Client, job_id: str, page: Path) -> None:
@@ -39,6 +46,7 @@ def write(client: Client, job_id: str, page: Path) -> None:
         (beside / "front.svg").write_bytes(picture(fronts))
         found += _of_search(beside.name, fronts, answer)
     (beside / "spec.json").write_text(spec + "\n")
+    (beside / "seeds.csv").write_text(_numbers(trainings))
     page.write_text("\n\n".join(_sections(job, beside.name, spec, found, trainings, taken_over)) + "\n")
 
 
@@ -71,8 +79,25 @@ def _sections(
     if notes:
         yield "Where the recipe was not followed to the letter:"
         yield "\n".join(notes)
+    yield f"What every training showed, seed by seed, is in [{beside}/seeds.csv]({beside}/seeds.csv)."
     yield f"`espalier submit {beside}/spec.json --wait` runs it again. What was submitted:"
     yield f"```json\n{spec}\n```"
+
+
+def _numbers(trainings: Sequence[CandidateView]) -> str:
+    """As CSV, a row for each training; accuracies as fractions, multiply-adds of its own training and of all that it
+    took to come to it."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    for one in trainings:
+        own, pipeline = (one.ledger.own, one.ledger.pipeline) if one.ledger else (None, None)
+        rows.writerow([
+            one.arm.name, one.budget, one.seed, one.init, one.match, one.lr, one.state, one.params, one.macs,
+            one.holdout, one.accuracy, one.ran and one.ran.epochs, own and own.macs, pipeline and pipeline.macs,
+            one.seconds, one.architecture, one.error,
+        ])  # fmt: skip
+    return text.getvalue()
 
 
 def _of_search(beside: str, fronts: Sequence[Pareto], answer: Answer) -> Iterator[str]:

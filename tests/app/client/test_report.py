@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
+from statistics import fmean
 from typing import Any
+
+import pytest
 
 from espalier.app.client.client import Client
 from espalier.app.client.report import write
@@ -36,6 +40,21 @@ def test_a_report_has_front_verdict_versions_and_spec(world: World, client: Clie
     svg = (tmp_path / "docs" / "found" / "front.svg").read_bytes()
     for words in ("slimming", "uniform", "random", "dense, 1 k", "parameters"):
         assert words in texts(svg), words
+
+
+def test_the_numbers_of_every_seed_make_the_verdict_again(world: World, client: Client, tmp_path: Path) -> None:
+    job_id, page = world.finish(), tmp_path / "found.md"
+    write(client, job_id, page)
+    assert "[found/seeds.csv](found/seeds.csv)" in page.read_text()
+    rows = list(csv.DictReader((tmp_path / "found" / "seeds.csv").read_text().splitlines()))
+    assert len(rows) == 11
+    (verdict, *_) = world.get(f"/v1/jobs/{job_id}/verdict")["verdicts"]
+    own, theirs = (
+        [float(row["test"]) for row in rows if (row["arm"], row["budget"]) == (name, "params=0.1")]
+        for name in ("slimming", "uniform")
+    )
+    assert verdict["difference"] == pytest.approx(fmean(own) - fmean(theirs))
+    assert {row["state"] for row in rows} == {"succeeded"}
 
 
 def test_a_report_of_a_job_that_has_not_begun(world: World, client: Client, tmp_path: Path) -> None:
