@@ -99,11 +99,11 @@ def grams(parent: Parent, options: ReadingOptions) -> Grams:
             by_layer.setdefault(reader.part.layer, []).append(reader)
     found: defaultdict[Reader, _Products] = defaultdict(_Products)
 
-    def look(layer: str, windows: Tensor) -> None:
+    def look(layer: str, windows: Tensor, times: int) -> None:
         module = parent.network.module.get_submodule(layer)
         for reader in by_layer[layer]:
             for rows in _rows(module, windows, reader):
-                found[reader].add(rows)
+                found[reader].add(rows * times**0.5 if times > 1 else rows)
 
     _watch(parent, by_layer, look, options)
     return {reader: _with_filters(parent.network, reader, products.sum()) for reader, products in found.items()}
@@ -164,7 +164,7 @@ def window_products(parent: Parent, layers: Collection[str], options: ReadingOpt
     that is 1 everywhere: float64 [elements + 1, elements + 1]."""
     found: defaultdict[str, _Products] = defaultdict(_Products)
 
-    def look(layer: str, windows: Tensor) -> None:
+    def look(layer: str, windows: Tensor, _times: int) -> None:
         flat = windows.flatten(1)
         found[layer].add(torch.cat([flat, flat.new_ones(len(flat), 1)], 1))
 
@@ -173,15 +173,17 @@ def window_products(parent: Parent, layers: Collection[str], options: ReadingOpt
 
 
 def _watch(
-    parent: Parent, layers: Collection[str], look: Callable[[str, Tensor], None], options: ReadingOptions
+    parent: Parent, layers: Collection[str], look: Callable[[str, Tensor, int], None], options: ReadingOptions
 ) -> None:
-    """Run the parent on training images, and show what these layers see at drawn places."""
+    """Run the parent on training images, and show what these layers see at drawn places, and how many times it counts:
+    the one place that a layer has is shown once."""
     net, generator = parent.network.module, torch.Generator().manual_seed(options.draw)
     training = net.training
 
     def hook(layer: str) -> Any:
         def show(module: nn.Module, given: tuple[Tensor, ...]) -> None:
-            look(layer, drawn_windows(module, given[0], options.places, generator))
+            windows = drawn_windows(module, given[0], options.places, generator)
+            look(layer, windows, len(given[0]) * options.places // len(windows))
 
         return net.get_submodule(layer).register_forward_pre_hook(show)
 
@@ -213,7 +215,7 @@ def drawn_windows(module: nn.Module, x: Tensor, places: int, generator: torch.Ge
         tokens = x.reshape(len(x), -1, x.shape[-1])
         token = torch.randint(tokens.shape[1], (len(image),), generator=generator)
         if tokens.shape[1] == 1:  # the one place there is, once
-            return tokens[:, 0]
+            return tokens[:, 0].clone()  # what follows may work in its place
         return tokens[image.to(x.device), token.to(x.device)]
     x = F.pad(x, _padding(module))
     indices = []

@@ -84,6 +84,20 @@ def test_a_linear_layer_without_tokens_is_looked_at_once_an_image() -> None:
     assert drawn_windows(nn.Linear(4, 2), torch.randn(3, 5, 4), 10, torch.Generator()).shape == (30, 4)
 
 
+def test_a_layer_with_one_place_counts_as_often_as_others_have_places() -> None:
+    net = nn.Sequential(nn.Conv2d(1, 3, 4), nn.Flatten(), nn.Linear(3, 2)).double()
+    once, often = (grams(parent_of(net, (1, 4, 4)), ReadingOptions(images=32, places=n)) for n in (1, 10))
+    ((one,), (ten,)) = once.values(), often.values()
+    assert torch.allclose(ten, 10 * one, rtol=1e-12)
+
+
+def test_rows_that_wait_are_not_changed_by_what_follows() -> None:
+    x = torch.randn(3, 4)
+    seen = drawn_windows(nn.Linear(4, 2), x, 1, torch.Generator())
+    x.zero_()
+    assert seen.abs().sum() > 0
+
+
 def test_only_layers_that_multiply_with_their_own_weight_are_read() -> None:
     class Other(nn.Conv2d):
         def forward(self, x: Tensor) -> Tensor:
