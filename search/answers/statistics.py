@@ -84,7 +84,7 @@ def _error(spreads: tuple[_Spread, _Spread], counts: tuple[int, int]) -> tuple[f
     freedom = _freedom(parts)
     fewer, more = sorted(counts)
     if fewer < more and (fewer == 2 or 2 * fewer <= more):
-        freedom = min(freedom, *(part.freedom for part in parts if part.freedom))
+        freedom = min(freedom, fewer - 1)
     return math.sqrt(sum(part.share for part in parts)), freedom
 
 

@@ -57,6 +57,14 @@ def test_a_side_of_which_most_seeds_failed_has_no_more_freedom_than_it_has_value
         assert np.mean([one.p is not None and one.p < 0.05 for one in drawn]) < 0.06
 
 
+def test_two_equal_values_against_many_have_one_degree_of_freedom() -> None:
+    found = difference([0.8, 0.8], [0.7, 0.71, 0.72, 0.73, 0.74])
+    assert found.p is not None
+    assert found.p == pytest.approx(
+        2 * stats.t.sf(0.08 / (np.std([0.7, 0.71, 0.72, 0.73, 0.74], ddof=1) * 0.7**0.5), 1)
+    )
+
+
 @given(accuracies, accuracies)
 def test_an_interval_without_zero_is_a_p_below_five_per_cent(ours: list[float], theirs: list[float]) -> None:
     found = difference(ours, theirs)
