@@ -81,15 +81,15 @@ def _listing(root: Path, folder: Path, part: str) -> Listing:
     classes: dict[str, list[Path]] = {}
     home = root.resolve()
     for one in _visible(folder / part):
-        if not one.is_dir():
+        if not _is(one.is_dir):
             continue
         files = _visible(Path(one.path))
+        if strange := next((file for file in files if not _is(file.is_file)), None):
+            where = _shown(Path(strange.path), folder)
+            raise DataUnavailable(f"{where} is no file; images lie directly in {part}/<class>/")
         for entry in (one, *(file for file in files if file.is_symlink())):
             if not Path(entry.path).resolve().is_relative_to(home):
                 raise DataUnavailable(f"{_shown(Path(entry.path), folder)} is a link that leaves the data root")
-        if strange := next((file for file in files if not file.is_file()), None):
-            where = _shown(Path(strange.path), folder)
-            raise DataUnavailable(f"{where} is no file; images lie directly in {part}/<class>/")
         name = unicodedata.normalize("NFC", one.name)  # a Mac writes accents in two pieces
         if not name.isprintable():
             raise DataUnavailable(f"class folder {name!r} of {folder.name!r} has a name that cannot be shown")
@@ -101,6 +101,14 @@ def _listing(root: Path, folder: Path, part: str) -> Listing:
     if len(classes) < 2:
         raise DataUnavailable(f"{part}/ of {folder.name!r} has {len(classes)} class; it needs at least two")
     return dict(sorted(classes.items()))
+
+
+def _is(asked: Callable[[], bool]) -> bool:
+    """What an entry says of itself; no, of a link that leads back to itself."""
+    try:
+        return asked()
+    except OSError:
+        return False
 
 
 def _visible(folder: Path) -> list[os.DirEntry[str]]:

@@ -97,6 +97,10 @@ def link_nowhere(root: Path) -> None:
     (root / "train" / "cat" / "link.png").symlink_to(root / "missing.png")
 
 
+def link_to_itself(root: Path) -> None:
+    (root / "train" / "cat" / "link.png").symlink_to("link.png")
+
+
 def folders_in_folders(root: Path) -> None:
     (root / "train" / "cat" / "indoors").mkdir()
 
@@ -112,6 +116,7 @@ def folders_in_folders(root: Path) -> None:
         (no_test, "has no test/ in it"),
         (link_outside, "is a link that leaves the data root"),
         (link_nowhere, r"train/cat/link.png is no file; images lie directly in train/<class>/"),
+        (link_to_itself, r"train/cat/link.png is no file"),
         (folders_in_folders, r"train/cat/indoors is no file"),
     ],
 )
@@ -120,6 +125,13 @@ def test_a_folder_that_cannot_be_used_says_why(pets: DataPaths, spoil: object, w
     with pytest.raises(DataUnavailable, match=words):
         load(PETS, pets)
     assert not list((pets.cache / "datasets").glob("[!.]*-2")), "nothing half-read may stay"
+
+
+def test_what_is_no_folder_beside_the_classes_is_passed_over(pets: DataPaths) -> None:
+    whole = load(PETS, pets)
+    (pets.datasets / "pets" / "train" / "loop").symlink_to("loop")
+    (pets.datasets / "pets" / "train" / "notes.txt").write_text("about them")
+    assert load(PETS, pets).classes == whole.classes
 
 
 @pytest.mark.parametrize("name", ["../outside", "/etc", "pets/../../outside"])
