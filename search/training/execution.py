@@ -22,6 +22,8 @@ from espalier.search.tasks.base import Batch, Task
 from espalier.search.training.gradients import WARM_UP, Gradients
 from espalier.search.training.precision import laid_out, place, settle
 
+WAY = 2
+"""How it is chosen: what was remembered of another way does not count."""
 STEPS = 3
 FIRST = WARM_UP + 1
 """Steps before them that are not timed."""
@@ -45,6 +47,7 @@ def choose_execution(
     Every arm of a job gets the choice made for its dense network, so that all are compared at one precision.
     """
     about = {
+        "way": WAY,
         "config": config.id,
         "batch": batch_size,
         "torch": torch.__version__,
@@ -75,7 +78,7 @@ def _measure(config: ChannelConfig, task: Task, batch_size: int, cores: int, mos
     most = min(most, int(MEMORY_SHARE * psutil.virtual_memory().total / peak_memory()))  # one has now been trained here
     if device != "cpu":
         most = max(1, min(most, cores, _room_on_gpu(), round(1 / _busy(config, task, batch_size, best))))
-        return best.model_copy(update={"threads": -(-cores // most)})
+        return best.model_copy(update={"threads": threads_of(most, cores)})
     shares = [
         best.model_copy(update={"threads": threads})
         for threads in range(1, cores)
@@ -85,6 +88,12 @@ def _measure(config: ChannelConfig, task: Task, batch_size: int, cores: int, mos
         return best
     rates = _rates(config, task, batch_size, [*shares, best])
     return _first_that_is_enough({option: cores // option.threads * rate for option, rate in rates.items()})
+
+
+def threads_of(most: int, cores: int) -> int:
+    """For each of as many networks as there can be, up to `most`, where each has as many threads."""
+    least = cores // (most + 1) + 1
+    return cores // (cores // least)
 
 
 def _busy(config: ChannelConfig, task: Task, batch_size: int, execution: Execution) -> float:

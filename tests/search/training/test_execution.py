@@ -14,7 +14,7 @@ from espalier.search.recipe import Recipe
 from espalier.search.results import Execution
 from espalier.search.tasks import Task
 from espalier.search.training import execution
-from espalier.search.training.execution import choose_execution, step_seconds, throughput
+from espalier.search.training.execution import choose_execution, step_seconds, threads_of, throughput
 
 CONFIG = dense("vgg11", 10, (1, 32, 32), {"width": 0.1})
 TASK = tasks.create("classification", Recipe(epochs=1, batch_size=1, lr=0.1))
@@ -55,6 +55,16 @@ def test_threads_between_one_and_all_are_tried(tmp_path: Path, monkeypatch: pyte
     known = {"float32_first_8": 200.0, "float32_first_4": 150.0, "float32_first_2": 99.0, "float32_first_1": 40.0}
     monkeypatch.setattr(execution, "throughput", rates(**known))
     assert choose_execution(CONFIG, TASK, 8, 8, 9, tmp_path).threads == 2
+
+
+@pytest.mark.parametrize("cores", [1, 2, 4, 16])
+@pytest.mark.parametrize("most", [1, 2, 3, 5, 7, 16])
+def test_networks_on_a_gpu_share_all_cores_and_are_no_more_than_it_serves(most: int, cores: int) -> None:
+    threads = threads_of(most, cores)
+    side_by_side = cores // threads
+    assert 1 <= side_by_side <= most
+    assert all(cores // more < side_by_side for more in range(threads + 1, cores + 1)), "none has fewer than it could"
+    assert all(cores // fewer > most for fewer in range(1, threads) if cores // fewer != side_by_side)
 
 
 def test_one_network_alone_gets_all_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
