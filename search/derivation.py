@@ -162,14 +162,18 @@ class Derivation:
 
     def by_kernels(self, kernels: Sequence[Kernel], budget: Budget | Ratios) -> Start:
         """Fresh weights, single ones of which are drawn until the budget is met: each place of a 3x3 kernel as often as
-        its stage's kernel says, in proportion, and weights of other kernels as often as those in the mean. Other
-        numbers of stages are read as in `by_stages`."""
+        its stage's kernel says, in proportion, and weights of other kernels as often as those in the mean. The kernels
+        are those of the stages that have 3x3 ones, other stages follow the nearest; other numbers are read as in
+        `by_stages`."""
         generator, stages = torch.Generator().manual_seed(self.seed), self.dense.coupling.stages
         layers = {name: stages[name.rpartition(".")[0]] for name in usual_weights(self.dense)}
-        chances = _at_stages([*layers.values()], np.array(kernels, dtype=float).reshape(len(kernels), 9))
+        shapes = {name: self.dense.module.get_parameter(name).shape for name in layers}
+        square = [stage for name, stage in layers.items() if tuple(shapes[name][2:]) == (3, 3)]
+        chances = _at_stages(square or [*layers.values()], np.array(kernels, dtype=float).reshape(len(kernels), 9))
         scores = {}
         for name, stage in layers.items():
-            shape, chance = self.dense.module.get_parameter(name).shape, torch.from_numpy(chances[stage])
+            shape, nearest = shapes[name], min(chances, key=lambda known: abs(known - stage))
+            chance = torch.from_numpy(chances[nearest])
             own = chance.view(3, 3) if tuple(shape[2:]) == (3, 3) else chance.mean()
             # a weight stays that draws less than a multiple of its chance: the same multiple for all
             scores[name] = own / (1 - torch.rand(shape, generator=generator, dtype=torch.double))

@@ -78,7 +78,7 @@ def validate(spec: JobSpec, paths: DataPaths, memory: int | None = None) -> Plan
         _check_tickets(
             spec.tickets, network, question.recipe.epochs * steps_per_epoch(question.recipe, len(data.train))
         )
-    _check_transfers(question, paths, memory)
+    _check_transfers(question, network, paths, memory)
     sizes = {content_hash(budget): _size(spec, network, budget) for budget in spec.budgets}
     lengths = list(_lengths(candidates, network.cost, sizes))
     if (most := planner.most()) > MOST_CANDIDATES:
@@ -121,8 +121,8 @@ def _recipe(spec: JobSpec) -> Recipe:
 
 
 def _check_names(spec: JobSpec) -> None:
-    if named := [guide.job for guide in spec.guides if not guide.is_spelt_out]:
-        raise SpecError(f"guides name jobs ({', '.join(map(str, named))}), which only a service can look up")
+    if named := [str(guide.job or guide.pattern) for guide in spec.guides if not guide.is_spelt_out]:
+        raise SpecError(f"guides name jobs or patterns ({', '.join(named)}), which only a service can look up")
     tasks.create(spec.target.task, recipe_of(spec))
     for baseline in spec.baselines:
         if baseline not in BASELINES:
@@ -205,24 +205,37 @@ STAND_INS: Mapping[str, Guide] = {
 """For what is to be found, by what is cut; whole blocks leave no pattern."""
 
 
-def _check_transfers(question: Question, paths: DataPaths, memory: int | None) -> None:
+def _leaves(method: MethodSpec, question: Question, network: Network) -> str | None:
+    """Of what a method leaves a pattern: channels, single weights, or nothing."""
+    grain = question.grains.get(method.name, "channel")
+    if grain == "weight":
+        made = methods.create(method)
+        assert isinstance(made, WeightMethod)
+        shapes = [network.module.get_parameter(name).shape[2:] for name in made.weights(network)]
+        return grain if (3, 3) in map(tuple, shapes) else None
+    return grain if grain in STAND_INS else None
+
+
+def _check_transfers(question: Question, network: Network, paths: DataPaths, memory: int | None) -> None:
     """Raise SpecError unless what this job finds can be carried to where it is to be."""
     spec = question.spec
-    grains = [
-        question.grains.get(method.name, "channel")
+    found = [
+        _leaves(method, question, network)
         for method in spec.methods
         for budget in spec.budgets
         if question.finds_widths(method, budget)
     ]
-    patterns = sum(grain in STAND_INS for grain in grains)
+    grains = [grain for grain in found if grain]
+    patterns = len(grains)
     if spec.transfer_to and not 0 < patterns <= MOST_GUIDES:
         raise SpecError(
-            f"transfer_to: methods of this job find the widths, or the single weights, of {patterns} networks (methods "
-            f"that find them, times shares of the cost), and from 1 to {MOST_GUIDES} patterns can be carried"
+            f"transfer_to: methods of this job find the widths, or the single weights of 3x3 kernels, of {patterns} "
+            "networks (methods that find them, times shares of the cost), and from "
+            f"1 to {MOST_GUIDES} patterns can be carried"
         )
     for there in spec.transfer_to:
         try:
-            guides = [STAND_INS[grain] for grain in sorted(set(grains) & STAND_INS.keys())]
+            guides = [STAND_INS[grain] for grain in sorted(set(grains))]
             validate(spec.carried_to(there, guides), paths, memory)
         except (SpecError, ModelError) as error:
             raise SpecError(f"transfer_to {there.arch} on {there.dataset_name}: {error}") from error
@@ -273,7 +286,8 @@ def _size(spec: JobSpec, network: Network, budget: Budget | Ratios) -> Cost:
             room_for(network, method.weights(network), budget)
         elif method.grain == "block":
             check_blocks(network, budget)
-    if "uniform_weights" in spec.baselines or any(guide.kernels for guide in spec.guides):
+    guided = any(guide.kernels and guide.budget in (None, budget) for guide in spec.guides)
+    if guided or "uniform_weights" in spec.baselines:
         room_for(network, usual_weights(network), budget)
     if not _cuts_channels(spec) and isinstance(budget, Budget):
         return Cost(*(int(budget.keep * cost) for cost in network.cost))

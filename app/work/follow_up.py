@@ -39,7 +39,7 @@ def _follow_up(
     spec: JobSpec, there: TransferTarget, guides: Sequence[Guide], examine: Callable[[JobSpec], PlanEstimate]
 ) -> FollowUp:
     if not guides:
-        return FollowUp(there, error="no pattern was found: none of its methods has a result")
+        return FollowUp(there, error="no pattern was found: none of the methods that leave one has a result")
     try:
         carried = spec.carried_to(there, guides)
         return FollowUp(there, carried, examine(carried))

@@ -222,7 +222,9 @@ class JobSpec(Document):
         for guide in self.guides:
             if guide.budget is not None and guide.budget not in self.budgets:
                 raise ValueError(f"guide {guide.name!r} is for {guide.budget}, which is none of the job's budgets")
-        named = [guide for guide in self.guides if guide.keep]  # the others get names when their jobs are looked up
+        named = [
+            guide for guide in self.guides if guide.is_spelt_out
+        ]  # the others get names when their jobs are looked up
         met = [(one.name, budget) for one in named for budget in self.budgets if one.budget in (None, budget)]
         if any(one in met[:place] for place, one in enumerate(met)):
             raise ValueError(

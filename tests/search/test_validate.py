@@ -137,11 +137,11 @@ def test_what_seeds_may_be_added_is_estimated(paths: DataPaths) -> None:
         ),
         (
             {"transfer_to": [{"arch": "vgg13", "dataset": "digits"}], "methods": []},
-            "find the widths, or the single weights, of 0 networks",
+            "find the widths, or the single weights of 3x3 kernels, of 0 networks",
         ),
         (
             {"transfer_to": [{"arch": "vgg13", "dataset": "digits"}], "methods": [{"name": "l1_norm"}]},
-            "find the widths, or the single weights, of 0 networks",
+            "find the widths, or the single weights of 3x3 kernels, of 0 networks",
         ),
         (
             {
@@ -154,11 +154,20 @@ def test_what_seeds_may_be_added_is_estimated(paths: DataPaths) -> None:
         ),
         (
             {
+                "transfer_to": [{"arch": "vgg13", "dataset": "digits", "options": {"width": 0.1}}],
+                "methods": [{"name": "magnitude", "options": {"layers": "linear"}}],
+                "budgets": [{"metric": "params", "keep": 0.99}],
+                "baselines": ["uniform_weights"],
+            },
+            "single weights of 3x3 kernels, of 0 networks",
+        ),
+        (
+            {
                 "transfer_to": [{"arch": "vgg13", "dataset": "digits"}],
                 "budgets": [{"metric": "params", "keep": 0.3 + i / 1000} for i in range(33)],
                 "methods": [{"name": "slimming"}, {"name": "taylor"}],
             },
-            "find the widths, or the single weights, of 66 networks .* from 1 to 64",
+            "find the widths, or the single weights of 3x3 kernels, of 66 networks .* from 1 to 64",
         ),
     ],
 )
@@ -171,6 +180,19 @@ def test_what_is_found_of_single_weights_can_be_carried(paths: DataPaths) -> Non
     there = {"arch": "vgg13", "options": {"width": 0.1}, "dataset": "digits"}
     asked = {"transfer_to": [there], "methods": [{"name": "magnitude"}], "baselines": ["uniform_weights"]}
     assert validate(spec(**asked), paths).candidates
+
+
+def test_a_guide_of_single_weights_is_held_against_its_own_budget_alone(paths: DataPaths) -> None:
+    budgets = [{"metric": "params", "keep": 0.3}, {"metric": "channels", "keep": 0.5}]
+    guide = {"name": "g", "kernels": [[[0.5, 0.5, 0.5]] * 3], "budget": budgets[0]}
+    assert validate(spec(budgets=budgets, guides=[guide], baselines=["uniform"]), paths).candidates
+    with pytest.raises(SpecError, match="single weights meet budgets of params or macs, and not channels"):
+        validate(spec(budgets=budgets, guides=[guide | {"budget": None}], baselines=["uniform"]), paths)
+
+
+def test_guides_that_only_a_service_can_look_up_are_named(paths: DataPaths) -> None:
+    with pytest.raises(SpecError, match=r"name jobs or patterns \(a, b\), which only a service can look up"):
+        validate(spec(guides=[{"job": "a"}, {"pattern": "b"}]), paths)
 
 
 def test_where_it_is_carried_to_costs_the_job_itself_nothing(paths: DataPaths) -> None:
@@ -220,11 +242,6 @@ def test_a_recipe_that_grows_out_of_its_limits_is_refused(changes: Any, words: s
     asked = {"inits": ["inherited"], "budgets": [{"metric": "macs", "keep": 0.1}], **changes}
     with pytest.raises(SpecError, match=f"would be out of its limits: {words}"):
         validate(spec(**asked), paths)
-
-
-def test_guides_that_name_a_job_are_for_services(paths: DataPaths) -> None:
-    with pytest.raises(SpecError, match=r"guides name jobs \(abc\), which only a service can look up"):
-        validate(spec(guides=[{"job": "abc"}]), paths)
 
 
 def test_preparing_chooses_how_to_compute_and_remembers(paths: DataPaths) -> None:

@@ -47,7 +47,8 @@ def pattern(pattern_id: str, service: ServiceDep) -> KnownPattern:
 
 @router.post("/{pattern_id}/apply", operation_id="apply_pattern", responses=problems(400, 404, 413, 422))
 def apply(pattern_id: str, application: Application, service: ServiceDep, gone: Gone) -> AppliedView:
-    """The channels and the cost that a pattern gives with another network, data set or budget. Nothing is trained."""
+    """The channels and the cost that a pattern gives with another network, data set or budget. Nothing is trained. A
+    pattern of single weights has no channels to give: a job follows it."""
     with service.database.session() as session:
         followed = library.get(session, pattern_id).pattern
     if followed.kernels:

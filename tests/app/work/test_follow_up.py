@@ -81,7 +81,9 @@ def test_a_job_that_found_nothing_carries_nothing(database: Database, tmp_path: 
     nothing = CARRIED.model_copy(update={"methods": (), "transfer_to": (THERE,)})
     job_id = submit(database, nothing)
     assert make_runner(database, tmp_path).run_one()
-    assert [one.error for one in told(database, job_id)] == ["no pattern was found: none of its methods has a result"]
+    assert [one.error for one in told(database, job_id)] == [
+        "no pattern was found: none of the methods that leave one has a result"
+    ]
 
 
 def test_more_patterns_than_a_job_may_follow_are_no_reason_to_fail(database: Database, tmp_path: Path) -> None:

@@ -54,6 +54,19 @@ def test_other_numbers_of_stages_are_read_at_the_same_relative_depth() -> None:
     assert means[0] > 2 * means[-1]
 
 
+def test_stages_without_such_kernels_do_not_shift_the_others() -> None:
+    """A pattern has the stages that have 3x3 kernels; the stem's 7x7 ones are in another, and follow the next."""
+    levels = (0.8, 0.4, 0.2, 0.1)
+    kernels: Any = tuple(((level,) * 3,) * 3 for level in levels)
+    given = derivation(dense("torchvision/resnet18", 10, (3, 64, 64)))
+    arm = GuidedWeights(pattern="p", kernels=kernels, budget=Budget(metric="params", keep=0.15))
+    mask = arm.derive(given).network.weight_mask
+    assert mask is not None
+    found = [mask.densities[f"layer{stage}.1.conv2.weight"] for stage in (1, 2, 3, 4)]
+    assert [one / found[-1] for one in found[1:]] == pytest.approx([4, 2, 1], rel=0.05)
+    assert found[0] == pytest.approx(mask.densities["conv1.weight"], abs=0.03)
+
+
 def test_each_seed_draws_its_own_and_the_same_again() -> None:
     first, again, other = (by_stage((CROSS,), seed=seed)[0].weight_mask for seed in (0, 0, 1))
     assert first is not None and again is not None and other is not None

@@ -57,3 +57,10 @@ def test_kernels_are_three_by_three_chances(fields: dict[str, Any], words: str) 
     with pytest.raises(ValidationError, match=words):
         Guide.model_validate(fields)
     assert Guide.model_validate({"kernels": [KERNEL], "name": "g"}).is_spelt_out
+
+
+@pytest.mark.parametrize("other", [{"kernels": [[[0.5, 0.5, 0.5]] * 3]}, {"keep": [0.5]}])
+def test_two_guides_of_one_name_are_not_for_the_same_budget(other: dict[str, Any]) -> None:
+    guides = [{"name": "g", "kernels": [KERNEL]}, {"name": "g", **other}]
+    with pytest.raises(ValidationError, match="could not be told apart"):
+        JobSpec.model_validate(LEAST | {"guides": guides})
