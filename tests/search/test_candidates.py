@@ -134,5 +134,7 @@ def test_what_a_kind_does_not_have_is_not_there() -> None:
 
 def test_a_kind_that_does_not_exist_is_refused() -> None:
     raw = candidate("dense").model_dump(mode="json")
-    with pytest.raises(ValidationError, match="'sparse', 'dense', 'pruned', 'guided', 'uniform', 'random'"):
+    with pytest.raises(
+        ValidationError, match="'sparse', 'dense', 'pruned', 'guided', 'guided_weights', 'uniform', 'random'"
+    ):
         Candidate.read(raw | {"origin": {"kind": "magic"}})

@@ -15,7 +15,9 @@ from tests.app.world import World
 def test_patterns_of_a_job_for_people_and_for_programs(reached: Client, world: World, run: Run) -> None:
     job_id = world.finish()
     assert json.loads(run("pattern", job_id, "--json").output) == reached.patterns(job_id).model_dump(mode="json")
-    assert "share of each stage's channels that is kept" in " ".join(run("pattern", job_id).output.split())
+    assert "share of each stage's channels (or single weights) that is kept" in " ".join(
+        run("pattern", job_id).output.split()
+    )
 
 
 def test_patterns_of_two_jobs_are_held_beside_each_other(reached: Client, world: World, run: Run) -> None:
