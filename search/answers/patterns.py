@@ -12,8 +12,7 @@ from pydantic import Field
 from espalier.models.document import Frozen, content_hash
 from espalier.search.answers.statistics import Direction
 from espalier.search.answers.values import Group, Outcomes, Sample, Verdict, by_arm, sample
-from espalier.search.arms.guided import Guided
-from espalier.search.arms.guided_weights import GuidedWeights
+from espalier.search.arms.following import Following
 from espalier.search.arms.pruned import Pruned
 from espalier.search.question import Place, Question
 from espalier.search.spec import MOST_NAME, Budget, Guide, Kernel, Ratios, Target
@@ -147,11 +146,11 @@ def transfers(
     job: str, target: Target, guides: Sequence[Guide], outcomes: Outcomes, verdicts: Sequence[Verdict]
 ) -> Iterator[tuple[str, Transfer]]:
     """By the ids of patterns, what following them did in a job."""
-    origins = {one.arm.id: one.origin for one, _ in outcomes if isinstance(one.origin, (Guided, GuidedWeights))}
+    origins = {one.arm.id: one.origin for one, _ in outcomes if isinstance(one.origin, Following)}
     ids = {(guide.name, guide.keep or guide.kernels): guide.pattern for guide in guides}
     for verdict in verdicts:
         origin = origins.get(verdict.arm.id)
-        known = None if origin is None else ids.get((origin.pattern, _followed(origin)))
+        known = None if origin is None else ids.get((origin.pattern, origin.followed))
         if origin is not None and known is not None and verdict.refused is None:
             yield (
                 known,
@@ -167,10 +166,6 @@ def transfers(
                     answer=verdict.adjusted_answer,
                 ),
             )
-
-
-def _followed(origin: Guided | GuidedWeights) -> tuple[float, ...] | tuple[Kernel, ...]:
-    return origin.keep if isinstance(origin, Guided) else origin.kernels
 
 
 class KnownPattern(Frozen):

@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from espalier.models.network import Network, dense
-from espalier.search.arms.guided import Guided
 from espalier.search.arms.guided_weights import GuidedWeights
-from espalier.search.spec import Budget, Guide, JobSpec, Kernel
-from tests.search.helpers import TARGET, derivation, question
+from espalier.search.spec import Budget, Kernel
+from tests.search.helpers import derivation
 
 CONFIG = dense("vgg11", 10, (1, 32, 32), {"width": 0.5})
 CROSS: Kernel = ((0.2, 0.4, 0.2), (0.4, 0.8, 0.4), (0.2, 0.4, 0.2))
@@ -81,11 +80,3 @@ def test_kernels_of_other_sizes_stay_as_often_as_all_places_in_the_mean() -> Non
     for size in (1, 3):
         kept = torch.cat([one.flatten() for one in mask.kept.values() if one.shape[-1] == size and one.numel() > 4000])
         assert float(kept.double().mean()) == pytest.approx(mask.density, abs=0.03)
-
-
-def test_guides_of_weights_and_of_widths_are_arms_of_their_own() -> None:
-    guides = (Guide(name="one", keep=(0.5,)), Guide(name="two", kernels=(CROSS,)))
-    spec = JobSpec(target=TARGET, budgets=(BUDGET,), guides=guides, methods=(), seeds=(3, 1))
-    planned: list[Any] = [*GuidedWeights.plan(question(spec))]
-    assert [(one.seed, one.origin.name) for one in planned] == [(3, "guided by two"), (1, "guided by two")]
-    assert [one.origin.pattern for one in Guided.plan(question(spec))] == ["one", "one"]  # type: ignore[attr-defined]
