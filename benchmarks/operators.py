@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.common import Setting
 from espalier.app.client.tables import Table, table
 from espalier.models.cost import cost
 from espalier.models.network import build, dense
+from espalier.search import tasks
 from espalier.search.machine import cores
+from espalier.search.recipe import Recipe
 from espalier.search.results import Execution
-from espalier.search.training.precision import autocast, place
+from espalier.search.tasks import Batch
+from espalier.search.training.gradients import Gradients
+from espalier.search.training.precision import laid_out, place
 
 NETS = ("vgg19", "resnet56")
 BATCH, STEPS = 64, 5
@@ -44,14 +47,12 @@ def _profile(name: str) -> dict[str, float]:
     torch.set_num_threads(execution.threads)
     net = place(build(dense(name)), execution).train()
     optimizer = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9, fused=True)
-    x = torch.randn(BATCH, 3, 32, 32).contiguous(memory_format=torch.channels_last)
-    y = torch.arange(BATCH) % 10
+    x = laid_out(torch.randn(BATCH, 3, 32, 32), execution)
+    batch = Batch(x, torch.arange(BATCH) % 10)
+    gradients = Gradients(net, tasks.create("classification", Recipe(epochs=1, batch_size=BATCH, lr=1e-3)), execution)
 
     def step() -> None:
-        optimizer.zero_grad(set_to_none=True)
-        with autocast(execution):
-            loss = F.cross_entropy(net(x), y)
-        loss.backward()
+        gradients(batch)
         optimizer.step()
 
     step()

@@ -46,35 +46,37 @@ class Killed(Exception):
 
 
 def interrupted(candidate: Candidate, needs: Needs, paths: DataPaths, checkpoint: Path) -> Evaluated:
-    """One candidate whose process is killed after each epoch's checkpoint, and that goes on each time."""
+    """One candidate whose process is killed after its first epoch was saved, and that goes on."""
 
-    def kill_once(told: Reported) -> None:
-        marker = checkpoint.with_suffix(".killed")
-        if told.point.epoch == 1 and not marker.exists():
-            marker.touch()
+    def kill(told: Reported) -> None:
+        if told.point.epoch == 1:
             raise Killed
 
     try:
-        return evaluate(candidate, needs, EXECUTION, paths, checkpoint=checkpoint, report=kill_once)
+        return evaluate(candidate, needs, EXECUTION, paths, checkpoint=checkpoint, report=kill)
     except Killed:
-        return evaluate(candidate, needs, EXECUTION, paths, checkpoint=checkpoint, report=kill_once)
+        return evaluate(candidate, needs, EXECUTION, paths, checkpoint=checkpoint)
+
+
+def go_their_way(spec: JobSpec, paths: DataPaths, folder: Path) -> None:
+    """All candidates of a job, each alike after a kill."""
+    kept: dict[str, dict[str, Path]] = {}
+    for candidate in validate(spec, paths).candidates:
+        needs = {role: kept[key] for role, key in candidate.needs.items()}
+        found = evaluate(candidate, needs, EXECUTION, paths)
+        again = interrupted(candidate, needs, paths, folder / f"{candidate.key}.safetensors")
+        assert (again.result.curve, again.result.test) == (found.result.curve, found.result.test), candidate.label
+        assert again.artifacts.keys() == found.artifacts.keys()
+        if found.result.sparsity is not None:
+            assert found.result.sparsity.nonzero.macs <= 0.5 * found.result.cost.macs
+        kept[candidate.key] = written(found, folder / candidate.key)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_goes_its_way_and_ends_the_same_after_a_kill(
     method: str, paths: DataPaths, tmp_path: Path
 ) -> None:
-    spec = JobSpec.model_validate(SPEC | {"methods": [{"name": method}]})
-    kept: dict[str, dict[str, Path]] = {}
-    for candidate in validate(spec, paths).candidates:
-        needs = {role: kept[key] for role, key in candidate.needs.items()}
-        found = evaluate(candidate, needs, EXECUTION, paths)
-        again = interrupted(candidate, needs, paths, tmp_path / f"{candidate.key}.safetensors")
-        assert (again.result.curve, again.result.test) == (found.result.curve, found.result.test), candidate.label
-        assert again.artifacts.keys() == found.artifacts.keys()
-        if found.result.sparsity is not None:
-            assert found.result.sparsity.nonzero.macs <= 0.5 * found.result.cost.macs
-        kept[candidate.key] = written(found, tmp_path / candidate.key)
+    go_their_way(JobSpec.model_validate(SPEC | {"methods": [{"name": method}]}), paths, tmp_path)
 
 
 def test_adam_and_a_teacher_and_small_images_resume_as_well(paths: DataPaths, tmp_path: Path) -> None:
@@ -83,13 +85,7 @@ def test_adam_and_a_teacher_and_small_images_resume_as_well(paths: DataPaths, tm
         "inits": ["distilled"],
         "recipe": {"epochs": 2, "batch_size": 64, "optimizer": "adam", "lr": 0.001, "small_first": 0.5},
     }
-    kept: dict[str, dict[str, Path]] = {}
-    for candidate in validate(JobSpec.model_validate(SPEC | changes), paths).candidates:
-        needs = {role: kept[key] for role, key in candidate.needs.items()}
-        found = evaluate(candidate, needs, EXECUTION, paths)
-        again = interrupted(candidate, needs, paths, tmp_path / f"{candidate.key}.safetensors")
-        assert (again.result.curve, again.result.test) == (found.result.curve, found.result.test), candidate.label
-        kept[candidate.key] = written(found, tmp_path / candidate.key)
+    go_their_way(JobSpec.model_validate(SPEC | changes), paths, tmp_path)
 
 
 def test_float32_is_what_a_processor_computes(paths: DataPaths) -> None:
