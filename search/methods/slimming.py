@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from espalier.models.config import ChannelGroup
@@ -48,6 +48,14 @@ class SlimmingOptions(Frozen):
     strength: float = Field(
         default=1.0, strict=True, gt=0, le=100, description="of the L1 penalty, relative to the recipe's length"
     )
+    penalty: float | None = Field(
+        default=None,
+        strict=True,
+        gt=0,
+        le=1,
+        description="lambda itself, in place of strength, as papers state it for their own schedules (1e-4 for VGGs, "
+        "1e-5 for PreResNets and DenseNets, 160 epochs)",
+    )
     passes: int = Field(
         default=1,
         strict=True,
@@ -69,13 +77,19 @@ class SlimmingOptions(Frozen):
     )
     across: AcrossNorms = "mean"
 
+    @model_validator(mode="after")
+    def _strength_or_penalty(self) -> Self:
+        if self.penalty is not None and self.strength != 1:
+            raise ValueError("strength and penalty both say how strong the L1 penalty is; give one of them")
+        return self
+
 
 class Slimming(PruningMethod[SlimmingOptions]):
     """Ranks channels by the scale of their batch norm, after a training that pulls all scales towards zero.
 
     The penalty is lambda * sum |gamma|, by subgradient: lambda * sign(gamma) is added to gamma's gradient. The paper's
     lambda belongs to 125,000 steps. Here it is chosen so that the distance a free scale travels,
-    lambda * sum_t lr_t / (1 - momentum), is `strength` * PULL whatever the schedule.
+    lambda * sum_t lr_t / (1 - momentum), is `strength` * PULL whatever the schedule; or it is `penalty`.
     """
 
     Options = SlimmingOptions
@@ -102,7 +116,9 @@ class Slimming(PruningMethod[SlimmingOptions]):
                 f"early_bird looks at the masks of {self.options.window} epochs, and training has no more than "
                 f"{recipe.epochs}, so nothing would be saved: ask for a smaller window"
             )
-        penalty = _Penalty([*_scales(network).values()], self.options.strength * PULL / travel(recipe, steps))
+        stated = self.options.penalty
+        weight = self.options.strength * PULL / travel(recipe, steps) if stated is None else stated
+        penalty = _Penalty([*_scales(network).values()], weight)
         if not self.options.early_bird:
             return penalty
         bird = EarlyBird(

@@ -53,17 +53,25 @@ def test_strength_1_moves_a_free_scale_by_the_pull_whatever_the_schedule(
     assert float(gamma.detach().mean()) == pytest.approx(10 - PULL, rel=0.02)
 
 
-def test_the_penalty_is_the_subgradient_of_the_absolute_value() -> None:
-    net, method = chain(), Slimming(SlimmingOptions(strength=2))
+@pytest.mark.parametrize(
+    ("options", "weight"),
+    [(SlimmingOptions(strength=2), 2 * PULL / (10 * 0.1)), (SlimmingOptions(penalty=1e-4), 1e-4)],
+)
+def test_the_penalty_is_the_subgradient_of_the_absolute_value(options: SlimmingOptions, weight: float) -> None:
+    net, method = chain(), Slimming(options)
     recipe = Recipe(epochs=1, batch_size=1, lr=0.1, momentum=0, nesterov=False, schedule="constant")
     penalty = method.regularizer(own(net), recipe, steps=10)
-    weight = 2 * PULL / (10 * 0.1)
     with torch.no_grad():
         net[1].weight.copy_(torch.tensor([-1.0, 0.0, 2.0, 3.0]))  # type: ignore[union-attr, operator]
     net[1].weight.grad = torch.full((4,), 0.5)  # type: ignore[union-attr]
     penalty.before_step(net)
     expected = torch.tensor([0.5 - weight, 0.5, 0.5 + weight, 0.5 + weight])
     assert torch.allclose(net[1].weight.grad, expected)  # type: ignore[union-attr, arg-type]
+
+
+def test_strength_and_penalty_are_not_both_given() -> None:
+    with pytest.raises(ValueError, match="give one of them"):
+        SlimmingOptions(strength=2, penalty=1e-4)
 
 
 @pytest.mark.parametrize(("across", "expected"), [("mean", 4.5), ("max", 9), ("sum", 45), ("first", 0)])
