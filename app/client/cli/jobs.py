@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,6 +32,9 @@ from espalier.search.spec import MOST_SEEDS
 from espalier.search.states import JobState
 
 app = typer.Typer()
+
+NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$")
+"""As JSON and YAML 1.2 write one with an exponent."""
 
 
 @app.command()
@@ -153,8 +157,12 @@ def transfer(
 def _read_spec(path: Path) -> dict[str, Any]:
     import yaml
 
+    class Loader(yaml.SafeLoader):
+        """YAML 1.2, of which JSON is a part: 1e-4 is a number. In 1.1, which PyYAML reads, it is a word."""
+
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", NUMBER, [*"+-.0123456789"])
     try:
-        spec = yaml.safe_load(path.read_text())  # JSON is YAML
+        spec = yaml.load(path.read_text(), Loader)  # a SafeLoader
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise typer.BadParameter(f"{path} cannot be read as JSON or YAML: {error}") from error
     if not isinstance(spec, dict):

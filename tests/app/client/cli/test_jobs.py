@@ -110,6 +110,14 @@ def test_submit_reads_both_forms(suffix: str, tmp_path: Path, fake: type[FakeCli
     assert fake.posted == [("submit", spec)]
 
 
+@pytest.mark.parametrize("number", ["1e-4", "1E-4", "+1.e-4", "1.0e-04", ".1e-3", "0.0001"])
+def test_numbers_with_exponents_are_numbers(number: str, tmp_path: Path, fake: type[FakeClient], run: Run) -> None:
+    """PyYAML alone reads `1e-4` as a word, in JSON, too."""
+    (tmp_path / "spec.yaml").write_text(f'{{"a": {number}, "b": ["x1e-4", "1e-4"]}}')
+    assert run("submit", str(tmp_path / "spec.yaml")).exit_code == 0
+    assert fake.posted == [("submit", {"a": 0.0001, "b": ["x1e-4", "1e-4"]})]
+
+
 def test_json_is_for_programs(fake: type[FakeClient], run: Run) -> None:
     del fake
     ran = run("jobs", "--json")
