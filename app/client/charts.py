@@ -150,6 +150,7 @@ def _panel(axes: Axes, front: Pareto, curves: Mapping[str, Sequence[Point]]) -> 
             linewidth=1.2, label=name,
         )  # fmt: skip
     if front.dense:
+        _published(axes, front, front.dense)
         dense = 100 * front.dense.accuracy.mean
         axes.axhline(dense, color="0.6", linestyle="--", linewidth=1)
         axes.annotate(f"dense, {tables.count(_cost(front.dense, front))}", (0.01, dense), (0, 3), color="0.4",
@@ -160,6 +161,18 @@ def _panel(axes: Axes, front: Pareto, curves: Mapping[str, Sequence[Point]]) -> 
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(AXES[front.cost])
     axes.grid(alpha=0.2)
+
+
+def _published(axes: Axes, front: Pareto, dense: DensePoint) -> None:
+    """What papers report of this network, as if their dense network were this one: a layer behind the curves."""
+    shares = [one.params if front.cost == "params" else one.macs for one in front.published]
+    known = [(share, one.change) for share, one in zip(shares, front.published, strict=True) if share is not None]
+    if known and front.cost != "latency":
+        axes.scatter(
+            [share * _cost(dense, front) for share, _ in known],
+            [100 * (dense.accuracy.mean + change) for _, change in known],
+            color="0.7", marker="x", s=18, linewidth=1, zorder=0, label="in papers, from their own dense network",
+        )  # fmt: skip
 
 
 def _cost(point: Point | DensePoint, front: Pareto) -> float:

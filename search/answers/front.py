@@ -8,6 +8,7 @@ from statistics import fmean
 
 from espalier.search.answers.hypervolume import Hypervolume, Step, hypervolume
 from espalier.search.answers.values import CostName, DensePoint, Group, Outcomes, Pareto, Point, by_arm, sample
+from espalier.search.published import published
 from espalier.search.results import Latencies, Latency, Result
 
 SMALL, NO_FASTER = 0.5, 0.9
@@ -64,6 +65,7 @@ def pareto(outcomes: Outcomes, cost: CostName, latencies: Latencies | None = Non
         hypervolume_intervals={name: found.interval for name, found in volumes.items()},
         hypervolume_from=least if volumes else None,
         notes=tuple(_notes(dense, points)),
+        published=published(outcomes[0][0].target) if outcomes else (),
     )
 
 

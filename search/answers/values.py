@@ -11,6 +11,7 @@ from pydantic import Field, JsonValue
 from espalier.models.document import Frozen, content_hash
 from espalier.search.answers.statistics import Decision
 from espalier.search.candidates import Arm, Candidate
+from espalier.search.published import Published
 from espalier.search.recipe import Match
 from espalier.search.results import Latency, Result
 from espalier.search.spec import INHERITING, Budget, CostMetric, Init, Ranking, Ratios
@@ -284,3 +285,8 @@ class Pareto(Frozen):
     )
     hypervolume_from: float | None = Field(default=None, description="the cost from which on it is meant")
     notes: tuple[str, ...] = Field(default=(), description="what to know before costs are believed")
+    published: tuple[Published, ...] = Field(
+        default=(),
+        description="what papers report of this network on this data, each against its own dense network and with its "
+        "own recipe",
+    )

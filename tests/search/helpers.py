@@ -27,6 +27,7 @@ def candidate(
     method: str | None = None,
     init: str = "scratch",
     ranking: str = "reverse",
+    target: Target = TARGET,
     **changes: Any,
 ) -> Candidate:
     """A candidate of any arm."""
@@ -41,7 +42,7 @@ def candidate(
         "kernels": (((0.1, 0.2, 0.1), (0.2, 0.9, 0.2), (0.1, 0.2, 0.1)),),
     }
     origin = ARMS[kind](**{name: value for name, value in fields.items() if name in ARMS[kind].model_fields})
-    return Candidate(origin=origin, target=TARGET, recipe=RECIPE, data="d", seed=seed, minimum_keep=0.1, **changes)
+    return Candidate(origin=origin, target=target, recipe=RECIPE, data="d", seed=seed, minimum_keep=0.1, **changes)
 
 
 def result(of: Candidate, accuracy: float = 0.5, params: int = 100, macs: int | None = None, **changes: Any) -> Result:

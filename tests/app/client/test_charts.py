@@ -10,6 +10,7 @@ from espalier.app.client.client import Client
 from espalier.search.answers.front import pareto
 from espalier.search.answers.tickets import tickets
 from espalier.search.answers.values import CostName, Pareto
+from espalier.search.spec import Target
 from tests.app.world import World
 from tests.search.answers.test_tickets import outcomes
 from tests.search.helpers import outcome
@@ -44,6 +45,14 @@ def test_every_curve_and_the_dense_network_are_named() -> None:
     words = texts(picture([front()]))
     for part in ("slimming", "uniform", "dense, 100 k", "parameters", "test accuracy, %"):
         assert part in words, part
+
+
+def test_results_of_papers_are_a_layer_of_their_own() -> None:
+    reported = Target(arch="resnet56", dataset="cifar10")
+    found = [outcome("dense", 0.9, 100_000, target=reported), outcome("uniform", 0.8, 10_000, target=reported)]
+    words = [texts(picture([pareto(found, cost)])) for cost in ("params", "macs", "latency")]  # type: ignore[arg-type]
+    assert ["in papers" in one for one in words] == [True, True, False]
+    assert "in papers" not in texts(picture([front()]))
 
 
 def test_a_panel_for_each_cost() -> None:
