@@ -47,6 +47,10 @@ class Question(Document):
         default_factory=dict,
         description="hash of a budget -> how many random widths are trained with the compute of one method's parent",
     )
+    trained_as: dict[str, MethodSpec] = Field(
+        default_factory=dict,
+        description="hash of a method -> whose parent is its own, too, where the two differ in how they rank alone",
+    )
     fine_tuning: dict[Name, FineTuning] = Field(
         default_factory=dict, description="how a method's inherited weights are trained on"
     )
@@ -82,6 +86,10 @@ class Question(Document):
         if isinstance(budget, Budget) and "uniform" in self.spec.baselines:
             return True
         return method != next(one for one in self.spec.methods if not self.finds_widths(one, budget))
+
+    def parent_method(self, method: MethodSpec) -> MethodSpec:
+        """The method as the training of its parent knows it."""
+        return self.trained_as.get(content_hash(method), method)
 
     def has_own_parent(self, method: MethodSpec) -> bool:
         """Whether a method wants a parent that is trained its own way."""

@@ -154,6 +154,7 @@ def _question(spec: JobSpec, network: Network, data: Data) -> Question:
         selects=any(group.selection for group in network.groups),
         batch_norm=any(isinstance(module, _BatchNorm) for module in network.module.modules()),
         draws=_draws(meant, network),
+        trained_as={content_hash(one): trained for one in meant.methods if (trained := _trained_as(one)) != one},
         fine_tuning={name: kind.fine_tuning for name, kind in kinds.items()},
     )
     if INHERITING.issuperset(spec.inits) and question.untrained:
@@ -163,6 +164,12 @@ def _question(spec: JobSpec, network: Network, data: Data) -> Question:
         )
     _check_controls(question)
     return question
+
+
+def _trained_as(method: MethodSpec) -> MethodSpec:
+    """The method with the options alone that its parent's training depends on."""
+    options = methods.create(method).trained_as
+    return method.model_copy(update={"options": options.model_dump(mode="json", exclude_defaults=True)})
 
 
 def _draws(spec: JobSpec, network: Network) -> dict[str, int]:

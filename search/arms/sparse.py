@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from espalier.models.document import content_hash
 from espalier.search.arms.base import Origin, Planned, Role
 from espalier.search.arms.dense import dense_of
 from espalier.search.arms.ways import dense_recipe
@@ -42,7 +43,8 @@ class Sparse(Origin):
     @classmethod
     def plan(cls, question: Question) -> Iterator[Planned]:
         """One for each method that asks for anything and each seed, or the first alone."""
-        for seed, method in product(question.spec.all_seeds, question.spec.methods):
+        methods = {content_hash(one): one for one in map(question.parent_method, question.spec.methods)}
+        for seed, method in product(question.spec.all_seeds, methods.values()):
             if question.has_own_parent(method) and seed == question.parent_seed(seed):
                 yield parent_of(method, question, seed)
 
@@ -64,7 +66,7 @@ def parent_of(method: MethodSpec, question: Question, seed: int) -> Planned:
     seed = question.parent_seed(seed)
     if not question.has_own_parent(method):
         return dense_of(question, seed)
-    return _pass_of(method, question, seed, method.passes - 1)
+    return _pass_of(question.parent_method(method), question, seed, method.passes - 1)
 
 
 def _pass_of(method: MethodSpec, question: Question, seed: int, passed: int) -> Planned:

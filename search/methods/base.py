@@ -71,6 +71,12 @@ class PruningMethod(ABC, Generic[OptionsT]):
         """Whether its parent is trained in another way than the dense network."""
         return cls.prepare is not PruningMethod.prepare or cls.regularizer is not PruningMethod.regularizer
 
+    @property
+    def trained_as(self) -> Frozen:
+        """The options that its parent's training depends on, the others as by default: methods that differ in no more
+        than the others share their parents."""
+        return self.options
+
     def ranked(self, network: Network) -> Sequence[ChannelGroup]:
         """The groups that `score` will name, of a network that may lie on the meta device.
 

@@ -94,6 +94,13 @@ class Slimming(PruningMethod[SlimmingOptions]):
 
     Options = SlimmingOptions
 
+    @property
+    def trained_as(self) -> SlimmingOptions:
+        """How scales become one matters to who looks at ranks before training ends."""
+        if self.options.early_bird or self.options.passes > 1:
+            return self.options
+        return self.options.model_copy(update={"across": SlimmingOptions().across})
+
     def ranked(self, network: Network) -> Sequence[ChannelGroup]:
         """Those that pass a batch norm."""
         return passing_norms(network, "slimming")

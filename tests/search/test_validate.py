@@ -95,6 +95,17 @@ def test_what_cannot_work_is_found_before_it_runs(
         validate(spec(**change), paths)
 
 
+def test_methods_that_differ_in_how_they_rank_alone_share_their_parents(paths: DataPaths) -> None:
+    methods = [{"name": "slimming", "options": options} for options in ({}, {"across": "max"}, {"strength": 2})]
+    seen = validate(spec(methods=methods), paths)
+    kinds = [one.origin.name for one in seen.candidates if one.arm.role == "parent" and one.seed == 0]
+    assert sorted(kinds) == ["slimming parent", "slimming strength=2 parent"]
+    cut = {
+        one.arm.name: one.needs["parent"] for one in seen.candidates if one.arm.role == "automatic" and one.seed == 0
+    }
+    assert cut["slimming"] == cut["slimming across=max"] != cut["slimming strength=2"]
+
+
 def test_controls_are_planned_with_their_methods(paths: DataPaths) -> None:
     methods = [{"name": "slimming"}, {"name": "l1_norm"}]
     seen = validate(spec(methods=methods, baselines=[], controls=["reverse", "no_penalty"]), paths)

@@ -7,6 +7,7 @@ from itertools import product
 import pytest
 import torch
 
+from espalier.models.document import content_hash
 from espalier.models.network import dense
 from espalier.search.arms.base import Planned
 from espalier.search.arms.dense import Dense
@@ -51,6 +52,16 @@ def test_methods_that_train_their_parent_like_any_network_read_the_dense_one() -
         Planned(Dense(), 5, asked.recipe),
         Planned(Dense(), 5, asked.recipe),
     ]
+
+
+def test_methods_that_differ_in_how_they_rank_alone_share_a_parent() -> None:
+    """As validation notes it; the networks that are cut from it are each method's own."""
+    largest = MethodSpec(name="slimming", options={"across": "max"})
+    asked = question(JobSpec(target=TARGET, methods=(SLIMMING, largest), seeds=(5, 2)))
+    assert len([*Sparse.plan(asked)]) == 4
+    asked = asked.model_copy(update={"trained_as": {content_hash(largest): SLIMMING}})
+    assert [one.origin for one in Sparse.plan(asked)] == [Sparse(method=SLIMMING)] * 2
+    assert parent_of(largest, asked, 5) == parent_of(SLIMMING, asked, 5)
 
 
 TWICE = MethodSpec(name="slimming", options={"passes": 2})

@@ -69,6 +69,18 @@ def test_the_penalty_is_the_subgradient_of_the_absolute_value(options: SlimmingO
     assert torch.allclose(net[1].weight.grad, expected)  # type: ignore[union-attr, arg-type]
 
 
+@pytest.mark.parametrize(
+    ("options", "across"),
+    [({"strength": 2}, "mean"), ({"early_bird": 0.1}, "max"), ({"passes": 2}, "max")],
+    ids=["at the end alone", "while it trains", "between passes"],
+)
+def test_its_parent_depends_on_how_it_ranks_where_it_ranks_before_the_end(
+    options: dict[str, float], across: str
+) -> None:
+    asked = SlimmingOptions.model_validate(options | {"across": "max"})
+    assert Slimming(asked).trained_as == asked.model_copy(update={"across": across})
+
+
 def test_strength_and_penalty_are_not_both_given() -> None:
     with pytest.raises(ValueError, match="give one of them"):
         SlimmingOptions(strength=2, penalty=1e-4)
