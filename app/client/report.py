@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from espalier.app import charts
 from espalier.app.client import tables
-from espalier.app.client.charts import picture, ticket_picture
 from espalier.app.client.client import Client
 from espalier.app.client.words import markdown
 from espalier.app.schemas import CandidateView, JobView
@@ -40,10 +40,10 @@ def write(client: Client, job_id: str, page: Path) -> None:
     beside.mkdir(parents=True, exist_ok=True)
     found: list[str] = []
     if tickets:
-        (beside / "tickets.svg").write_bytes(ticket_picture(tickets))
+        (beside / "tickets.svg").write_text(charts.tickets(tickets))
         found += _of_tickets(beside.name, tickets)
     if job.spec.budgets or not tickets:
-        (beside / "front.svg").write_bytes(picture(fronts))
+        (beside / "front.svg").write_text(charts.front(fronts))
         found += _of_search(beside.name, fronts, answer)
     (beside / "spec.json").write_text(spec + "\n")
     (beside / "seeds.csv").write_text(_numbers(trainings))

@@ -19,10 +19,11 @@ from espalier.app.schemas import (
     PlannedCandidate,
     ProgressView,
 )
+from espalier.app.wording import WAYS, count, percent
 from espalier.search.answers.patterns import KnownPattern, Pattern, Patterns, Similarity, Transfer
 from espalier.search.answers.statistics import Direction
 from espalier.search.answers.tickets import Spread, TicketAnswer
-from espalier.search.answers.values import Answer, Efficiency, Pareto, Point, Sample
+from espalier.search.answers.values import Answer, Efficiency, Pareto, Point
 from espalier.search.datasets.summary import Summary
 
 _NUMBER = re.compile(r"-|[+-]?\d[\d.,]*( [kMG]|x| %|/\d+| ± [\d.]+)?")
@@ -82,20 +83,6 @@ def _done(progress: ProgressView) -> str:
     return f"{progress.done}/{progress.total}{failed}"
 
 
-def count(number: float) -> str:
-    """A large number in four digits: 353.1 k, 37.14 M."""
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if number >= size:
-            return f"{number / size:.4g} {unit}"
-    return f"{number:.0f}"
-
-
-def percent(sample: Sample) -> str:
-    """A mean over seeds with its deviation, in per cent."""
-    spread = f" ± {100 * sample.std:.2f}" if sample.std is not None else ""
-    return f"{100 * sample.mean:.2f}{spread}"
-
-
 def pareto(front: Pareto, *more: Pareto) -> Table:
     """The Pareto table of a job; of several fronts, the first column names those that a point is on. Narrow enough for
     80 characters, so that what points are chosen by stands in the title alone."""
@@ -140,18 +127,6 @@ def latency(front: Pareto) -> Table:
 
 def _is_on(front: Pareto, point: Point) -> bool:
     return any(other.on_front and other.arm == point.arm for other in front.points)
-
-
-WAYS = {
-    ("untuned", "epochs"): "as cut",
-    ("inherited", "epochs"): "fine-tuned",
-    ("scratch", "epochs"): "scratch",
-    ("scratch", "compute"): "compute",
-    ("scratch", "pipeline"): "pipeline",
-    ("distilled", "epochs"): "distilled",
-    ("distilled", "compute"): "distilled, compute",
-    ("distilled", "pipeline"): "distilled, pipeline",
-}
 
 
 def comparison(front: Pareto) -> Table:

@@ -12,7 +12,7 @@ import pytest
 
 from espalier.app.client.client import Client
 from espalier.app.client.report import write
-from tests.app.client.test_charts import texts
+from tests.app.charts.test_figures import texts
 from tests.app.world import SPEC, World
 
 
@@ -37,7 +37,7 @@ def test_a_report_has_front_verdict_versions_and_spec(world: World, client: Clie
     spec = json.loads((tmp_path / "docs" / "found" / "spec.json").read_text())
     assert spec["budgets"] == SPEC["budgets"]
     assert world.client.post("/v1/jobs", json=spec).status_code == 202, "what was written can be submitted again"
-    svg = (tmp_path / "docs" / "found" / "front.svg").read_bytes()
+    svg = (tmp_path / "docs" / "found" / "front.svg").read_text()
     for words in ("slimming", "uniform", "random", "dense, 1 k", "parameters"):
         assert words in texts(svg), words
 
@@ -107,7 +107,7 @@ def test_tickets_have_a_page_and_a_picture_of_their_own(world: World, client: Cl
     assert "(tickets/tickets.svg)" in text
     assert "front.svg" not in text
     assert "| reinit | 2 |" in text
-    words = texts((tmp_path / "tickets" / "tickets.svg").read_bytes())
+    words = texts((tmp_path / "tickets" / "tickets.svg").read_text())
     assert all(word in words for word in ("ticket", "reinit", "weights left, %"))
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from espalier.app.client import tables
 from espalier.app.client.client import Client
-from espalier.app.client.tables import count, percent, table
+from espalier.app.client.tables import table
 from espalier.app.client.words import make_console
 from espalier.search.answers.front import pareto
 from espalier.search.answers.patterns import KnownPattern, Patterns, Transfer, pattern, similarity, weight_pattern
@@ -28,31 +28,12 @@ OUTCOMES = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("number", "words"), [(7, "7"), (999, "999"), (110_069, "110.1 k"), (78_744_064, "78.74 M"), (2e9, "2 G")]
-)
-def test_counts_in_words(number: Any, words: str) -> None:
-    assert count(number) == words
-
-
 def printed(what: Any, width: int = 80) -> str:
     """What a terminal of that width shows."""
     console = Console(width=width, color_system=None)
     with console.capture() as captured:
         console.print(what)
     return captured.get()
-
-
-@pytest.mark.parametrize(
-    ("sample", "words"),
-    [
-        (Sample(mean=0.9876, std=None, n=1), "98.76"),
-        (Sample(mean=0.5, std=0.0123, n=3), "50.00 ± 1.23"),
-        (Sample(mean=1.0, std=0.0, n=2), "100.00 ± 0.00"),
-    ],
-)
-def test_a_mean_in_per_cent(sample: Sample, words: str) -> None:
-    assert percent(sample) == words
 
 
 def test_a_table_is_printed_and_is_markdown() -> None:
@@ -177,7 +158,10 @@ def test_an_architecture_shows_its_groups_and_what_stays_dense(client: Client) -
 
 def test_the_catalog_shows_what_can_be_set_and_who_finds_widths(client: Client) -> None:
     found = {row[0]: row for row in tables.entries("methods", client.catalog("methods")).rows}
-    assert found["slimming"][1:3] == ("found", 'strength=1.0, passes=1, early_bird=0.0, window=5, across="mean"')
+    assert found["slimming"][1:3] == (
+        "found",
+        'strength=1.0, penalty=null, passes=1, early_bird=0.0, window=5, across="mean"',
+    )
     assert found["thinet"][1] == "given"
     assert 'objective="remove"' in found["thinet"][2]
     architectures = tables.entries("architectures", client.catalog("architectures")).rows

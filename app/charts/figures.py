@@ -1,0 +1,181 @@
+"""Which results are drawn, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from espalier.app.charts.axes import Axis, spanning
+from espalier.app.charts.plot import GREY, Level, Look, Mark, Panel, Series, draw
+from espalier.app.wording import WAYS, count, percent
+from espalier.search.answers.tickets import Spread, TicketAnswer, TicketPoint
+from espalier.search.answers.values import CostName, DensePoint, Pareto, Point
+
+LOOKS = tuple(
+    map(
+        Look,
+        ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31"),
+        ("circle", "square", "diamond", "up", "plus", "down", "circle"),
+    )
+)
+"""Okabe and Ito's colours, which colour-blind readers can tell apart, on light ground and on dark."""
+PUBLISHED = Look(GREY, "cross")
+AXES: Mapping[CostName, str] = {
+    "params": "parameters",
+    "macs": "multiply-adds per image",
+    "latency": "milliseconds per image, one thread",
+}
+ACCURACY = "test accuracy, %"
+MOST_CURVES = 8
+"""In one panel. A job with more that are trained in several ways has a panel for each way."""
+
+Links = Callable[[str], str]
+"""The address of an architecture, by its id."""
+
+
+def front(fronts: Sequence[Pareto], alone: bool = True, links: Links | None = None) -> str:
+    """Accuracy against cost, one panel for each front. Bars are one standard deviation over seeds; what is ringed is on
+    the front, by the hold-out.
+
+    Where that would be too many curves: against the cost that most budgets are of, one panel for each way of training.
+    """
+    points = _compared(fronts[0])
+    ways = {_way(point) for point in points}
+    if len(ways) > 1 and len({point.arm.name for point in points}) > MOST_CURVES:
+        usual = _usual_cost(fronts[0])
+        one = next((found for found in fronts if found.cost == usual), fronts[0])
+        own = [(WAYS[way], [point for point in _compared(one) if _way(point) == way]) for way in WAYS if way in ways]
+        heights = _heights([one])
+        panels = [_panel(one, some, heights, lambda point: point.subject, links, title) for title, some in own]
+    else:
+        heights = _heights(fronts)
+        panels = [_panel(one, _compared(one), heights, lambda point: point.arm.name, links) for one in fronts]
+    return draw("Accuracy against cost", panels, alone)
+
+
+def _panel(
+    front: Pareto,
+    points: Sequence[Point],
+    heights: Axis,
+    name: Callable[[Point], str],
+    links: Links | None,
+    title: str = "",
+) -> Panel:
+    looks = looks_of({name(point) for point in _compared(front)})
+    curves: dict[str, list[Mark]] = {}
+    for point in sorted(points, key=lambda one: cost_of(one, front.cost)):
+        curves.setdefault(name(point), []).append(_mark(point, front.cost, links))
+    reported = [*_reported(front)]
+    marks = [mark for some in (reported, *curves.values()) for mark in some]
+    levels = [Level(100 * front.dense.accuracy.mean, f"dense, {_dense_cost(front)}")] if front.dense else []
+    return Panel(
+        spanning(AXES[front.cost], [mark.x for mark in marks], _written(front.cost), is_log=True),
+        heights,
+        [
+            Series("in papers, from their own dense network", PUBLISHED, reported, is_joined=False),
+            *(Series(curve, looks[curve], some) for curve, some in sorted(curves.items())),
+        ],
+        levels,
+        title,
+        [(mark.x, mark.y) for mark in marks if mark.is_ringed],
+    )
+
+
+def _heights(fronts: Sequence[Pareto]) -> Axis:
+    """One axis of accuracy for all."""
+    marks = [mark for front in fronts for mark in _reported(front)]
+    marks += [_mark(point, fronts[0].cost, None) for point in _compared(fronts[0])]
+    values = [y for mark in marks for y in (mark.y, mark.low, mark.high) if y is not None]
+    values += [100 * front.dense.accuracy.mean for front in fronts if front.dense]
+    return spanning(ACCURACY, values, "{:g}".format)
+
+
+def looks_of(names: set[str]) -> dict[str, Look]:
+    """A look for each series; past seven they come round again."""
+    return {name: LOOKS[place % len(LOOKS)] for place, name in enumerate(sorted(names))}
+
+
+def _mark(point: Point, cost: CostName, links: Links | None) -> Mark:
+    mean, spread = 100 * point.accuracy.mean, 100 * (point.accuracy.std or 0)
+    return Mark(
+        cost_of(point, cost), mean, mean - spread, mean + spread,
+        f"{point.arm.label}: {percent(point.accuracy)} % over {point.accuracy.n} seeds, {count(point.params)} "
+        f"parameters, {count(point.macs)} multiply-adds" + (", on the front" if point.on_front else ""),
+        links(point.architecture) if links else None, point.on_front,
+    )  # fmt: skip
+
+
+def _reported(front: Pareto) -> Iterator[Mark]:
+    """Results of papers, as if their dense network were this one. None has a latency."""
+    if front.dense is None or front.cost == "latency":
+        return
+    for one in front.published:
+        share = one.params if front.cost == "params" else one.macs
+        if share is not None:
+            says = f"{one.paper}, {one.method}: {100 * one.change:+.2f} points at {100 * share:.3g} %"
+            accuracy = front.dense.accuracy.mean + one.change
+            yield Mark(share * cost_of(front.dense, front.cost), 100 * accuracy, says=says)
+
+
+def _compared(front: Pareto) -> list[Point]:
+    return [point for point in front.points if point.arm.role != "reference"]
+
+
+def _way(point: Point) -> tuple[str, str]:
+    return point.init, point.match
+
+
+def _usual_cost(front: Pareto) -> str:
+    """What most budgets are of."""
+    metrics = [point.budget.metric for point in _compared(front) if point.budget is not None]
+    return max(metrics, key=metrics.count, default=front.cost)
+
+
+def cost_of(point: Point | DensePoint, cost: CostName) -> float:
+    """What a point costs."""
+    return {"params": float(point.params), "macs": float(point.macs), "latency": point.latency_ms}[cost]
+
+
+def _written(cost: CostName) -> Callable[[float], str]:
+    return "{:g}".format if cost == "latency" else count
+
+
+def _dense_cost(front: Pareto) -> str:
+    return "" if front.dense is None else _written(front.cost)(cost_of(front.dense, front.cost))
+
+
+def tickets(answer: TicketAnswer, alone: bool = True) -> str:
+    """Final accuracy, accuracy at the early stop, and the early stop, against the share of weights left. Bars reach
+    from the least to the most over seeds."""
+    measures: dict[str, tuple[float, Callable[[TicketPoint], Spread | None]]] = {
+        ACCURACY: (100, lambda point: point.accuracy),
+        "test accuracy at the early stop, %": (100, lambda point: point.early_accuracy),
+        "early stop, steps": (1, lambda point: point.early_step),
+    }
+    known = {label: one for label, one in measures.items() if any(one[1](point) for point in answer.points)}
+    panels = [_of_tickets(answer, label, *one) for label, one in (known or {ACCURACY: measures[ACCURACY]}).items()]
+    return draw("Tickets against the share of weights left", panels, alone)
+
+
+def _of_tickets(
+    answer: TicketAnswer, label: str, factor: float, value: Callable[[TicketPoint], Spread | None]
+) -> Panel:
+    dense = [point for point in answer.points if point.round == 0]
+    curves: dict[str, list[Mark]] = {}
+    for name in dict.fromkeys(point.name for point in answer.points if point.round):
+        own = dense + [point for point in answer.points if point.name == name]
+        curves[name] = [
+            Mark(
+                100 * point.density, factor * found.mean, factor * found.least, factor * found.most,
+                f"{name}, round {point.round}: {factor * found.mean:.4g}, {label}, "
+                f"{100 * point.density:.3g} % of the weights left",
+            )
+            for point in own if (found := value(point)) is not None
+        ]  # fmt: skip
+    marks = [mark for some in curves.values() for mark in some]
+    heights = [y for mark in marks for y in (mark.low, mark.high) if y is not None]
+    looks = dict(zip(curves, LOOKS * (1 + len(curves) // len(LOOKS)), strict=False))
+    return Panel(
+        spanning("weights left, %", [mark.x for mark in marks], "{:.3g}".format, is_log=True, is_turned=True),
+        spanning(label, heights, "{:g}".format),
+        [Series(name, looks[name], some) for name, some in curves.items()],
+    )
