@@ -27,7 +27,7 @@ from benchmarks import (
     verdicts,
 )
 from benchmarks.common import Setting
-from espalier.app.client.tables import Table
+from espalier.app.tables import Table
 
 BENCHMARKS: dict[str, Callable[[Setting], Table]] = {
     "training": training.run,

@@ -23,7 +23,7 @@ from typing import Annotated, Literal, NamedTuple
 import torch
 import typer
 
-from espalier.app.client.tables import Table, table
+from espalier.app.tables import Table, table
 from espalier.models import from_timm
 from espalier.models.architectures import architecture, names
 from espalier.models.config import ChannelConfig, Cost

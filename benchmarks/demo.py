@@ -8,7 +8,7 @@ import sys
 import time
 
 from benchmarks.common import Setting
-from espalier.app.client.tables import Table, table
+from espalier.app.tables import Table, table
 
 
 def run(_setting: Setting) -> Table:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from benchmarks.common import Setting
 from benchmarks.verdicts import JOBS, SPREAD, trainings
-from espalier.app.client.tables import Table, table
+from espalier.app.tables import Table, table
 from espalier.search.answers.efficiency import Cell, factor
 from espalier.search.answers.hypervolume import Hypervolume, Step, hypervolume
 

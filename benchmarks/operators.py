@@ -6,7 +6,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.common import Setting
-from espalier.app.client.tables import Table, table
+from espalier.app.tables import Table, table
 from espalier.models.cost import cost
 from espalier.models.network import build, dense
 from espalier.search import tasks

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.common import Setting
 from espalier.app.client.demo import service
-from espalier.app.client.tables import Table, table
+from espalier.app.tables import Table, table
 from espalier.search.machine import cores
 
 CANDIDATES = 8

@@ -15,8 +15,8 @@ import typer
 from numpy.typing import NDArray
 from rich.console import Console
 
-from espalier.app.client.tables import table
 from espalier.app.settings import load as load_settings
+from espalier.app.tables import table
 from espalier.search.answers.values import Group, are_compared, by_arm, with_role
 from espalier.storage.candidates import outcomes
 from espalier.storage.database import Database

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Future
 
 from benchmarks.common import Setting
-from espalier.app.client.tables import Table, table
+from espalier.app.tables import Table, table
 from espalier.app.work.executors.base import Task
 from espalier.app.work.executors.local import LocalExecutor
 from espalier.models.config import ChannelConfig

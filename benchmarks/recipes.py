@@ -11,9 +11,9 @@ from typing import Any
 from benchmarks.common import Setting
 from espalier.app.client.client import Client
 from espalier.app.client.demo import service
-from espalier.app.client.tables import Table, table
 from espalier.app.schemas import MeasuredView
 from espalier.app.settings import load as load_settings
+from espalier.app.tables import Table, table
 
 TARGET: dict[str, Any] = {"arch": "vgg16", "options": {"width": 0.5}}
 PASS = (0.80, 0.85, 0.88)

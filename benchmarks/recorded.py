@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from benchmarks.common import Setting
-from espalier.app.client.tables import Table, table
+from espalier.app.tables import Table, table
 from espalier.models.network import build, dense
 from espalier.search import tasks
 from espalier.search.datasets.base import Data, Images

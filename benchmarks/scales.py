@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.common import Setting
-from espalier.app.client.tables import Table, table
+from espalier.app.tables import Table, table
 from espalier.models.network import Network, dense
 from espalier.search.datasets.base import Data
 from espalier.search.datasets.recipes import PAPER

@@ -11,7 +11,7 @@ import grimp
 import numpy as np
 from rich.console import Console
 
-from espalier.app.client.tables import Table, table
+from espalier.app.tables import Table, table
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("models", "search", "storage", "app")

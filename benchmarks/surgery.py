@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Any, NamedTuple
 
 from benchmarks.common import Setting
-from espalier.app.client.tables import Table, table
+from espalier.app.tables import Table, table
 from espalier.search.machine import forget_peak, peak_memory
 
 NETS = ("resnet50", "densenet121", "mobilenet_v3_large", "efficientnet_b0", "convnext_tiny")

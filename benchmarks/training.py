@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from benchmarks.common import Setting
-from espalier.app.client.tables import Table, table
+from espalier.app.tables import Table, table
 from espalier.models.config import ChannelConfig
 from espalier.models.cost import cost
 from espalier.models.network import build, dense

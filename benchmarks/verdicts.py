@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.common import Setting
-from espalier.app.client.tables import Table, table
+from espalier.app.tables import Table, table
 from espalier.search.answers.statistics import Comparison, Decision, decided
 
 JOBS = 2000

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from espalier.app.charts.axes import Axis, spanning
 from espalier.app.charts.plot import GREY, Level, Look, Mark, Panel, Series, draw
-from espalier.app.wording import WAYS, count, percent
+from espalier.app.words import WAYS, count, percent
 from espalier.search.answers.tickets import Spread, TicketAnswer, TicketPoint
 from espalier.search.answers.values import CostName, DensePoint, Pareto, Point
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from rich.console import Console
 
-from espalier.app.client import tables
+from espalier.app import tables
 from espalier.app.client.client import Client, ClientError
 from espalier.app.client.progress import follow
 from espalier.search.answers.values import Pareto, Point

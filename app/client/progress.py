@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from espalier.app.client.client import Client
-from espalier.app.client.words import plain
 from espalier.app.schemas import JobView
+from espalier.app.words import plain
 from espalier.search.events import (
     CandidateFailed,
     CandidateFinished,

@@ -9,11 +9,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from espalier.app import charts
-from espalier.app.client import tables
+from espalier.app import charts, tables
 from espalier.app.client.client import Client
-from espalier.app.client.words import markdown
 from espalier.app.schemas import CandidateView, JobView
+from espalier.app.words import markdown
 from espalier.search.answers.tickets import TicketAnswer
 from espalier.search.answers.values import Answer, CostName, Pareto
 from espalier.search.events import CandidateFinished

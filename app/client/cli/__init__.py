@@ -9,7 +9,7 @@ from rich.text import Text
 
 from espalier.app.client.cli import jobs, patterns, results, service
 from espalier.app.client.client import ClientError
-from espalier.app.client.words import make_console, plain
+from espalier.app.words import make_console, plain
 
 app = typer.Typer(
     help="Pruning as architecture search: automatic widths against uniform and random ones, trained from scratch.",

@@ -14,7 +14,7 @@ from pydantic_core import to_jsonable_python
 
 from espalier.app.addresses import is_loopback
 from espalier.app.client.client import Client, dataset_of
-from espalier.app.client.words import make_console, plain
+from espalier.app.words import make_console, plain
 
 console = make_console()
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from espalier.app.client import tables
+from espalier.app import tables
 from espalier.app.client.cli.common import (
     LOCAL,
     AsJson,
@@ -27,7 +27,7 @@ from espalier.app.client.cli.common import (
 )
 from espalier.app.client.client import Client, ClientError, dataset_of
 from espalier.app.client.progress import follow
-from espalier.app.client.words import make_console
+from espalier.app.words import make_console
 from espalier.search.spec import MOST_SEEDS
 from espalier.search.states import JobState
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from espalier.app.client import tables
+from espalier.app import tables
 from espalier.app.client.cli.common import (
     LOCAL,
     AsJson,

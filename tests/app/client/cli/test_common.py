@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from espalier.app.client.cli.common import option_of, show
-from espalier.app.client.tables import table
+from espalier.app.tables import table
 from tests.app.client.cli.conftest import Run
 from tests.app.client.cli.fakes import FakeClient
 from tests.app.client.values import job

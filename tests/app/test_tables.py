@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from espalier.app.client import tables
+from espalier.app import tables
 from espalier.app.client.client import Client
-from espalier.app.client.tables import table
-from espalier.app.client.words import make_console
+from espalier.app.tables import table
+from espalier.app.words import make_console
 from espalier.search.answers.front import pareto
 from espalier.search.answers.patterns import KnownPattern, Patterns, Transfer, pattern, similarity, weight_pattern
 from espalier.search.answers.values import Sample

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 from rich.table import Table as RichTable
 
-from espalier.app.client.words import markdown, plain
 from espalier.app.schemas import (
     AppliedView,
     CatalogArchitecture,
@@ -19,7 +18,7 @@ from espalier.app.schemas import (
     PlannedCandidate,
     ProgressView,
 )
-from espalier.app.wording import WAYS, count, percent
+from espalier.app.words import WAYS, count, markdown, percent, plain
 from espalier.search.answers.patterns import KnownPattern, Pattern, Patterns, Similarity, Transfer
 from espalier.search.answers.statistics import Direction
 from espalier.search.answers.tickets import Spread, TicketAnswer
