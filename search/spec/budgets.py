@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Discriminator, Field, StringConstraints, Tag
 
 from espalier.models.document import Frozen, content_hash
 
@@ -37,3 +38,17 @@ class Ratios(Frozen):
 
     def __str__(self) -> str:
         return self.name or f"ratios {content_hash(self, 6)}"
+
+
+MEANT_BUDGETS = ("a share of a cost", "ratios")
+"""What a budget may be meant as; see `seeds.MEANT_SEEDS`."""
+
+
+def _meant(budget: Any) -> str:
+    return MEANT_BUDGETS[isinstance(budget, Ratios) or (isinstance(budget, Mapping) and "ratios" in budget)]
+
+
+AskedBudget = Annotated[
+    Annotated[Budget, Tag(MEANT_BUDGETS[0])] | Annotated[Ratios, Tag(MEANT_BUDGETS[1])], Discriminator(_meant)
+]
+"""A budget of a spec: what is wrong is told of what was meant alone."""

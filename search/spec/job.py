@@ -12,7 +12,7 @@ from espalier.models.config import MINIMUM_KEEP
 from espalier.models.document import Document, Raw
 from espalier.search.presets import preset
 from espalier.search.recipe import Distillation, FineTuning, Flag, Match, Name, RecipeSpec
-from espalier.search.spec.budgets import Budget, Ratios, Share
+from espalier.search.spec.budgets import AskedBudget, Budget, Share
 from espalier.search.spec.choices import MethodSpec, PlannerSpec
 from espalier.search.spec.guides import MOST_GUIDES, Guide
 from espalier.search.spec.seeds import Seeds
@@ -83,7 +83,7 @@ class JobSpec(Document):
     name: Annotated[str, StringConstraints(max_length=200)] = ""
     target: Target
     methods: tuple[MethodSpec, ...] = Field(default=(MethodSpec(name="slimming"),), max_length=16)
-    budgets: tuple[Budget | Ratios, ...] = Field(
+    budgets: tuple[AskedBudget, ...] = Field(
         default=tuple(Budget(metric="params", keep=keep) for keep in (0.5, 0.25, 0.1)),
         max_length=64,
         description='{"preset": NAME} stands for ratios that a paper gives for the architecture; its catalog entry has '

@@ -31,17 +31,17 @@ class SeedRange(Frozen):
         return self
 
 
-MEANINGS = ("a list of seeds", "a range of seeds")
+MEANT_SEEDS = ("a list of seeds", "a range of seeds")
 """What seeds may be meant as. Pydantic says it between the places of what is wrong, where a user has nothing."""
 
 
 def _meant(seeds: Any) -> str:
-    return MEANINGS[isinstance(seeds, (Mapping, SeedRange))]
+    return MEANT_SEEDS[isinstance(seeds, (Mapping, SeedRange))]
 
 
 Seeds = Annotated[
-    Annotated[tuple[Seed, ...], Field(min_length=1, max_length=MOST_SEEDS), Tag(MEANINGS[0])]
-    | Annotated[SeedRange, Tag(MEANINGS[1])],
+    Annotated[tuple[Seed, ...], Field(min_length=1, max_length=MOST_SEEDS), Tag(MEANT_SEEDS[0])]
+    | Annotated[SeedRange, Tag(MEANT_SEEDS[1])],
     Discriminator(_meant),
 ]
 """A list of them, or how many."""
