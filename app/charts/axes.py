@@ -21,6 +21,8 @@ class Axis:
     written: Callable[[float], str]
     is_log: bool = False
     is_turned: bool = False
+    is_whole: bool = False
+    """Whether there is nothing between whole numbers."""
 
     def at(self, value: float) -> float:
         """Where a number lies."""
@@ -51,6 +53,8 @@ class Axis:
             return
         size = math.floor(math.log10(self.high - self.low)) - 2
         for step in (part * 10.0**power for power in range(size, size + 5) for part in (1, 2, 5)):
+            if self.is_whole and step < 1:
+                continue
             first, last = math.floor(self.low / step), math.ceil(self.high / step)
             yield self._within(n * step for n in range(first, last + 1))
 
@@ -60,7 +64,12 @@ class Axis:
 
 
 def spanning(
-    label: str, values: Sequence[float], written: Callable[[float], str], is_log: bool = False, is_turned: bool = False
+    label: str,
+    values: Sequence[float],
+    written: Callable[[float], str],
+    is_log: bool = False,
+    is_turned: bool = False,
+    is_whole: bool = False,
 ) -> Axis:
     """The axis on which all these numbers lie, with a little room; any axis for none, and a wider one for one number.
     What is no finite number (or not above zero, where logs are taken) counts for nothing."""
@@ -70,4 +79,4 @@ def spanning(
         room = max((high / low) ** 0.05, 1.1)
         return Axis(label, low / room, high * room, written, True, is_turned)
     room = 0.06 * (high - low) or max(abs(high) * 0.05, 1e-9)
-    return Axis(label, low - room, high + room, written, False, is_turned)
+    return Axis(label, low - room, high + room, written, False, is_turned, is_whole)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from statistics import fmean
 
 from espalier.app.charts.axes import Axis, spanning
 from espalier.app.charts.plot import GREY, Level, Look, Mark, Panel, Series, draw
 from espalier.app.words import WAYS, count, percent
 from espalier.search.answers.tickets import Spread, TicketAnswer, TicketPoint
-from espalier.search.answers.values import CostName, DensePoint, Pareto, Point
+from espalier.search.answers.values import CostName, DensePoint, Group, Outcomes, Pareto, Point, by_arm
 
 LOOKS = tuple(
     map(
@@ -50,6 +51,56 @@ def front(fronts: Sequence[Pareto], alone: bool = True, links: Links | None = No
         heights = _heights(fronts)
         panels = [_panel(one, _compared(one), heights, lambda point: point.arm.name, links) for one in fronts]
     return draw("Accuracy against cost", panels, alone)
+
+
+def compared(fronts: Mapping[str, Pareto], alone: bool = True, links: Links | None = None) -> str:
+    """The same of several jobs, by their names, over one pair of axes; of papers' results nothing."""
+    cost = next(iter(fronts.values())).cost
+    curves: dict[str, list[Mark]] = {}
+    levels = []
+    for job, front in fronts.items():
+        for point in sorted(_compared(front), key=lambda one: cost_of(one, cost)):
+            curves.setdefault(f"{job}: {point.arm.name}", []).append(_mark(point, cost, links))
+        if front.dense:
+            levels.append(Level(100 * front.dense.accuracy.mean, f"{job}: dense, {_dense_cost(front)}"))
+    marks = [mark for some in curves.values() for mark in some]
+    heights = [y for mark in marks for y in (mark.low, mark.high) if y is not None] + [level.y for level in levels]
+    looks = looks_of(set(curves))
+    panel = Panel(
+        spanning(AXES[cost], [mark.x for mark in marks], _written(cost), is_log=True),
+        spanning(ACCURACY, heights, "{:g}".format),
+        [Series(name, looks[name], some) for name, some in curves.items()],
+        levels,
+    )
+    return draw("Accuracy against cost, several jobs", [panel], alone)
+
+
+def learning(outcomes: Outcomes, alone: bool = True) -> str:
+    """The task's first metric on the hold-out, epoch by epoch: of every arm the mean over its seeds, parents apart."""
+    curves: dict[str, list[Mark]] = {}
+    for group in by_arm(outcomes):
+        metric, scale = group.results[0].metric, 100
+        for epoch, values in enumerate(_by_epoch(group, metric.name)):
+            says = f"{group.arm.label}, epoch {epoch + 1}: {scale * fmean(values):.2f} %"
+            curves.setdefault(group.arm.label, []).append(Mark(epoch + 1, scale * fmean(values), says=says))
+    marks = [mark for some in curves.values() for mark in some]
+    looks = looks_of(set(curves))
+    panel = Panel(
+        spanning("epoch", [mark.x for mark in marks], "{:g}".format, is_whole=True),
+        spanning("hold-out accuracy, %", [mark.y for mark in marks], "{:g}".format),
+        [Series(name, looks[name], some) for name, some in sorted(curves.items())],
+    )
+    return draw("Learning curves", [panel], alone)
+
+
+def _by_epoch(group: Group, metric: str) -> list[list[float]]:
+    """Values of all seeds, epoch by epoch, as far as any of them got."""
+    last: list[dict[int, float]] = [
+        {point.epoch: point.metrics[metric] for point in result.curve if metric in point.metrics}
+        for result in group.results
+    ]
+    return [found for epoch in range(max((max(one, default=-1) for one in last), default=-1) + 1)
+            if (found := [one[epoch] for one in last if epoch in one])]  # fmt: skip
 
 
 def _panel(
@@ -136,7 +187,12 @@ def cost_of(point: Point | DensePoint, cost: CostName) -> float:
 
 
 def _written(cost: CostName) -> Callable[[float], str]:
-    return "{:g}".format if cost == "latency" else count
+    return "{:.3g}".format if cost == "latency" else count
+
+
+def amount(value: float, cost: CostName) -> str:
+    """A cost in words."""
+    return f"{_written(cost)(value)} {AXES[cost]}"
 
 
 def _dense_cost(front: Pareto) -> str:

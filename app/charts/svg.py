@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable
 
+from espalier.app.words import plain
+
 STYLE = (
     "svg{font:11px system-ui,sans-serif;color:#24292f;background:#fff}"
     "a:focus,g:focus{outline:2px solid #0072b2}"
@@ -23,7 +25,7 @@ def tag(name: str, *inside: str, **attributes: object) -> Markup:
     """An element. Attributes that are None are left out; `_` stands for `-` in their names, numbers are rounded."""
     written = "".join(f' {key.rstrip("_").replace("_", "-")}="{_text(value)}"' for key, value in attributes.items()
                       if value is not None)  # fmt: skip
-    content = "".join(part if isinstance(part, Markup) else html.escape(part) for part in inside)
+    content = "".join(part if isinstance(part, Markup) else _text(part) for part in inside)
     return Markup(f"<{name}{written}>{content}</{name}>" if content else f"<{name}{written}/>")
 
 
@@ -42,4 +44,5 @@ def document(width: float, height: float, title: str, parts: Iterable[Markup], a
 
 
 def _text(value: object) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else html.escape(str(value))
+    """Escaped, without what XML has no place for."""
+    return f"{value:.6g}" if isinstance(value, float) else html.escape(plain(str(value)))

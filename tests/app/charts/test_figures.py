@@ -9,10 +9,11 @@ from espalier.app.client.client import Client
 from espalier.search.answers.front import pareto
 from espalier.search.answers.tickets import tickets
 from espalier.search.answers.values import CostName, Pareto
+from espalier.search.results import CurvePoint
 from espalier.search.spec import Target
 from tests.app.world import World
 from tests.search.answers.test_tickets import outcomes
-from tests.search.helpers import outcome
+from tests.search.helpers import candidate, outcome, result
 
 
 def texts(svg: str) -> str:
@@ -104,3 +105,23 @@ def test_tickets_that_do_are_three() -> None:
 
 def test_no_tickets_yet_are_a_picture_too() -> None:
     ElementTree.fromstring(charts.tickets(tickets([])))
+
+
+def test_several_jobs_are_one_picture() -> None:
+    words = texts(charts.compared({"one": front("macs"), "other <b>": front("macs")}))
+    for part in ("one: slimming", "other <b>: uniform", "one: dense, 1 M", "multiply-adds per image"):
+        assert part in words, part
+
+
+def test_learning_curves_are_means_over_seeds() -> None:
+    curves = [
+        tuple(CurvePoint(step=None, epoch=epoch, metrics={"accuracy": value}) for epoch, value in enumerate(values))
+        for values in ((0.2, 0.4), (0.4, 0.6, 0.8))
+    ]
+    found = [(candidate("uniform", seed=seed), curve) for seed, curve in enumerate(curves)]
+    svg = charts.learning([(one, result(one, curve=curve)) for one, curve in found])
+    said = [title.text for title in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}title")]
+    assert said[1:] == [
+        f"uniform params=0.5, epoch {epoch}: {mean} %" for epoch, mean in ((1, "30.00"), (2, "50.00"), (3, "80.00"))
+    ]
+    assert "epoch" in texts(charts.learning([]))

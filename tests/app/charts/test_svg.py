@@ -14,6 +14,10 @@ def test_text_and_attributes_are_escaped() -> None:
     assert (found.text, found.get("aria-label"), len(found)) == (NASTY, NASTY, 0)
 
 
+def test_what_xml_has_no_place_for_is_left_out() -> None:
+    assert ElementTree.fromstring(tag("text", "a\x1b\x00b", x="\x07")).text == "a\ufffd\ufffdb"
+
+
 def test_what_is_an_element_already_is_not() -> None:
     found = ElementTree.fromstring(group([tag("text", "a"), tag("circle", r=1.0)]))
     assert [one.tag for one in found] == ["text", "circle"]
