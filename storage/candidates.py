@@ -230,6 +230,27 @@ def progress(session: Session, job_ids: Sequence[str]) -> dict[str, Progress]:
     }
 
 
+class Pace(NamedTuple):
+    """How fast networks were trained here lately."""
+
+    macs_per_second: float
+    """Of one training."""
+    threads: int
+    """That it had."""
+
+
+def pace(session: Session, last: int = 50) -> Pace | None:
+    """The pace of the last trainings; None if there is none that noted what it took."""
+    query = sa.select(CandidateRow).where(CandidateRow.state == SUCCEEDED, CandidateRow.seconds > 0)
+    newest = query.join(JobRow).order_by(JobRow.number.desc(), CandidateRow.position.desc()).limit(last)
+    found = [result for row in session.scalars(newest) if (result := result_of(row)) is not None and result.ledger]
+    seconds = sum(result.seconds for result in found)
+    if not seconds:
+        return None
+    macs = sum(result.ledger.own.macs for result in found if result.ledger)
+    return Pace(macs / seconds, max(1, found[0].made_by.execution.threads))
+
+
 def artifacts_of(session: Session, job_id: str) -> set[str]:
     """Hashes of what a job refers to."""
     return set(session.scalars(sa.select(ArtifactRow.hash).where(ArtifactRow.job_id == job_id)))

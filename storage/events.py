@@ -24,6 +24,12 @@ def after(session: Session, job_id: str, position: int, limit: int) -> Sequence[
     return session.scalars(query.order_by(EventRow.id).limit(limit)).all()
 
 
+def newest(session: Session, job_id: str, limit: int) -> Sequence[EventRow]:
+    """The last events of a job, newest first."""
+    query = sa.select(EventRow).where(EventRow.job_id == job_id)
+    return session.scalars(query.order_by(EventRow.id.desc()).limit(limit)).all()
+
+
 def event_of(row: EventRow) -> Event:
     """An event as it was written."""
     return EVENT.validate_python({"kind": row.kind, **row.data})

@@ -103,13 +103,16 @@ def get(session: Session, job_id: str) -> JobRow:
     return job
 
 
-def page(session: Session, state: JobState | None, before: int | None, limit: int) -> Sequence[JobRow]:
-    """Jobs, newest first, from below the number `before`."""
+def page(session: Session, state: JobState | None, before: int | None, limit: int, words: str = "") -> Sequence[JobRow]:
+    """Jobs, newest first, from below the number `before`; with `words` in their name or spec."""
     query = sa.select(JobRow).order_by(JobRow.number.desc()).limit(limit)
     if state is not None:
         query = query.where(JobRow.state == state)
     if before is not None:
         query = query.where(JobRow.number < before)
+    if words:
+        places = (JobRow.name, sa.cast(JobRow.spec, sa.Text))
+        query = query.where(sa.or_(*(place.icontains(words, autoescape=True) for place in places)))
     return session.scalars(query).all()
 
 

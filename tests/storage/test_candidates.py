@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from espalier.search.events import CandidateFailed, CandidateFinished, CandidateStarted, Event
-from espalier.search.results import Failure
+from espalier.search.results import Effort, Execution, Failure, Ledger, MadeBy
 from espalier.search.states import ENDED, CandidateState
 from espalier.storage import candidates, events, jobs
-from espalier.storage.candidates import TRANSITIONS
+from espalier.storage.candidates import TRANSITIONS, Pace
 from espalier.storage.database import Database
 from espalier.storage.errors import WrongState
 from espalier.storage.tables import ArtifactRow, CandidateRow, JobRow
@@ -247,3 +247,20 @@ def test_artifacts_are_referred_to_while_a_job_has_them(database: Database, job_
         assert candidates.referenced(session, hashes) == {"f" * 64}
         assert candidates.artifacts_of(session, other) == set()
         assert candidates.artifacts_of(session, job_id) == {"f" * 64}
+
+
+def test_the_pace_is_that_of_the_last_trainings(database: Database) -> None:
+    def trained(macs: int, seconds: float) -> None:
+        effort = Effort(epochs=1, images=1, macs=macs, seconds=seconds)
+        made = MadeBy(espalier="0", torch="0", execution=Execution(threads=2))
+        ledger = Ledger(own=effort, pipeline=effort)
+        one = result(CANDIDATES[1], seconds=seconds, ledger=ledger, made_by=made)
+        submit(database, CANDIDATES, [one])
+
+    with database.session() as session:
+        assert candidates.pace(session) is None
+    trained(10_000, 1.0)
+    trained(1_000_000, 4.0)
+    trained(3_000_000, 4.0)
+    with database.session() as session:
+        assert candidates.pace(session, last=2) == Pace(macs_per_second=500_000, threads=2)

@@ -66,6 +66,7 @@ def test_events_are_read_from_a_position_on_and_no_others(database: Database, jo
         assert [row.id for row in events.after(session, job_id, middle, 2)] == [row.id for row in everything[4:6]]
         assert events.after(session, job_id, everything[-1].id, 2) == []
         assert len(events.after(session, other, 0, 100)) == 1
+        assert [row.id for row in events.newest(session, job_id, 3)] == [row.id for row in everything[:-4:-1]]
 
 
 def test_what_is_rolled_back_was_never_told(database: Database, job_id: str) -> None:
