@@ -41,18 +41,18 @@ class Table(NamedTuple):
             title=self.title, title_justify="left", header_style="bold", box=None, padding=(0, 2, 0, 0), pad_edge=False
         )
         for index, column in enumerate(self.columns):
-            result.add_column(column, justify="right" if self._is_numeric(index) else "left")
+            result.add_column(column, justify="right" if self.is_number(index) else "left")
         for row in self.rows:
             result.add_row(*row)
         return result
 
     def markdown(self) -> str:
         """For a document; the title is left to it."""
-        rules = tuple("---:" if self._is_numeric(index) else "---" for index in range(len(self.columns)))
+        rules = tuple("---:" if self.is_number(index) else "---" for index in range(len(self.columns)))
         rows = (tuple(map(markdown, row)) for row in self.rows)
         return "\n".join(f"| {' | '.join(row)} |" for row in (self.columns, rules, *rows))
 
-    def _is_numeric(self, index: int) -> bool:
+    def is_number(self, index: int) -> bool:
         cells = [row[index] for row in self.rows]
         return bool(cells) and all(map(_NUMBER.fullmatch, cells))
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import urllib.parse
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from espalier.app.server.errors import problem
 
-SIGN_IN = "/sign-in"
-OPEN = frozenset({"/", "/docs", "/healthz", "/readyz", SIGN_IN})
+SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
+OPEN = frozenset({"/healthz", "/readyz", SIGN_IN})
 """Paths that need no token."""
 COOKIE_SECONDS = 30 * 24 * 3600
 STATIC = "/static"
@@ -50,6 +51,18 @@ def remember(response: Response, request: Request, token: str) -> Response:
     return response
 
 
+def forget(response: Response, request: Request) -> Response:
+    """Let a browser forget that it was shown the token."""
+    response.delete_cookie(cookie_name(request.scope), httponly=True, samesite="strict")
+    return response
+
+
+def reads_pages(request: Request) -> bool:
+    """Whether this is a browser that goes to a page, and not a program that asks the API."""
+    is_page = not request.url.path.startswith(("/v1/", STATIC + "/"))
+    return is_page and "text/html" in request.headers.get("accept", "")
+
+
 class RequireToken:
     """Lets a request through with `Authorization: Bearer <token>`, or with the page's cookie. None asks for nothing."""
 
@@ -64,6 +77,11 @@ class RequireToken:
         offered = _offered(request)
         if is_token(self.token, offered) or (offered is None and is_signed_in(self.token, request)):
             await self.app(scope, receive, send)
+            return
+        if offered is None and reads_pages(request):
+            here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+            back = urllib.parse.urlencode({"next": here if request.method == "GET" else "/"})
+            await RedirectResponse(f"{SIGN_IN}?{back}", 303)(scope, receive, send)
             return
         what = "a wrong token" if offered else "no token"
         answer = problem(401, f"{what} was sent; send 'Authorization: Bearer <token>'")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import http
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import islice
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
@@ -30,6 +30,7 @@ MAX_BODY = 1024 * 1024
 RETRY_AFTER = "2"
 """Seconds until it is worth trying again, where the service cannot serve a request now."""
 _LONGEST_DETAIL = 2000
+_Handler = Callable[[Request, Any], Awaitable[JSONResponse]]
 
 
 STATUS: dict[type[Exception], int] = {
@@ -89,10 +90,20 @@ def problem(status: int, detail: str, errors: list[dict[str, Any]] | None = None
     return JSONResponse(body, status, headers=headers, media_type=MEDIA_TYPE)
 
 
-def install(app: FastAPI) -> None:
-    """Make every error of the application a problem document."""
+def install(app: FastAPI, shown: Callable[[Request, JSONResponse], Response]) -> None:
+    """Make every error of the application a problem document, which `shown` may make a page for who reads pages."""
 
-    @app.exception_handler(HTTPException)
+    def answers(kind: type[Exception]) -> Callable[[_Handler], _Handler]:
+        def install(handle: _Handler) -> _Handler:
+            async def answer(request: Request, error: Any) -> Response:
+                return shown(request, await handle(request, error))
+
+            app.add_exception_handler(kind, answer)
+            return handle
+
+        return install
+
+    @answers(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
         headers = {k: v for k, v in (error.headers or {}).items() if k.lower() != "content-length"}
         detail = str(error.detail)
@@ -103,7 +114,7 @@ def install(app: FastAPI) -> None:
             detail = f"{request.method} is not for {request.url.path[:200]}, which takes {allowed}"
         return problem(error.status_code, detail, None, **headers)
 
-    @app.exception_handler(RequestValidationError)
+    @answers(RequestValidationError)
     async def _validation(request: Request, error: RequestValidationError) -> JSONResponse:
         wrong = error.errors()
         explained = _explained(wrong)
@@ -116,7 +127,7 @@ def install(app: FastAPI) -> None:
             return problem(422, f"the body must be sent as Content-Type: application/json, got {media[:100]}", found)
         return problem(422, "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in found[:5]), found)
 
-    @app.exception_handler(TaskFailed)
+    @answers(TaskFailed)
     async def _task(_request: Request, error: TaskFailed) -> JSONResponse:
         if error.is_users:
             return problem(404 if error.kind == WeightsLost.__name__ else 422, str(error))
@@ -124,13 +135,13 @@ def install(app: FastAPI) -> None:
         return problem(500, "the service failed to answer; its log says more")
 
     for kind, status in STATUS.items():
-        app.add_exception_handler(kind, _handler(status))
+        answers(kind)(_handler(status))
 
-    @app.exception_handler(StorageError)
+    @answers(StorageError)
     async def _storage(_request: Request, error: StorageError) -> JSONResponse:
         return problem(503, str(error))
 
-    @app.exception_handler(Exception)
+    @answers(Exception)
     async def _unexpected(_request: Request, _error: Exception) -> JSONResponse:
         # The connection is given up after this: say so, or the client's next request on it fails.
         return problem(500, "the service failed to answer; its log says more", None, Connection="close")

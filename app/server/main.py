@@ -14,6 +14,7 @@ from espalier.app.server.browsers import GuardBrowsers
 from espalier.app.server.deps import BEARER, known_parameters
 from espalier.app.server.errors import FieldProblem, LimitBody, Problem, problems
 from espalier.app.server.head import AnswerHead
+from espalier.app.server.pages.rendering import STATIC_FILES, shown
 from espalier.app.server.routes import catalog, health, jobs, patterns, results
 from espalier.app.service import Service
 from espalier.search.version import VERSION
@@ -31,7 +32,7 @@ def create_app(service: Service, hosts: Iterable[str] | None = None) -> FastAPI:
         separate_input_output_schemas=False,
     )
     app.state.service = service
-    errors.install(app)
+    errors.install(app, shown)
     needed = [Depends(BEARER), Depends(known_parameters)]
     for router in (jobs.router, results.router, patterns.router, catalog.router):
         app.include_router(router, dependencies=needed, responses=problems(401, 413, 422, 500, 503))
@@ -39,6 +40,7 @@ def create_app(service: Service, hosts: Iterable[str] | None = None) -> FastAPI:
     app.include_router(pages.router)
     # Swagger UI's own files come from a package, so that the page works without the internet
     app.mount(STATIC + "/swagger", StaticFiles(packages=[("fastapi_swagger", "resources")]))
+    app.mount(STATIC, StaticFiles(directory=STATIC_FILES))
     app.add_middleware(LimitBody)
     app.add_middleware(RequireToken, token=service.token)
     app.add_middleware(GuardBrowsers, hosts=hosts)

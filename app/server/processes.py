@@ -126,7 +126,7 @@ class _Server(uvicorn.Server):
             host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
             log.info("listening on http://%s:%d", host, port)
             if self._new_token:
-                print(f"open http://{host}:{port}/?token={self._new_token}", flush=True)  # noqa: T201
+                print(f"open http://{host}:{port}/sign-in?token={self._new_token}", flush=True)  # noqa: T201
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let open streams end, then stop."""

@@ -136,10 +136,7 @@ def describe_architecture(
         classes=network.config.classes,
         shape=network.config.shape,
         cost=CostView(**network.cost._asdict()),
-        groups=[
-            GroupView(name=g.name, width=g.width, floor=g.minimum_width, stage=g.stage, layers=list(g.layers))
-            for g in network.groups
-        ],
+        groups=describe_groups(network.config),
         prunable=Shares(params=params, macs=macs),
         frozen=[KeptView(layer=kept.layer, reason=kept.reason) for kept in network.coupling.kept],
         presets=[*PRESETS.get(name, {})],
@@ -161,6 +158,16 @@ def apply_pattern(
 
     network = guided(keep, application.target, application.budget, application.minimum_keep, paths)
     return network.config, network.cost, network.coupling.cost(network.coupling.widths)
+
+
+def describe_groups(config: ChannelConfig) -> list[GroupView]:
+    """The channel groups of the dense network that a config is cut from, in order."""
+    from espalier.models.network import Network
+
+    return [
+        GroupView(name=g.name, width=g.width, floor=g.minimum_width, stage=g.stage, layers=list(g.layers))
+        for g in Network.of(config).groups
+    ]
 
 
 def receipt_of(config: ChannelConfig) -> list[LayerCost]:

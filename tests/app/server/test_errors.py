@@ -112,7 +112,7 @@ def test_an_unexpected_error_shows_no_trace(world: World, monkeypatch: pytest.Mo
 )
 def test_errors_of_the_domain_have_a_status_and_their_own_words(error: Exception, status: int, words: str) -> None:
     app = FastAPI()
-    install(app)
+    install(app, lambda _request, answer: answer)
 
     @app.get("/")
     def fail() -> None:

@@ -1,0 +1,85 @@
+"""Architectures as pages: those that were found, and one of them, alone or beside another."""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Sequence
+from typing import Annotated, Literal, get_args
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+
+from espalier.app import charts
+from espalier.app.charts.bars import Bar
+from espalier.app.schemas import ArchitectureView
+from espalier.app.server.deps import Limit, Position, ServiceDep
+from espalier.app.server.pages.rendering import picture, render
+from espalier.app.server.routes import results as api
+from espalier.app.server.routes.results import Text
+from espalier.app.service import Service
+from espalier.app.work.tasks import describe_groups
+from espalier.storage.errors import NotFound
+
+router = APIRouter()
+
+Sort = Literal["accuracy", "params", "macs", "latency"]
+FORMATS = ("json", "yaml", "csv", "python", "safetensors", "onnx", "torch_export")
+
+
+@router.get("/architectures")
+def index(
+    service: ServiceDep,
+    arch: Text = "",
+    dataset: Text = "",
+    sort: Sort = "accuracy",
+    position: Position = None,
+    limit: Limit = 50,
+) -> Response:
+    """Architectures of all jobs."""
+    found = api.architectures(
+        service, arch or None, dataset or None, None, None, None, None, None, sort, position, limit
+    )
+    kept = urllib.parse.urlencode({"arch": arch or "", "dataset": dataset or "", "sort": sort})
+    return render(
+        "architectures.html", found=found.items, following=found.next_cursor, query=f"{kept}&", arch=arch or "",
+        dataset=dataset or "", sort=sort, sorts=get_args(Sort),
+    )  # fmt: skip
+
+
+@router.get("/architectures/{architecture_id}")
+def show(architecture_id: str, service: ServiceDep, beside: Annotated[str, Query(max_length=200)] = "") -> Response:
+    """One architecture: its channels, what each layer costs, what training it showed."""
+    view = api.architecture(architecture_id, service)
+    other, problem = None, ""
+    if beside.strip():
+        try:
+            other = api.architecture(beside.strip(), service)
+        except NotFound as error:
+            problem = str(error)
+        if other is not None and _network(other) != _network(view):
+            problem = f"{other.config.arch} with its options has other layers; only like can stand beside like"
+            other = None
+    title = f"Channels of {view.config.arch}"
+    shown = [view] if other is None else [view, other]
+    return render(
+        "architecture.html",
+        view=view,
+        beside=beside,
+        problem=problem,
+        other=other,
+        bars=picture(charts.bars(title, _bars(service, shown), [one.id[:10] for one in shown], False)),
+        formats=FORMATS,
+        most=max((layer.macs for layer in view.layers), default=1) or 1,
+    )
+
+
+def _network(view: ArchitectureView) -> tuple[object, ...]:
+    return view.config.arch, view.config.options, view.config.inputs, view.config.outputs
+
+
+def _bars(service: Service, shown: Sequence[ArchitectureView]) -> list[Bar]:
+    groups = service.ask_once(describe_groups, shown[0].config)
+    return [
+        Bar(one.name, one.stage, one.width, [view.config.widths.get(one.name, one.width) for view in shown])
+        for one in groups
+    ]

@@ -1,0 +1,245 @@
+"""Jobs as pages: all of them, one of them as it runs, several in one picture."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.parse
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, NamedTuple
+
+from fastapi import APIRouter, Query
+from fastapi.responses import RedirectResponse, Response
+from markupsafe import Markup
+
+from espalier.app import charts, tables
+from espalier.app.schemas import CandidateView, JobView
+from espalier.app.server.deps import Limit, Position, ServiceDep
+from espalier.app.server.pages.rendering import picture, render
+from espalier.app.server.responses import candidate_view, cursor, job_view
+from espalier.app.server.routes import jobs as api
+from espalier.app.service import Service
+from espalier.search.answers.front import pareto
+from espalier.search.answers.patterns import Patterns
+from espalier.search.answers.tickets import tickets
+from espalier.search.answers.values import Answer, CostName, Outcomes, Pareto, Point
+from espalier.search.answers.verdict import answer as answer_of
+from espalier.search.candidates import Candidate
+from espalier.search.events import EpochEvent
+from espalier.search.results import Latencies
+from espalier.search.spec import JobSpec
+from espalier.search.states import FINISHED, CandidateState, JobState
+from espalier.storage import candidates as trainings
+from espalier.storage import events as happened
+from espalier.storage import jobs, patterns
+from espalier.storage.tables import EventRow
+
+router = APIRouter()
+
+COSTS: Mapping[CostName, str] = {"params": "parameters", "macs": "multiply-adds", "latency": "milliseconds per image"}
+MOST_FAILURES, MOST_HEARD, MOST_JOBS = 20, 200, 12
+"""Failures that are told, events that are looked through for what runs, jobs in one picture."""
+_AMOUNT = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([kKmMgG]?)\s*")
+
+
+@router.get("/")
+def index(
+    service: ServiceDep,
+    position: Position = None,
+    limit: Limit = 50,
+    state: Annotated[str, Query(max_length=20)] = "",
+    words: Annotated[str, Query(max_length=200)] = "",
+) -> Response:
+    """All jobs, newest first."""
+    wanted = next((one for one in JobState if one == state), None)
+    with service.database.session() as session:
+        rows = jobs.page(session, wanted, position, limit + 1, words.strip())
+        progress = trainings.progress(session, [row.id for row in rows])
+    views = [job_view(row, progress[row.id]) for row in rows[:limit]]
+    following = cursor(rows[limit - 1].number) if len(rows) > limit else None
+    kept = urllib.parse.urlencode({"state": state, "words": words})
+    return render(
+        "jobs.html", jobs=views, states=list(JobState), wanted=wanted, words=words, following=following,
+        query=f"{kept}&", any_open=any(one.state not in FINISHED for one in views),
+    )  # fmt: skip
+
+
+@router.get("/jobs/{job_id}")
+def show(
+    job_id: str,
+    service: ServiceDep,
+    cost: CostName = "params",
+    most: Annotated[str, Query(max_length=50)] = "",
+) -> Response:
+    """One job: what it found so far, what it does now. Follows it, where scripts run."""
+    seen = _look(service, job_id)
+    view, outcomes = seen.view, seen.outcomes
+    fronts = {name: pareto(outcomes, name, seen.latencies) for name in COSTS}
+    answer = answer_of(outcomes, view.spec.looks, seen.failed) if outcomes else None
+    finished = view.state in FINISHED
+    return render(
+        "job.html",
+        job=view,
+        finished=finished,
+        can_retry=finished and (view.state != JobState.SUCCEEDED or bool(view.progress.failed)),
+        follows=None if finished else f"/v1/jobs/{job_id}/events?cursor={cursor(seen.last)}",
+        answer=answer,
+        notes=fronts["params"].notes,
+        figures=[*_figures(view, fronts, outcomes)],
+        running=seen.running,
+        heard=seen.heard,
+        failures=seen.failures[:MOST_FAILURES],
+        front=fronts[cost],
+        also={point.arm.id for point in fronts["macs"].points if point.on_front},
+        costs=COSTS,
+        cost=cost,
+        most=most,
+        choice=choose(fronts[cost], most) if most.strip() else None,
+        tables=[*_tables(fronts["params"], answer, seen)],
+        counts=seen.counts,
+        spec=_written(view.spec),
+    )
+
+
+class _Seen(NamedTuple):
+    """What is stored of a job."""
+
+    view: JobView
+    outcomes: Outcomes
+    latencies: Latencies
+    failed: Sequence[Candidate]
+    failures: Sequence[CandidateView]
+    running: Sequence[CandidateView]
+    counts: Mapping[str, int]
+    patterns: Patterns
+    heard: Mapping[str, str]
+    """Of what runs, by its key: how far it is."""
+    last: int
+    """Id of the last event."""
+
+
+def _look(service: Service, job_id: str) -> _Seen:
+    with service.database.session() as session:
+        job = jobs.get(session, job_id)
+        rows, events = trainings.rows(session, job_id), happened.newest(session, job_id, MOST_HEARD)
+        found = [(trainings.candidate_of(row), trainings.result_of(row)) for row in rows]
+        by_state = {state: [row for row in rows if row.state == state] for state in CandidateState}
+        return _Seen(
+            view=job_view(job, trainings.progress(session, [job_id])[job_id]),
+            outcomes=[(candidate, result) for candidate, result in found if result is not None],
+            latencies=jobs.latencies_of(job),
+            failed=[trainings.candidate_of(row) for row in by_state[CandidateState.FAILED]],
+            failures=[candidate_view(row) for row in by_state[CandidateState.FAILED]],
+            running=[candidate_view(row) for row in by_state[CandidateState.RUNNING]],
+            counts={str(state): len(some) for state, some in by_state.items() if some},
+            patterns=patterns.of_job(session, job_id),
+            heard=_heard(events),
+            last=events[0].id if events else 0,
+        )
+
+
+def _heard(events: Sequence[EventRow]) -> dict[str, str]:
+    heard: dict[str, str] = {}
+    for event in map(happened.event_of, reversed(events)):
+        if isinstance(event, EpochEvent):
+            heard[event.candidate] = f"epoch {event.epoch + 1} of {event.epochs}, loss {event.loss:.3f}"
+    return heard
+
+
+def _figures(view: JobView, fronts: Mapping[CostName, Pareto], outcomes: Outcomes) -> Iterator[Markup]:
+    if any(point.arm.role != "reference" for point in fronts["params"].points):
+        yield from (picture(charts.front([fronts[cost]], False, address)) for cost in ("params", "macs"))
+        if fronts["latency"].points[0].latency:
+            yield picture(charts.front([fronts["latency"]], False, address))
+    if view.spec.tickets and outcomes:
+        yield picture(charts.tickets(tickets(outcomes), False))
+    if outcomes:
+        yield picture(charts.learning(outcomes, False))
+
+
+def address(architecture: str) -> str:
+    """The page of an architecture."""
+    return f"/architectures/{architecture}"
+
+
+def _tables(front: Pareto, answer: Answer | None, seen: _Seen) -> Iterator[tables.Table]:
+    if answer is not None:
+        yield tables.verdict(answer)
+        yield tables.efficiency(answer)
+    yield tables.comparison(front)
+    yield tables.latency(front)
+    yield tables.patterns(seen.patterns)
+    if seen.view.spec.tickets:
+        yield tables.tickets(tickets(seen.outcomes))
+
+
+def _written(spec: JobSpec) -> str:
+    return json.dumps(spec.model_dump(mode="json", exclude_none=True, exclude_defaults=True), indent=2)
+
+
+class Choice(NamedTuple):
+    """The network to take, or why there is none."""
+
+    point: Point | None
+    problem: str = ""
+
+
+def choose(front: Pareto, most: str) -> Choice:
+    """The point that is best on the hold-out of those that cost at most so much: '100k', '2.5M', '4'."""
+    written = _AMOUNT.fullmatch(most)
+    if written is None:
+        return Choice(None, f"{most!r} is no amount; 100k, 2.5M and 4 are")
+    room = float(written[1]) * {"": 1, "k": 1e3, "m": 1e6, "g": 1e9}[written[2].lower()]
+    costs = {point.arm.id: charts.cost_of(point, front.cost) for point in front.points}
+    if fitting := [point for point in front.points if point.on_front and costs[point.arm.id] <= room]:
+        return Choice(max(fitting, key=lambda point: costs[point.arm.id]))
+    least = min(costs.values())
+    return Choice(None, f"No network of this job is so small; the smallest has {charts.amount(least, front.cost)}.")
+
+
+@router.post("/jobs/{job_id}/cancel")
+def cancel(job_id: str, service: ServiceDep) -> Response:
+    """Stop a job."""
+    api.cancel(job_id, service)
+    return RedirectResponse(f"/jobs/{job_id}", 303)
+
+
+@router.post("/jobs/{job_id}/retry")
+def retry(job_id: str, service: ServiceDep) -> Response:
+    """Let a job go on."""
+    api.retry(job_id, service)
+    return RedirectResponse(f"/jobs/{job_id}", 303)
+
+
+@router.get("/jobs/{job_id}/delete")
+def ask_to_delete(job_id: str, service: ServiceDep) -> Response:
+    """Ask whether it is meant."""
+    return render("delete.html", job=api.get(job_id, service))
+
+
+@router.post("/jobs/{job_id}/delete")
+def delete(job_id: str, service: ServiceDep) -> Response:
+    """Forget a finished job."""
+    api.delete(job_id, service)
+    return RedirectResponse("/", 303)
+
+
+@router.get("/compare")
+def compare(service: ServiceDep, job: Annotated[list[str] | None, Query(max_length=200)] = None) -> Response:
+    """Several jobs in one picture, where nothing but their data need be alike."""
+    chosen = list(dict.fromkeys(job or []))
+    problem = "" if 1 < len(chosen) <= MOST_JOBS else f"Choose from 2 to {MOST_JOBS} jobs."
+    found = [] if problem else [_look(service, one) for one in chosen]
+    data = {seen.view.spec.target.dataset_name for seen in found}
+    if len(data) > 1:
+        problem = f"Accuracies on different data are no comparison: {', '.join(sorted(data))}."
+    pictures = [
+        picture(charts.compared({_called(seen.view): pareto(seen.outcomes, cost) for seen in found}, False, address))
+        for cost in ("params", "macs")
+        if found
+    ]
+    return render("compare.html", problem=problem, jobs=[seen.view for seen in found], figures=pictures)
+
+
+def _called(view: JobView) -> str:
+    return f"{view.name or 'job'} ({view.id[:6]})"

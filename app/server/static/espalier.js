@@ -1,0 +1,86 @@
+// A page shows what the server wrote. Where something happens, this asks for the page again and puts in what changed.
+
+const connection = document.getElementById("connection");
+let asking = false;
+let waiting = null;
+let took = 0;
+
+function say(words) {
+  connection.textContent = words;
+  connection.hidden = words === "";
+}
+
+// What a reader has open, chosen or under the keyboard stays as it is.
+function kept(live) {
+  const open = [...live.querySelectorAll("details[open]")].map((one) => one.id);
+  const checked = [...live.querySelectorAll("input:checked")].map((one) => one.value);
+  const active = live.contains(document.activeElement) ? document.activeElement : null;
+  const label = active?.getAttribute("aria-label") ?? active?.getAttribute("href");
+  const scrolled = [...live.querySelectorAll(".scroll")].map((one) => one.scrollLeft);
+  return (after) => {
+    for (const id of open) after.querySelector(`#${CSS.escape(id)}`)?.setAttribute("open", "");
+    for (const one of after.querySelectorAll("input[type=checkbox]")) one.checked = checked.includes(one.value);
+    after.querySelectorAll(".scroll").forEach((one, place) => { one.scrollLeft = scrolled[place] ?? 0; });
+    if (label === null || label === undefined) return;
+    const named = [...after.querySelectorAll("[aria-label], [href]")];
+    named.find((one) => (one.getAttribute("aria-label") ?? one.getAttribute("href")) === label)?.focus();
+  };
+}
+
+function isWriting() {
+  return document.activeElement?.matches("#live input:not([type=checkbox]), #live select") ?? false;
+}
+
+async function refresh() {
+  if (asking || isWriting()) return soon();
+  asking = true;
+  const began = performance.now();
+  try {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    if (answer.redirected) return location.reload(); // to sign in again
+    if (answer.status === 404) {
+      say("This is gone: somebody deleted it.");
+      return stop();
+    }
+    if (!answer.ok) return say("The service cannot answer now; this page tries again.");
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const live = document.getElementById("live");
+    const found = page.getElementById("live");
+    if (!live || !found) return;
+    const restore = kept(live);
+    live.replaceWith(found);
+    restore(found);
+    say("");
+    if (!found.dataset.events && !found.dataset.every) stop();
+  } catch {
+    say("The service is not there; this page tries again.");
+  } finally {
+    took = performance.now() - began;
+    asking = false;
+  }
+}
+
+// Many events come at once; a page that takes long to write is asked for less often.
+function soon() {
+  waiting ??= setTimeout(() => { waiting = null; refresh(); }, Math.max(1000, 5 * took));
+}
+
+let source = null;
+let timer = null;
+
+function stop() {
+  source?.close();
+  clearInterval(timer);
+}
+
+const live = document.getElementById("live");
+if (live?.dataset.events) {
+  source = new EventSource(live.dataset.events);
+  for (const kind of ["state", "preparing", "candidate", "epoch", "silent", "measuring", "transfer"]) {
+    source.addEventListener(kind, soon);
+  }
+  source.addEventListener("error", () => { say("The service is not there; this page tries again."); soon(); });
+  source.addEventListener("open", () => say(""));
+} else if (live?.dataset.every) {
+  timer = setInterval(refresh, 1000 * Number(live.dataset.every));
+}

@@ -1,0 +1,185 @@
+"""Jobs as pages."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from espalier.app.server.pages.jobs import choose
+from espalier.search.answers.front import pareto
+from tests.app.world import World
+from tests.search.helpers import outcome
+
+NASTY = "<script>alert(1)</script> \x1b[31m & co"
+
+
+def text(browser: TestClient, path: str, status: int = 200, **params: Any) -> str:
+    answer = browser.get(path, params=params or None)
+    assert answer.status_code == status, answer.text
+    return answer.text
+
+
+def test_no_job_yet(browser: TestClient) -> None:
+    page = text(browser, "/")
+    assert "No job yet" in page
+    assert "data-every" not in page, "nothing to wait for"
+
+
+def test_all_jobs_are_listed_newest_first(world: World, browser: TestClient) -> None:
+    first, second = world.finish(name="first"), world.submit(name="second")
+    page = text(browser, "/")
+    assert page.index(second) < page.index(first)
+    assert "succeeded" in page
+    assert "data-every" in page, "one is queued"
+
+
+def test_jobs_can_be_looked_for(world: World, browser: TestClient) -> None:
+    one, other = world.finish(name="100 % apples"), world.submit(name="pears")
+    assert (one in text(browser, "/", words="apple"), other in text(browser, "/", words="apple")) == (True, False)
+    assert one in text(browser, "/", words="DIGITS")
+    assert one in text(browser, "/", words="100 %")
+    assert (one in text(browser, "/", state="queued"), other in text(browser, "/", state="queued")) == (False, True)
+    assert "No job is like that" in text(browser, "/", words="_____")
+    assert one in text(browser, "/", state="nonsense")
+
+
+def test_many_jobs_are_several_pages(world: World, browser: TestClient) -> None:
+    names = [world.finish(name=f"n{n}") for n in range(3)]
+    page = text(browser, "/", limit=2, words="n")
+    (following,) = re.findall(r'rel="next" href="\?([^"]+)"', page)
+    assert (names[2] in page, names[0] in page) == (True, False)
+    rest = text(browser, f"/?{following.replace('&amp;', '&')}")
+    assert (names[2] in rest, names[0] in rest) == (False, True)
+
+
+def test_a_finished_job_shows_all_that_came_of_it(world: World, browser: TestClient) -> None:
+    job = world.finish(name="a search", baselines=["uniform", "random"])
+    page = text(browser, f"/jobs/{job}")
+    summary = world.get(f"/v1/jobs/{job}/verdict")["summary"]
+    assert summary in page
+    for words in ("a search", "Which network should I take?", "dense, ", "Verdict", "Efficiency", "params=0.1", "random",
+                  "Learning curves", "What was submitted"):  # fmt: skip
+        assert words in page, words
+    front = world.get(f"/v1/jobs/{job}/pareto")
+    for point in front["points"]:
+        assert f"/architectures/{point['architecture']}" in page
+        assert point["arm"]["label"] in page
+    assert page.count("<svg") == 4, "params, macs, latency, learning"
+    assert "data-events" not in page
+    assert "Cancel" not in page
+
+
+def test_a_queued_job_is_a_page_that_follows_it(world: World, browser: TestClient) -> None:
+    job = world.submit()
+    page = text(browser, f"/jobs/{job}")
+    (follows,) = re.findall(r'data-events="([^"]+)"', page)
+    assert world.client.get(follows, headers={"Accept": "application/json"}).status_code == 200
+    assert "Cancel" in page
+    assert "<svg" not in page
+    assert "Which network" not in page
+
+
+def test_names_and_errors_are_never_markup(world: World, browser: TestClient) -> None:
+    job = world.finish(name=NASTY)
+    for path in (
+        "/",
+        f"/jobs/{job}",
+        f"/jobs/{job}/delete",
+        f"/new?like={job}",
+        f"/compare?job={job}&job={world.finish()}",
+    ):
+        page = text(browser, path)
+        assert "<script>alert" not in page, path
+        assert "\x1b" not in page or "/new" in path, path  # a field of a form holds what was given
+
+
+def test_failures_are_told_with_their_reasons(world: World, browser: TestClient) -> None:
+    world.executor.broken = lambda candidate: "it <burst>" if candidate.origin.kind == "uniform" else None
+    job = world.finish()
+    page = text(browser, f"/jobs/{job}")
+    assert "uniform params=0.1 seed 0: it &lt;burst&gt;" in page
+
+
+@pytest.mark.parametrize(
+    ("most", "kept"),
+    [("100k", "dense"), ("40k", "uniform params=0.3"), ("12.5K", "uniform params=0.1"), (".02M", "uniform params=0.1")],
+)
+def test_the_best_network_within_a_budget(most: str, kept: str) -> None:
+    found = [
+        outcome("dense", 0.9, 100_000), outcome("uniform", 0.8, 30_000, keep=0.3), outcome("uniform", 0.6, 10_000, keep=0.1),
+        outcome("random", 0.5, 35_000, keep=0.3),
+    ]  # fmt: skip
+    choice = choose(pareto(found, "params"), most)
+    assert choice.point is not None
+    assert choice.point.arm.label == kept
+
+
+@pytest.mark.parametrize(
+    ("most", "words"),
+    [
+        ("9k", "the smallest has 10 k parameters"),
+        ("many", "'many' is no amount"),
+        ("-1", "no amount"),
+        ("1e9", "no amount"),
+        ("٣", "smallest"),
+    ],
+)
+def test_a_budget_that_nothing_meets_is_said(most: str, words: str) -> None:
+    choice = choose(pareto([outcome("dense", 0.9, 100_000), outcome("uniform", 0.6, 10_000)], "params"), most)
+    assert choice.point is None
+    assert words in choice.problem
+
+
+def test_the_choice_is_on_the_page_with_its_exports(world: World, browser: TestClient) -> None:
+    job = world.finish()
+    page = text(browser, f"/jobs/{job}", most="1G", cost="macs")
+    (architecture,) = set(re.findall(r"/v1/architectures/(\w+)/export\?format=python", page))
+    assert architecture in {point["architecture"] for point in world.get(f"/v1/jobs/{job}/pareto")["points"]}
+    assert text(browser, f"/jobs/{job}", most="1", cost="params").count("No network of this job is so small") == 1
+    text(browser, f"/jobs/{job}", 422, cost="money")
+
+
+def test_a_job_is_cancelled_and_goes_on(world: World, browser: TestClient) -> None:
+    job = world.submit()
+    answer = browser.post(f"/jobs/{job}/cancel")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/jobs/{job}")
+    page = text(browser, f"/jobs/{job}")
+    assert "cancelled" in page
+    assert "Let it go on" in page
+    assert browser.post(f"/jobs/{job}/cancel").status_code == 409
+    assert browser.post(f"/jobs/{job}/retry").status_code == 303
+    assert world.get(f"/v1/jobs/{job}")["state"] == "queued"
+
+
+def test_a_job_is_deleted_only_when_it_is_meant(world: World, browser: TestClient) -> None:
+    job = world.finish(name="precious")
+    asked = text(browser, f"/jobs/{job}/delete")
+    assert "Delete precious?" in asked
+    assert world.get(f"/v1/jobs/{job}")["state"] == "succeeded"
+    assert browser.post(f"/jobs/{job}/delete").headers["location"] == "/"
+    text(browser, f"/jobs/{job}", 404)
+    running = world.submit()
+    assert browser.post(f"/jobs/{running}/delete").status_code == 409
+
+
+@pytest.mark.parametrize("verb", ["cancel", "retry", "delete"])
+def test_another_sites_form_does_nothing(verb: str, world: World, browser: TestClient) -> None:
+    job = world.submit()
+    answer = browser.post(f"/jobs/{job}/{verb}", headers={"Origin": "https://evil.example"})
+    assert answer.status_code == 403
+    assert world.get(f"/v1/jobs/{job}")["state"] == "queued"
+
+
+def test_several_jobs_in_one_picture(world: World, browser: TestClient) -> None:
+    one, other = world.finish(name="one"), world.finish(name="other", seeds=[3, 4])
+    page = text(browser, "/compare", job=[one, other])
+    assert page.count("<svg") == 2
+    for name in ("one", "other"):
+        assert f"{name} (" in page
+        assert ": slimming" in page
+    assert "Choose from 2" in text(browser, "/compare", job=[one, one])
+    assert "Choose from 2" in text(browser, "/compare")
+    text(browser, "/compare", 404, job=[one, "x"])

@@ -1,0 +1,89 @@
+"""How pages are made: everything is escaped, files are ours, and errors are pages for who reads pages."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+
+import jinja2
+import pytest
+from fastapi.testclient import TestClient
+
+from espalier.app.server.pages.rendering import STATIC_FILES, duration, render, when
+from tests.app.world import World, problem
+
+NASTY = "<script>alert(1)</script>"
+
+
+def test_what_is_shown_is_escaped() -> None:
+    page = render("error.html", 404, title=NASTY, detail=NASTY).body.decode()
+    assert NASTY not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_a_value_that_is_not_given_is_an_error_and_no_gap() -> None:
+    with pytest.raises(jinja2.UndefinedError):
+        render("error.html", title="t")
+
+
+def test_an_error_is_a_page_to_browsers_and_a_problem_to_programs(browser: TestClient) -> None:
+    page = browser.get("/jobs/x")
+    assert (page.status_code, "no job &#39;x&#39;" in page.text) == (404, True)
+    assert page.headers["content-type"].startswith("text/html")
+    problem(browser.get("/v1/jobs/x"), 404, "no job 'x'")
+    problem(browser.get("/jobs/x", headers={"Accept": "application/json"}), 404, "no job 'x'")
+    assert browser.get("/sign-out").headers["allow"] == "POST"
+
+
+def test_every_file_of_a_page_is_the_services_own(browser: TestClient) -> None:
+    """No request leaves the host, and no page has a script or style within."""
+    for page in ("/", "/new", "/architectures", "/patterns", "/sign-in"):
+        text = browser.get(page).text
+        files = re.findall(r'(?:src|href|action)="([^"]+)"', text)
+        assert all(file.startswith(("/", "?", "#")) for file in files), page
+        assert " style=" not in text
+        assert not re.search(r"<script(?![^>]* src=)|<style| on[a-z]+=", text)
+        for file in filter(lambda one: one.startswith("/static/"), files):
+            assert browser.get(file).status_code == 200
+
+
+def test_files_of_pages_need_no_token_and_are_small(stranger: TestClient) -> None:
+    for file in STATIC_FILES.iterdir():
+        assert stranger.get(f"/static/{file.name}").status_code == 200
+    assert sum(file.stat().st_size for file in STATIC_FILES.iterdir()) < 30_000
+
+
+@pytest.mark.parametrize("path", ["/static/%2e%2e/main.py", "/static/..%2fmain.py", "/static//etc/passwd", "/static/x"])
+def test_nothing_else_is_served(path: str, stranger: TestClient) -> None:
+    assert stranger.get(path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (None, "unknown"),
+        (0.4, "0 s"),
+        (89, "89 s"),
+        (90, "2 min"),
+        (5000, "83 min"),
+        (5400, "1 h 30 min"),
+        (4e5, "111 h 07 min"),
+    ],
+)
+def test_lengths_of_time_in_words(seconds: float | None, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_times_are_written_in_utc() -> None:
+    east = datetime(2026, 1, 1, 1, 30, tzinfo=timezone(timedelta(hours=2)))
+    assert (when(east), when(None)) == ("2025-12-31 23:30 UTC", "")
+    assert when(datetime(2026, 1, 1, tzinfo=UTC)) == "2026-01-01 00:00 UTC"
+
+
+def test_a_service_that_cannot_answer_says_so_on_the_page(world: World, browser: TestClient) -> None:
+    world.service.database.close()
+    (world.settings.data_dir / "espalier.db").unlink()
+    answer = browser.get("/")
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"]
+    assert "<h1>Service Unavailable</h1>" in answer.text

@@ -1,0 +1,129 @@
+"""The form for a new search."""
+
+from __future__ import annotations
+
+import json
+import re
+from html import unescape
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from espalier.app.server.pages.submitting import Given, like_of
+from espalier.app.work.executors.base import TaskFailed
+from espalier.search.spec import JobSpec
+from tests.app.server.pages.test_jobs import text
+from tests.app.world import SPEC, World
+
+FORM: dict[str, Any] = {
+    "arch": "vgg11", "width": "0.5", "dataset": "digits", "methods": ["slimming", "l1_norm"], "baselines": ["uniform"],
+    "budgets": "params=0.5, macs=0.25", "seeds": "2", "epochs": "3", "name": "mine", "more": "", "what": "plan",
+}  # fmt: skip
+
+
+def sent(browser: TestClient, **changes: Any) -> Any:
+    return browser.post("/new", data=FORM | changes)
+
+
+def test_it_offers_what_the_catalog_has(browser: TestClient) -> None:
+    page = text(browser, "/new")
+    for words in (
+        'value="slimming" checked',
+        'value="uniform" checked',
+        'value="capped"',
+        "torchvision/resnet18",
+        "cifar10",
+    ):
+        assert words in page, words
+    assert 'value="control"' not in page, "nobody names that one"
+
+
+def test_it_shows_what_would_run_and_what_it_stands_for(world: World, browser: TestClient) -> None:
+    answer = sent(browser)
+    assert answer.status_code == 200
+    assert "What would run" in answer.text
+    assert "slimming parent seed 0" in answer.text
+    assert 'value="params=0.5, macs=0.25"' in answer.text, "the form is as it was sent"
+    (command,) = re.findall(r"-d '(.*)'</pre>", answer.text)
+    spec = json.loads(unescape(command))
+    assert spec["target"] == {"arch": "vgg11", "dataset": "digits", "options": {"width": 0.5}}
+    assert (spec["seeds"], spec["recipe"], spec["name"]) == ([0, 1], {"epochs": 3}, "mine")
+    assert spec["budgets"] == [{"metric": "params", "keep": 0.5}, {"metric": "macs", "keep": 0.25}]
+    assert world.get("/v1/jobs")["items"] == [], "nothing was started"
+
+
+def test_it_starts_a_search(world: World, browser: TestClient) -> None:
+    answer = sent(browser, what="submit")
+    (job,) = world.get("/v1/jobs")["items"]
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/jobs/{job['id']}")
+    assert job["name"] == "mine"
+
+
+def test_a_plan_says_how_long_it_takes_once_something_was_trained(world: World, browser: TestClient) -> None:
+    assert "on this" not in sent(browser).text
+    world.finish()
+    page = sent(browser).text
+    assert ("multiply-adds per second" in page) == bool(
+        any(
+            one["ledger"]
+            for one in world.get(f"/v1/jobs/{world.get('/v1/jobs')['items'][0]['id']}/candidates")["items"]
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"width": "wide"}, "width is a number such as 0.5"),
+        ({"budgets": "params=lots"}, "what stays of params is a number"),
+        ({"budgets": "params=7"}, "budgets.0.keep"),
+        ({"budgets": ""}, "This is no spec yet"),
+        ({"seeds": "0"}, "seeds is a whole number from 1 to 1000"),
+        ({"seeds": "1e3"}, "seeds is a whole number"),
+        ({"epochs": "-1"}, "epochs is a whole number"),
+        ({"more": "{"}, "no JSON"),
+        ({"more": "[1]"}, "a JSON object"),
+        ({"more": '{"inits": ["magic"]}'}, "inits.0"),
+        ({"more": '{"guides": [{"job": "x"}]}'}, "no job"),
+        ({"name": "x" * 300}, "name"),
+    ],
+)
+@pytest.mark.parametrize("what", ["plan", "submit"])
+def test_what_cannot_work_is_said_and_the_form_stays(
+    changes: dict[str, str], words: str, what: str, world: World, browser: TestClient
+) -> None:
+    answer = sent(browser, what=what, **changes)
+    assert answer.status_code == 422
+    assert words in unescape(answer.text)
+    assert 'value="0.5"' in answer.text or "width" in changes
+    assert world.get("/v1/jobs")["items"] == []
+
+
+def test_what_only_a_worker_finds_wrong_is_said_too(world: World, browser: TestClient, monkeypatch: Any) -> None:
+    def refuse(*_: object) -> None:
+        raise TaskFailed("SpecError", "no architecture 'vgg12'; did you mean vgg11?", True)
+
+    monkeypatch.setattr(world.service, "examine_spec", refuse)
+    answer = sent(browser, arch="vgg12")
+    assert answer.status_code == 422
+    assert "did you mean vgg11?" in answer.text
+
+
+def test_nonsense_is_no_error_of_ours(browser: TestClient) -> None:
+    for body in (b"", b"\xff\xfe=1", b"a" * 5000, b"&".join(b"x=1" for _ in range(1000))):
+        assert browser.post("/new", content=body).status_code in (200, 422)
+
+
+def test_again_with_changes_is_the_same_search(world: World, browser: TestClient) -> None:
+    job = world.finish(name="first", inits=["scratch", "inherited"], recipe={"epochs": 7})
+    page = text(browser, "/new", like=job)
+    assert 'value="first"' in page
+    assert "inherited" in page
+    spec = JobSpec.model_validate(SPEC | {"inits": ["scratch", "inherited"], "recipe": {"epochs": 7}, "name": "first"})
+    assert JobSpec.model_validate(like_of(spec).spec()) == spec
+    text(browser, "/new", 404, like="x")
+
+
+def test_the_empty_form_is_a_spec() -> None:
+    assert JobSpec.model_validate(Given().spec()).target.arch == "vgg11"
