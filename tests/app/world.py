@@ -82,9 +82,9 @@ def problem(answer: Any, status: int, *words: str) -> dict[str, Any]:
 
 
 @contextmanager
-def listening(app: ASGIApp) -> Iterator[str]:
-    """The application behind a real socket; its URL."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, ws="none", lifespan="off"))
+def listening(app: ASGIApp, port: int = 0) -> Iterator[str]:
+    """The application behind a real socket, on some port or this one; its URL."""
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, ws="none", lifespan="off"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:

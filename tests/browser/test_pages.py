@@ -1,0 +1,139 @@
+"""What a person does with the pages, in a real browser."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.app.server.pages.test_architectures import trained
+from tests.browser.conftest import Served, in_background
+
+NASTY = '"><img src=x onerror=alert(1)><script>alert(2)</script>'
+
+
+def test_from_signing_in_to_an_exported_network(context: BrowserContext, served: Served) -> None:
+    page = context.new_page()
+    page.goto("/")
+    page.get_by_label("This service's token").fill("wrong")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_text("That is not this service's token")).to_be_visible()
+    page.get_by_label("That is not").fill("secret")
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("link", name="Start a search").click()
+    page.get_by_label("Name", exact=True).fill("by hand")
+    page.get_by_label("Budgets").fill("params=2")
+    page.get_by_role("button", name="Show what would run").click()
+    expect(page.get_by_role("alert")).to_contain_text("budgets.0.keep")
+    page.get_by_label("Budgets").fill("params=0.5 params=0.1")
+    page.get_by_role("button", name="Show what would run").click()
+    expect(page.get_by_role("heading", name="What would run")).to_be_visible()
+    page.get_by_role("button", name="Start it").click()
+    expect(page.get_by_role("heading", name="by hand")).to_be_visible()
+    running = in_background(served)
+    expect(page.locator(".state")).to_have_text("succeeded")  # the page was not loaded again by hand
+    running.join()
+    expect(page.locator(".verdict").first).to_contain_text("slimming is better than uniform")
+    page.get_by_label("At most").fill("600")
+    page.get_by_role("button", name="Find").click()
+    expect(page.locator("#choice")).to_contain_text("parameters")
+    page.get_by_role("button", name="Sign out").click()
+    page.goto("/")
+    expect(page.get_by_label("This service's token")).to_be_visible()
+
+
+def test_a_network_is_downloaded(page: Page, served: Served, tmp_path: Path) -> None:
+    page.goto(f"/architectures/{trained(served)}")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="json").click()
+    download.value.save_as(tmp_path / "network.json")
+    assert json.loads((tmp_path / "network.json").read_text())["config"]["arch"] == "vgg11"
+
+
+def test_points_are_reached_by_keyboard_and_say_what_they_are(page: Page, served: Served) -> None:
+    job = served.finish()
+    page.goto(f"/jobs/{job}")
+    point = page.locator("svg.chart a").first
+    point.focus()
+    assert "over 2 seeds" in (point.get_attribute("aria-label") or "")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/architectures/*")
+
+
+def test_what_a_reader_has_open_stays_open_while_the_page_changes(page: Page, served: Served) -> None:
+    job = served.submit()
+    page.goto(f"/jobs/{job}")
+    page.get_by_text("What was submitted").click()
+    in_background(served).join()
+    expect(page.locator(".state")).to_have_text("succeeded")
+    expect(page.locator("#submitted pre")).to_be_visible()
+
+
+def test_a_job_that_is_deleted_meanwhile_is_said_to_be_gone(page: Page, served: Served) -> None:
+    job = served.submit()
+    page.goto(f"/jobs/{job}")
+    served.client.post(f"/v1/jobs/{job}/cancel")
+    served.client.delete(f"/v1/jobs/{job}")
+    expect(page.get_by_role("status")).to_contain_text("somebody deleted it")
+
+
+def test_a_service_that_is_gone_is_said_to_be_and_comes_back(chromium: Browser, tmp_path: Path) -> None:
+    world = Served(tmp_path / "data")
+    job = world.submit()
+    with world.listens():
+        page = chromium.new_page(base_url=world.url)
+        page.goto(f"/sign-in?token=secret&next=/jobs/{job}")
+        expect(page.locator(".state")).to_have_text("queued")
+    expect(page.get_by_role("status")).to_contain_text("not there")
+    with world.listens(int(world.url.rpartition(":")[2])):
+        in_background(world).join()
+        expect(page.locator(".state")).to_have_text("succeeded", timeout=20_000)
+        expect(page.get_by_role("status")).to_be_hidden()
+        page.close()
+
+
+def test_names_are_never_executed(page: Page, served: Served) -> None:
+    job = served.finish(name=NASTY)
+    for path in ("/", f"/jobs/{job}", f"/jobs/{job}/delete", f"/new?like={job}"):
+        page.goto(path)
+        page.wait_for_load_state("load")
+    page.goto(f"/jobs/{job}")
+    expect(page.get_by_role("heading", level=1)).to_have_text(NASTY)
+
+
+def test_all_is_readable_without_scripts(served: Served, context: BrowserContext) -> None:
+    job = served.finish(name="plain")
+    assert context.browser is not None
+    plain = context.browser.new_context(base_url=served.url, java_script_enabled=False)
+    page = plain.new_page()
+    page.goto("/sign-in?token=secret")
+    page.get_by_role("link", name="plain").click()
+    expect(page.locator("svg.chart").first).to_be_visible()
+    page.get_by_role("button", name="Delete …").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(page.get_by_text("No job yet")).to_be_visible()
+    assert served.client.get(f"/v1/jobs/{job}").status_code == 404
+    plain.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 820, 1440])
+def test_every_page_can_be_used_by_everyone(theme: str, width: int, page: Page, served: Served) -> None:
+    """axe finds nothing serious, and nothing but tables is wider than the screen."""
+    job, architecture = served.finish(name="a job " + "x" * 100), trained(served)
+    pattern = served.get("/v1/patterns")["items"][0]["id"]
+    page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+    page.set_viewport_size({"width": width, "height": 900})
+    for path in (
+        "/", "/new", f"/jobs/{job}", f"/architectures/{architecture}", "/architectures", f"/patterns/{pattern}", "/patterns",
+        f"/jobs/{job}/delete", "/nothing", "/sign-in",
+    ):  # fmt: skip
+        page.goto(path)
+        found = Axe().run(page).response["violations"]
+        assert [
+            (one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")
+        ] == [], path
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
