@@ -7,3 +7,5 @@ from espalier.app.charts.figures import cost_of as cost_of
 from espalier.app.charts.figures import front as front
 from espalier.app.charts.figures import learning as learning
 from espalier.app.charts.figures import tickets as tickets
+from espalier.app.charts.files import CannotSave as CannotSave
+from espalier.app.charts.files import save as save

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from espalier.app import tables
+from espalier.app import charts, tables
 from espalier.app.client.cli.common import (
     LOCAL,
     AsJson,
@@ -26,11 +26,23 @@ from espalier.search.answers.values import CostName
 
 app = typer.Typer()
 
+Save = Annotated[Path | None, typer.Option(help="file for the picture, too: .svg; .png and .pdf with an extra package")]
+
+
+def _save(svg: str, path: Path | None) -> None:
+    if path is None:
+        return
+    try:
+        charts.save(svg, path)
+    except (charts.CannotSave, OSError) as error:
+        raise typer.BadParameter(str(error), param_hint="--save") from error
+
 
 @app.command()
 def pareto(
     job: str,
     cost: Annotated[CostName, typer.Option(help="what accuracy is held against")] = "params",
+    save: Save = None,
     url: Url = LOCAL,
     token: Token = "",
     as_json: AsJson = False,
@@ -38,6 +50,7 @@ def pareto(
     """Print a job's Pareto front."""
     with connected(url, token) as client:
         front = client.pareto(job, cost)
+        _save(charts.front([front]), save)
         measured = (tables.latency(front),) if cost == "latency" and any(one.latency for one in front.points) else ()
         show(as_json, front, tables.pareto(front), *measured, *front.notes)
 
@@ -51,10 +64,11 @@ def verdict(job: str, url: Url = LOCAL, token: Token = "", as_json: AsJson = Fal
 
 
 @app.command()
-def tickets(job: str, url: Url = LOCAL, token: Token = "", as_json: AsJson = False) -> None:
+def tickets(job: str, save: Save = None, url: Url = LOCAL, token: Token = "", as_json: AsJson = False) -> None:
     """Print a job's lottery tickets, round by round."""
     with connected(url, token) as client:
         answer = client.tickets(job)
+        _save(charts.tickets(answer), save)
         show(as_json, answer, tables.tickets(answer), answer.summary)
 
 

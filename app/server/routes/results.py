@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Response
 
+from espalier.app import charts
 from espalier.app.schemas import ArchitectureView, FoundView, Page
 from espalier.app.server.deps import Gone, Limit, Position, ServiceDep
 from espalier.app.server.errors import problems
@@ -31,6 +32,9 @@ router = APIRouter(prefix="/v1", tags=["results"])
 
 Text = Annotated[str | None, Query(max_length=500)]
 FILE: dict[str, Any] = {"content": {"application/octet-stream": {}}, "description": "the file"}
+PICTURE: dict[str, Any] = {"content": {"image/svg+xml": {}}, "description": "the picture"}
+OWN_STYLE = "default-src 'none'; style-src 'unsafe-inline'"
+"""Of a picture that is opened by itself: it has a style within, and nothing else."""
 Count = Annotated[int | None, Query(ge=0, lt=2**63)]
 
 
@@ -41,6 +45,18 @@ def pareto(job_id: str, service: ServiceDep, cost: CostName = "params") -> Paret
         latencies = jobs.latencies_of(jobs.get(session, job_id))
         outcomes = candidates.outcomes(session, job_id)
     return pareto_of(outcomes, cost, latencies)
+
+
+@router.get(
+    "/jobs/{job_id}/pareto.svg",
+    operation_id="draw_pareto",
+    response_class=Response,
+    responses={200: PICTURE, **problems(404, 422)},
+)
+def pareto_picture(job_id: str, service: ServiceDep, cost: CostName = "params") -> Response:
+    """The front as a picture, as the page and reports show it."""
+    svg = charts.front([pareto(job_id, service, cost)])
+    return Response(svg, media_type="image/svg+xml", headers={"Content-Security-Policy": OWN_STYLE})
 
 
 @router.get("/jobs/{job_id}/verdict", operation_id="get_verdict", responses=problems(404))

@@ -72,6 +72,16 @@ def test_front_and_verdict_for_people_and_for_programs(reached: Client, world: W
     assert run("pareto", job_id, "--cost", "channels").exit_code == 2
 
 
+def test_a_front_is_saved_as_a_picture(reached: Client, world: World, run: Run, tmp_path: Path) -> None:
+    del reached
+    job_id = world.finish()
+    assert run("pareto", job_id, "--save", str(tmp_path / "front.svg")).exit_code == 0
+    assert "slimming" in (tmp_path / "front.svg").read_text()
+    wrong = run("pareto", job_id, "--save", str(tmp_path / "front.gif"))
+    assert (wrong.exit_code, ".svg, .png, .pdf" in wrong.output) == (2, True)
+    assert run("pareto", job_id, "--save", str(tmp_path / "nowhere" / "front.svg")).exit_code == 2
+
+
 def test_tickets_for_people_and_for_programs(reached: Client, world: World, run: Run) -> None:
     tickets = {"rounds": 2, "controls": ["reinit"]}
     job_id = world.finish(tickets=tickets, methods=[], budgets=[], baselines=[])

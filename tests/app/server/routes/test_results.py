@@ -10,6 +10,7 @@ from espalier.models.network import dense
 from espalier.models.weights import packed
 from espalier.storage import candidates
 from espalier.storage.tables import ArchitectureRow
+from tests.app.charts.test_figures import texts
 from tests.app.world import World, problem
 from tests.search.helpers import result
 
@@ -50,6 +51,18 @@ def test_front_and_verdict_work_before_there_is_anything(world: World) -> None:
     job_id = world.submit()
     assert world.get(f"/v1/jobs/{job_id}/pareto")["points"] == []
     assert world.get(f"/v1/jobs/{job_id}/verdict")["verdicts"] == []
+
+
+def test_the_front_is_a_picture_too(world: World) -> None:
+    job_id = world.finish()
+    answer = world.client.get(f"/v1/jobs/{job_id}/pareto.svg", params={"cost": "macs"})
+    assert answer.headers["content-type"].startswith("image/svg+xml")
+    words = texts(answer.text)
+    assert "multiply-adds per image" in words
+    assert "slimming" in words
+    assert "<script" not in answer.text
+    assert "style-src 'unsafe-inline'" in answer.headers["content-security-policy"]
+    problem(world.client.get("/v1/jobs/x/pareto.svg"), 404)
 
 
 def test_architectures_across_jobs(world: World) -> None:
