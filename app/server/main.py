@@ -8,13 +8,14 @@ from typing import Any, cast
 from fastapi import Depends, FastAPI
 from starlette.staticfiles import StaticFiles
 
+from espalier.app.rendering import STATIC_FILES
 from espalier.app.server import errors, pages
 from espalier.app.server.auth import STATIC, RequireToken
 from espalier.app.server.browsers import GuardBrowsers
 from espalier.app.server.deps import BEARER, known_parameters
 from espalier.app.server.errors import FieldProblem, LimitBody, Problem, problems
 from espalier.app.server.head import AnswerHead
-from espalier.app.server.pages.rendering import STATIC_FILES, shown
+from espalier.app.server.pages.rendering import shown
 from espalier.app.server.routes import catalog, health, jobs, patterns, results
 from espalier.app.service import Service
 from espalier.search.version import VERSION

@@ -154,8 +154,9 @@ class JobSpec(Document):
             update={
                 **nothing,
                 "name": f"{self.name or self.target.arch}, carried to {there.arch} on {there.dataset_name}"[:200],
-                "target": Target(**there.model_dump(exclude={"methods"})),
+                "target": Target(**there.model_dump(exclude={"methods", "baselines"})),
                 "methods": there.methods,
+                "baselines": self.baselines if there.baselines is None else there.baselines,
                 "budgets": tuple(budget for budget in self.budgets if isinstance(budget, Budget)),
                 "guides": tuple(guides),
                 "inits": ("scratch",),

@@ -53,3 +53,6 @@ class TransferTarget(Target):
     methods: tuple[MethodSpec, ...] = Field(
         default=(), max_length=16, description="that find widths of the target's own beside what is carried there"
     )
+    baselines: Annotated[tuple[Name, ...], Field(max_length=16)] | None = Field(
+        default=None, description="that it is held against there; those of this job if not given"
+    )

@@ -11,9 +11,10 @@ from fastapi.responses import Response
 
 from espalier.app import charts
 from espalier.app.charts.bars import Bar
+from espalier.app.rendering import picture
 from espalier.app.schemas import ArchitectureView
 from espalier.app.server.deps import Limit, Position, ServiceDep
-from espalier.app.server.pages.rendering import picture, render
+from espalier.app.server.pages.rendering import render
 from espalier.app.server.routes import results as api
 from espalier.app.server.routes.results import Text
 from espalier.app.service import Service

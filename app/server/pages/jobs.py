@@ -13,9 +13,10 @@ from fastapi.responses import RedirectResponse, Response
 from markupsafe import Markup
 
 from espalier.app import charts, tables
+from espalier.app.rendering import picture
 from espalier.app.schemas import CandidateView, JobView
 from espalier.app.server.deps import Limit, Position, ServiceDep
-from espalier.app.server.pages.rendering import picture, render
+from espalier.app.server.pages.rendering import render
 from espalier.app.server.responses import candidate_view, cursor, job_view
 from espalier.app.server.routes import jobs as api
 from espalier.app.service import Service

@@ -76,6 +76,9 @@ def test_what_is_found_may_be_carried_to_other_targets() -> None:
     assert (carried.guides, carried.methods, carried.inits) == (tuple(guides), there.methods, ("scratch",))
     assert (carried.seeds, carried.baselines, carried.recipe) == (spec.seeds, spec.baselines, spec.recipe)
     assert carried.name.endswith("carried to vgg16 on digits")
+    own = there.model_copy(update={"baselines": ("capped",)})
+    assert spec.carried_to(own, guides).baselines == ("capped",)
+    assert spec.carried_to(own, guides).target == carried.target
     assert not (carried.transfer_to or carried.controls or carried.tickets)
     assert JobSpec.model_validate_json(spec.model_dump_json()) == spec
     assert "transfer_to" not in JobSpec.model_validate(LEAST).model_dump()

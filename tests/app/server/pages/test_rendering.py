@@ -1,29 +1,14 @@
-"""How pages are made: everything is escaped, files are ours, and errors are pages for who reads pages."""
+"""Pages as answers: files are ours, and errors are pages for who reads pages."""
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
 
-import jinja2
 import pytest
 from fastapi.testclient import TestClient
 
-from espalier.app.server.pages.rendering import STATIC_FILES, duration, render, when
+from espalier.app.rendering import STATIC_FILES
 from tests.app.world import World, problem
-
-NASTY = "<script>alert(1)</script>"
-
-
-def test_what_is_shown_is_escaped() -> None:
-    page = render("error.html", 404, title=NASTY, detail=NASTY).body.decode()
-    assert NASTY not in page
-    assert "&lt;script&gt;" in page
-
-
-def test_a_value_that_is_not_given_is_an_error_and_no_gap() -> None:
-    with pytest.raises(jinja2.UndefinedError):
-        render("error.html", title="t")
 
 
 def test_an_error_is_a_page_to_browsers_and_a_problem_to_programs(browser: TestClient) -> None:
@@ -56,28 +41,6 @@ def test_files_of_pages_need_no_token_and_are_small(stranger: TestClient) -> Non
 @pytest.mark.parametrize("path", ["/static/%2e%2e/main.py", "/static/..%2fmain.py", "/static//etc/passwd", "/static/x"])
 def test_nothing_else_is_served(path: str, stranger: TestClient) -> None:
     assert stranger.get(path).status_code == 404
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (None, "unknown"),
-        (0.4, "0 s"),
-        (89, "89 s"),
-        (90, "2 min"),
-        (5000, "83 min"),
-        (5400, "1 h 30 min"),
-        (4e5, "111 h 07 min"),
-    ],
-)
-def test_lengths_of_time_in_words(seconds: float | None, words: str) -> None:
-    assert duration(seconds) == words
-
-
-def test_times_are_written_in_utc() -> None:
-    east = datetime(2026, 1, 1, 1, 30, tzinfo=timezone(timedelta(hours=2)))
-    assert (when(east), when(None)) == ("2025-12-31 23:30 UTC", "")
-    assert when(datetime(2026, 1, 1, tzinfo=UTC)) == "2026-01-01 00:00 UTC"
 
 
 def test_a_service_that_cannot_answer_says_so_on_the_page(world: World, browser: TestClient) -> None:
