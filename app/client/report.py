@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from markupsafe import Markup
 
 from espalier.app import charts, tables
 from espalier.app.client.client import Client
+from espalier.app.rendering import STATIC_FILES, picture, rendered
 from espalier.app.schemas import CandidateView, JobView
 from espalier.app.words import markdown
 from espalier.search.answers.tickets import TicketAnswer
@@ -27,26 +31,102 @@ COLUMNS = (
 """Of the file with every training."""
 
 
+class Told(NamedTuple):
+    """What a service says of a job."""
+
+    job: JobView
+    fronts: Sequence[Pareto]
+    answer: Answer
+    trainings: Sequence[CandidateView]
+    tickets: TicketAnswer | None
+    taken_over: int
+
+    @property
+    def spec(self) -> str:
+        """What was submitted."""
+        return json.dumps(_set(self.job.spec.model_dump(mode="json")), indent=2)
+
+    @property
+    def is_search(self) -> bool:
+        """Whether there is anything but tickets."""
+        return bool(self.job.spec.budgets) or self.tickets is None
+
+
 def write(client: Client, job_id: str, page: Path) -> None:
-    """Write the page, and its picture and spec into a folder beside it of the same name. Raises ClientError."""
+    """Write the job down: as one file that holds everything, if its name ends with .html; else as Markdown, with
+    pictures, spec and numbers in a folder beside it of the same name. Raises ClientError."""
+    told = _ask(client, job_id)
+    if page.suffix.lower() in (".html", ".htm"):
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(_html(told))
+    else:
+        _write_markdown(told, page)
+
+
+def _ask(client: Client, job_id: str) -> Told:
     job = client.job(job_id)
-    fronts = [client.pareto(job_id, cost) for cost in COSTS]
-    answer, trainings = client.verdict(job_id), client.candidates(job_id)
-    tickets = client.tickets(job_id) if job.spec.tickets else None
-    taken_over = _taken_over(client, job) if job.state in FINISHED else 0
-    spec = json.dumps(_set(job.spec.model_dump(mode="json")), indent=2)
+    return Told(
+        job,
+        [client.pareto(job_id, cost) for cost in COSTS],
+        client.verdict(job_id),
+        client.candidates(job_id),
+        client.tickets(job_id) if job.spec.tickets else None,
+        _taken_over(client, job) if job.state in FINISHED else 0,
+    )
+
+
+def _html(told: Told) -> str:
+    """One page without links to anything: pictures, tables, and all numbers as JSON, sealed with their hash."""
+    figures, found = [], list[tables.Table]()
+    if told.tickets:
+        figures.append(charts.tickets(told.tickets, False))
+        found.append(tables.tickets(told.tickets))
+    if told.is_search:
+        figures += [charts.front([front], False) for front in told.fronts]
+        found += _tables(told.fronts, told.answer)
+    sealed = json.dumps(
+        {
+            "job": told.job.model_dump(mode="json"),
+            "fronts": {front.cost: front.model_dump(mode="json") for front in told.fronts},
+            "verdict": told.answer.model_dump(mode="json"),
+            "tickets": told.tickets and told.tickets.model_dump(mode="json"),
+            "candidates": [one.model_dump(mode="json") for one in told.trainings],
+        },
+        sort_keys=True,
+    ).replace("<", "\\u003c")
+    return rendered(
+        "report.html",
+        job=told.job,
+        style=Markup((STATIC_FILES / "espalier.css").read_text()),
+        summaries=[
+            one for one in (told.tickets and told.tickets.summary, told.is_search and told.answer.summary) if one
+        ],
+        notes=told.fronts[0].notes,
+        figures=[picture(one) for one in figures],
+        tables=[one for one in found if one.rows],
+        how=_duration(told.job, told.trainings, told.taken_over),
+        made=sorted({_made_by(one.made_by) for one in told.trainings if one.made_by}),
+        deviations=sorted({note for one in told.trainings if one.ran for note in one.ran.notes}),
+        spec=told.spec,
+        sealed=Markup(sealed),
+        seal=hashlib.sha256(sealed.encode()).hexdigest(),
+        numbers=tables.table("Every training", COLUMNS, _rows(told.trainings)),
+    )
+
+
+def _write_markdown(told: Told, page: Path) -> None:
     beside = page.with_suffix("")
     beside.mkdir(parents=True, exist_ok=True)
     found: list[str] = []
-    if tickets:
-        (beside / "tickets.svg").write_text(charts.tickets(tickets))
-        found += _of_tickets(beside.name, tickets)
-    if job.spec.budgets or not tickets:
-        (beside / "front.svg").write_text(charts.front(fronts))
-        found += _of_search(beside.name, fronts, answer)
-    (beside / "spec.json").write_text(spec + "\n")
-    (beside / "seeds.csv").write_text(_numbers(trainings))
-    page.write_text("\n\n".join(_sections(job, beside.name, spec, found, trainings, taken_over)) + "\n")
+    if told.tickets:
+        (beside / "tickets.svg").write_text(charts.tickets(told.tickets))
+        found += _of_tickets(beside.name, told.tickets)
+    if told.is_search:
+        (beside / "front.svg").write_text(charts.front(told.fronts))
+        found += _of_search(beside.name, told.fronts, told.answer)
+    (beside / "spec.json").write_text(told.spec + "\n")
+    (beside / "seeds.csv").write_text(_numbers(told.trainings))
+    page.write_text("\n\n".join(_sections(told, beside.name, found)) + "\n")
 
 
 def _set(value: Any) -> Any:
@@ -66,53 +146,55 @@ def _made_by(made: MadeBy) -> str:
     )
 
 
-def _sections(
-    job: JobView, beside: str, spec: str, found: Sequence[str], trainings: Sequence[CandidateView], taken_over: int
-) -> Iterator[str]:
-    yield f"# {markdown(job.name or job.id)}"
+def _sections(told: Told, beside: str, found: Sequence[str]) -> Iterator[str]:
+    yield f"# {markdown(told.job.name or told.job.id)}"
     yield from found
     yield "## How it was made"
-    yield _duration(job, trainings, taken_over)
-    yield "\n".join(sorted({f"- {_made_by(one.made_by)}" for one in trainings if one.made_by}))
-    notes = sorted({f"- {markdown(note)}" for one in trainings if one.ran for note in one.ran.notes})
+    yield _duration(told.job, told.trainings, told.taken_over)
+    yield "\n".join(sorted({f"- {_made_by(one.made_by)}" for one in told.trainings if one.made_by}))
+    notes = sorted({f"- {markdown(note)}" for one in told.trainings if one.ran for note in one.ran.notes})
     if notes:
         yield "Where the recipe was not followed to the letter:"
         yield "\n".join(notes)
     yield f"What every training showed, seed by seed, is in [{beside}/seeds.csv]({beside}/seeds.csv)."
     yield f"`espalier submit {beside}/spec.json --wait` runs it again. What was submitted:"
-    yield f"```json\n{spec}\n```"
+    yield f"```json\n{told.spec}\n```"
 
 
 def _numbers(trainings: Sequence[CandidateView]) -> str:
     """As CSV, a row for each training; accuracies as fractions, multiply-adds of its own training and of all that it
     took to come to it."""
     text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(COLUMNS)
+    csv.writer(text, lineterminator="\n").writerows([COLUMNS, *_rows(trainings)])
+    return text.getvalue()
+
+
+def _rows(trainings: Sequence[CandidateView]) -> Iterator[Sequence[object]]:
     for one in trainings:
         own, pipeline = (one.ledger.own, one.ledger.pipeline) if one.ledger else (None, None)
-        rows.writerow([
+        yield (
             one.arm.name, one.budget, one.seed, one.init, one.match, one.lr, one.state, one.params, one.macs,
             one.holdout, one.accuracy, one.ran and one.ran.epochs, own and own.macs, pipeline and pipeline.macs,
             one.seconds, one.architecture, one.error,
-        ])  # fmt: skip
-    return text.getvalue()
+        )  # fmt: skip
 
 
 def _of_search(beside: str, fronts: Sequence[Pareto], answer: Answer) -> Iterator[str]:
     yield " ".join([answer.summary, *fronts[0].notes])
     yield f"![Accuracy against cost]({beside}/front.svg)"
     yield "Bars are one standard deviation over seeds; `ms` is the latency of one image on one thread."
-    for found in (
-        tables.comparison(fronts[0]),
-        tables.pareto(*fronts),
-        tables.verdict(answer),
-        tables.efficiency(answer),
-        tables.latency(fronts[0]),
-    ):
+    for found in _tables(fronts, answer):
         if found.rows:
             yield f"## {found.title}"
             yield found.markdown()
+
+
+def _tables(fronts: Sequence[Pareto], answer: Answer) -> Iterator[tables.Table]:
+    yield tables.comparison(fronts[0])
+    yield tables.pareto(*fronts)
+    yield tables.verdict(answer)
+    yield tables.efficiency(answer)
+    yield tables.latency(fronts[0])
 
 
 def _of_tickets(beside: str, answer: TicketAnswer) -> Iterator[str]:

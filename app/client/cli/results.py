@@ -82,7 +82,8 @@ def report(
     token: Token = "",
     as_json: AsJson = False,
 ) -> None:
-    """Write a job down: a Markdown page with front, verdict and versions, a picture, and the spec."""
+    """Write a job down, with front, verdict, versions and spec: Markdown and a folder, or one file if it ends with
+    .html."""
     from espalier.app.client.report import write
 
     with connected(url, token) as client:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
+import re
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -115,3 +117,51 @@ def test_a_search_with_tickets_shows_both(world: World, client: Client, tmp_path
     page = tmp_path / "both.md"
     write(client, world.finish(tickets=TICKETS["tickets"]), page)
     assert all(words in page.read_text() for words in ("(both/tickets.svg)", "(both/front.svg)"))
+
+
+NASTY = "</script><script>alert(1)</script>"
+
+
+def result_of(page: str) -> tuple[str, str]:
+    """The sealed text, and its seal."""
+    (sealed,) = re.findall(r'<script type="application/json" id="result">(.*)</script>', page)
+    (seal,) = re.findall(r"SHA-256 <code>(\w+)</code>", page)
+    return sealed, seal
+
+
+def test_one_file_holds_everything(world: World, client: Client, tmp_path: Path) -> None:
+    job_id, page = world.finish(name=NASTY, baselines=["uniform", "random"]), tmp_path / "there" / "found.html"
+    write(client, job_id, page)
+    assert [one.name for one in page.parent.iterdir()] == ["found.html"]
+    text = page.read_text()
+    assert world.get(f"/v1/jobs/{job_id}/verdict")["summary"] in text
+    assert text.count("<svg") == 2
+    for words in (
+        "Pareto fronts",
+        "Efficiency",
+        "15 of 15 networks",
+        "torch 0, cpu",
+        "Every training",
+        "random params=0.5",
+    ):
+        assert words in text, words
+    assert not re.findall(r'(?:src|href)="', text), "it needs nothing else"
+    assert "<script>alert" not in text
+    sealed, seal = result_of(text)
+    assert hashlib.sha256(sealed.encode()).hexdigest() == seal
+    result = json.loads(sealed)
+    assert result["job"]["name"] == NASTY
+    assert result["verdict"] == world.get(f"/v1/jobs/{job_id}/verdict")
+    assert len(result["candidates"]) == 15
+
+
+@pytest.mark.parametrize("suffix", [".html", ".htm", ".HTML"])
+def test_a_file_of_tickets_and_of_a_job_that_has_not_begun(
+    suffix: str, world: World, client: Client, tmp_path: Path
+) -> None:
+    page = tmp_path / f"tickets{suffix}"
+    write(client, world.finish(**TICKETS), page)
+    assert "Lottery tickets" in page.read_text()
+    write(client, world.submit(), page)
+    assert "the job has not ended" in page.read_text()
+    assert json.loads(result_of(page.read_text())[0])["job"]["state"] == "queued"
