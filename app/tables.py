@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,6 +13,8 @@ from rich.table import Table as RichTable
 
 from espalier.app.schemas import (
     AppliedView,
+    ArchitectureView,
+    CandidateView,
     CatalogArchitecture,
     CatalogEntry,
     JobView,
@@ -284,6 +287,24 @@ def _spread(spread: Spread | None, factor: float, form: str) -> str:
     return mean if spread.n == 1 else f"{mean} ({least} to {most})"
 
 
+def trainings(items: Iterable[CandidateView]) -> Table:
+    """The trainings of a job."""
+    rows = (
+        (
+            one.label,
+            one.state,
+            "-" if one.params is None else count(one.params),
+            "-" if one.macs is None else count(one.macs),
+            "-" if one.accuracy is None else f"{100 * one.accuracy:.2f}",
+            "-" if one.seconds is None else f"{one.seconds:.0f}",
+            one.error or (one.architecture or "")[:10],
+        )
+        for one in items
+    )
+    columns = ("training", "state", "params", "MACs", "test %", "seconds", "architecture, or what failed")
+    return table("Trainings", columns, rows)
+
+
 def candidates(items: Iterable[PlannedCandidate]) -> Table:
     """The candidates of a plan."""
     return table("Plan", ("candidate", "epochs"), ((c.label, c.epochs) for c in items))
@@ -335,6 +356,28 @@ def architecture(about: CatalogArchitecture) -> tuple[Table | str, ...]:
         head,
         table("Channel groups", ("group", "width", "minimum", "stage", "layers"), groups),
         table("Layers whose outputs stay dense", ("layer", "reason"), ((k.layer, k.reason) for k in about.frozen)),
+    )
+
+
+BAR = 24
+"""Letters of the longest bar."""
+
+
+def network(found: ArchitectureView, about: CatalogArchitecture) -> tuple[Table | str, ...]:
+    """One architecture that was found, beside the whole network: bars of channels, and results."""
+    widest = max((group.width for group in about.groups), default=1)
+    groups = []
+    for group in about.groups:
+        kept = found.config.widths.get(group.name, group.width)
+        whole, full = (math.ceil(BAR * count / widest) for count in (group.width, kept))
+        groups.append((group.name, group.stage, f"{kept}/{group.width}", "█" * full + "░" * (whole - full)))
+    cells = ((one.dataset, one.arm.label, one.epochs, percent(one.accuracy), one.accuracy.n) for one in found.accuracy)
+    cost, shares = found.cost, (found.cost.params / about.cost.params, found.cost.macs / about.cost.macs)
+    return (
+        f"{found.config.arch} {found.id[:10]}: {count(cost.params)} params ({100 * shares[0]:.1f} % of the whole "
+        f"network), {count(cost.macs)} MACs ({100 * shares[1]:.1f} %)",
+        table("Channels", ("group", "stage", "kept", ""), groups),
+        table("Results", ("data", "widths", "epochs", "test %", "n"), cells),
     )
 
 

@@ -26,6 +26,17 @@ from espalier.search.events import (
 def follow(client: Client, job_id: str, console: Console) -> JobView:
     """Show a job's progress until it ends; the job as it ended."""
     job = client.job(job_id)
+    console.print(plain(f"job {job_id}"), highlight=False, markup=False, emoji=False)
+    try:
+        _follow(client, job, console)
+    except KeyboardInterrupt:
+        words = f"job {job_id} goes on: espalier watch {job_id} follows it again, espalier cancel {job_id} stops it"
+        console.print(plain(words), highlight=False, markup=False, emoji=False)
+        raise
+    return client.job(job_id)
+
+
+def _follow(client: Client, job: JobView, console: Console) -> None:
     columns: list[Any] = [
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -34,15 +45,14 @@ def follow(client: Client, job_id: str, console: Console) -> JobView:
         TimeRemainingColumn(),
     ]
     with Progress(*columns, console=console) as bar:
-        task = bar.add_task(plain(job.name or job_id), total=job.progress.total)
+        task = bar.add_task(plain(job.name or job.id), total=job.progress.total)
         running: dict[str, str] = {}
         ended: set[str] = set()
-        for event in client.events(job_id):
+        for event in client.events(job.id):
             _show(event.data, running, ended, bar)
             total = max(job.progress.total, len(ended | running.keys()))  # a planner may have asked for more
             words = "  ".join(running.values()) or job.name
             bar.update(task, completed=len(ended), total=total, description=plain(words))
-    return client.job(job_id)
 
 
 def _show(event: Event, running: dict[str, str], ended: set[str], bar: Progress) -> None:

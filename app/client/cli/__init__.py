@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 from rich.text import Text
@@ -10,15 +11,30 @@ from rich.text import Text
 from espalier.app.client.cli import jobs, patterns, results, service
 from espalier.app.client.client import ClientError
 from espalier.app.words import make_console, plain
+from espalier.search.version import VERSION
 
 app = typer.Typer(
     help="Pruning as architecture search: automatic widths against uniform and random ones, trained from scratch.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 for group in (service, jobs, patterns, results):
     app.add_typer(group.app)
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"espalier {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="print the release, and leave")
+    ] = False,
+) -> None:
+    pass
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ from espalier.app.client.cli.common import (
 )
 from espalier.app.client.client import Client, ClientError, dataset_of
 from espalier.app.client.progress import follow
-from espalier.app.words import make_console
+from espalier.app.words import make_console, plain
 from espalier.search.spec import MOST_SEEDS
 from espalier.search.states import JobState
 
@@ -249,3 +249,35 @@ def retry(job: str, url: Url = LOCAL, token: Token = "", as_json: AsJson = False
     with connected(url, token) as client:
         answer = client.retry(job)
         show(as_json, answer, tables.jobs([answer]))
+
+
+@app.command()
+def delete(
+    job: str,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="ask nothing")] = False,
+    url: Url = LOCAL,
+    token: Token = "",
+    as_json: AsJson = False,
+) -> None:
+    """Forget a finished job, with what it kept that no other job uses; patterns that it found stay."""
+    with connected(url, token) as client:
+        found = client.job(job)
+        if not yes:
+            what = f"Delete job {job} ({found.name or found.spec.target}) and its {found.progress.total} trainings?"
+            typer.confirm(plain(what), abort=True, err=True)
+        client.delete(job)
+        show(as_json, {"deleted": job}, f"job {job} is deleted")
+
+
+@app.command()
+def candidates(
+    job: str,
+    most: Annotated[int | None, typer.Option(min=1)] = None,
+    url: Url = LOCAL,
+    token: Token = "",
+    as_json: AsJson = False,
+) -> None:
+    """List the trainings of a job, and what came of each."""
+    with connected(url, token) as client:
+        found = client.candidates(job, most)
+        show(as_json, found, tables.trainings(found))

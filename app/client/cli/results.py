@@ -91,6 +91,24 @@ def report(
     show(as_json, {"file": str(output)}, str(output))
 
 
+@app.command("show")
+def show_architecture(
+    architecture: Annotated[
+        str, typer.Argument(help="id of an architecture, or its first characters, as tables show them")
+    ],
+    url: Url = LOCAL,
+    token: Token = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show an architecture: how many channels of each group stay, and what training it showed."""
+    with connected(url, token) as client:
+        found = client.architecture(architecture)
+        config = found.config
+        shape = ",".join(map(str, config.shape))
+        about = client.describe(config.arch, options=json.dumps(config.options), shape=shape, classes=config.classes)
+        show(as_json, found, *tables.network(found, about))
+
+
 @app.command()
 def export(
     architecture: Annotated[

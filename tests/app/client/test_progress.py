@@ -41,6 +41,22 @@ def test_it_follows_a_job_to_its_end(world: World, client: Client, console: Cons
         assert text.count(f"  {one.label}: {100 * one.accuracy:.2f} %") == 1
 
 
+def test_who_stops_following_is_told_that_the_job_goes_on(
+    world: World, client: Client, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> Iterator[object]:
+        raise KeyboardInterrupt
+        yield
+
+    job_id = world.submit()
+    monkeypatch.setattr(client, "events", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        follow(client, job_id, console)
+    text = " ".join(words(console).split())
+    assert text.startswith(f"job {job_id}")
+    assert f"espalier watch {job_id} follows it again, espalier cancel {job_id} stops it" in text
+
+
 def test_failures_are_told_and_counted(world: World, client: Client, console: Console) -> None:
     world.executor.broken = lambda one: "the loss became nan" if one.origin.kind == "uniform" else None
     follow(client, world.finish(), console)

@@ -17,8 +17,8 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def run() -> Run:
-    """`run("jobs", "--json")` runs a command."""
-    return lambda *words: CliRunner().invoke(cli.app, list(words))
+    """`run("jobs", "--json")` runs a command; `typed` is what is typed into it."""
+    return lambda *words, typed=None: CliRunner().invoke(cli.app, list(words), input=typed)
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from espalier.search.version import VERSION
+
 
 def cli(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -17,6 +19,11 @@ def test_it_lists_its_commands() -> None:
     assert ran.returncode == 0
     for command in ("serve", "submit", "search", "pareto", "verdict", "export", "demo"):
         assert command in ran.stdout
+
+
+def test_it_says_its_release() -> None:
+    ran = cli("--version")
+    assert (ran.returncode, ran.stdout.strip()) == (0, f"espalier {VERSION}")
 
 
 def test_wrong_usage_is_2_and_a_service_that_is_not_there_is_1() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from espalier.app.client import cli
-from espalier.app.client.client import Client
+from espalier.app.client.client import Client, ClientError
 from espalier.search.spec import JobSpec
 from tests.app.client.cli.conftest import Run
 from tests.app.client.cli.fakes import FakeClient
@@ -229,3 +229,26 @@ def test_errors_are_data(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     told = capsys.readouterr().err
     assert "no architecture '[/x]" in told
     assert "\x1b[31m" not in told
+
+
+def test_a_job_is_deleted_only_when_it_is_meant(reached: Client, world: World, run: Run) -> None:
+    job = world.finish(name="precious")
+    refused = run("delete", job, typed="n\n")
+    assert refused.exit_code == 1
+    assert "precious" in refused.output
+    assert reached.job(job).id == job
+    assert run("delete", job, typed="y\n").exit_code == 0
+    with pytest.raises(ClientError):
+        reached.job(job)
+    other = world.finish()
+    assert json.loads(run("delete", other, "--yes", "--json").stdout) == {"deleted": other}
+
+
+def test_trainings_are_listed(reached: Client, world: World, run: Run) -> None:
+    world.executor.broken = lambda one: "it burst" if one.origin.kind == "uniform" else None
+    job = world.finish()
+    text = run("candidates", job).output
+    assert "it burst" in text
+    assert text.count("succeeded") == 7
+    assert len(json.loads(run("candidates", job, "--most", "3", "--json").stdout)) == 3
+    del reached

@@ -13,8 +13,19 @@ from espalier.app.client.cli.results import KINDS
 from espalier.app.client.client import Client
 from tests.app.client.cli.conftest import Run
 from tests.app.client.cli.fakes import FakeClient
+from tests.app.server.pages.test_architectures import trained
 from tests.app.world import World
 from tests.search.helpers import write_images
+
+
+def test_an_architecture_is_shown_with_bars(reached: Client, world: World, run: Run) -> None:
+    id = trained(world)
+    text = run("show", id[:8]).output
+    assert f"vgg11 {id[:10]}: " in text
+    assert "7/64" in text
+    assert "█░░" in text
+    assert json.loads(run("show", id, "--json").stdout)["id"] == id
+    del reached
 
 
 def test_an_export_is_written(tmp_path: Path, fake: type[FakeClient], run: Run) -> None:
