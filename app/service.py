@@ -8,6 +8,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -104,6 +105,11 @@ class Service:
             self.store.delete(unused)
         shutil.rmtree(self.settings.work / job_id, ignore_errors=True)
 
+    @cached_property
+    def studies(self) -> Studies:
+        """What Optuna's dashboard reads; opened when it first does."""
+        return Studies(self.database)
+
     def missing(self) -> list[str]:
         """What keeps the service from being ready."""
         found = []
@@ -119,6 +125,8 @@ class Service:
 
     def close(self) -> None:
         """End the child processes and let go of the database."""
+        if "studies" in self.__dict__:
+            self.studies.close()
         self._examinations.close()
         self._questions.close()
         self.database.close()

@@ -16,8 +16,9 @@ from optuna.trial import TrialState, create_trial
 from espalier.search.results import Failure, Outcome, Result
 from espalier.storage.database import Database, prepare_sqlite
 
-OUTCOME = "outcome"
-"""The one attribute of each trial: the outcome as JSON."""
+OUTCOME, LABEL, PAGE = "outcome", "training", "page"
+"""Attributes of each trial: the outcome as JSON, which alone is read again; what it was and where it is shown."""
+VALUES = "parameters; metric on the hold-out, by which networks are chosen"
 
 
 class Studies:
@@ -32,8 +33,13 @@ class Studies:
             sa.event.listen(self._storage.engine, "connect", prepare_sqlite)
             self._storage.engine.dispose()  # so that pooled connections get it too
 
-    def open(self, job_id: str) -> Study:
-        """The study of a job, made if there is none."""
+    @property
+    def storage(self) -> RDBStorage:
+        """Optuna's own."""
+        return self._storage
+
+    def open(self, job_id: str, name: str = "") -> Study:
+        """The study of a job, made if there is none; `name` is what people call the job."""
         study = optuna.create_study(
             storage=self._storage,
             study_name=job_id,
@@ -41,6 +47,9 @@ class Studies:
             sampler=optuna.samplers.RandomSampler(),  # never asked: trials are told, not suggested
             load_if_exists=True,
         )
+        about = {"job": name, "page": f"/jobs/{job_id}", "values": VALUES}
+        for key in about.keys() - study.user_attrs.keys():
+            study.set_user_attr(key, about[key])
         return Study(study)
 
     def delete(self, job_id: str) -> None:
@@ -69,9 +78,9 @@ class Study:
         """What is recorded, the last word on each candidate."""
         return list(self._outcomes.values())
 
-    def record(self, outcome: Outcome, parameters: Mapping[str, float] | None = None) -> None:
+    def record(self, outcome: Outcome, parameters: Mapping[str, float] | None = None, label: str = "") -> None:
         """Add an outcome, once: a candidate that already has a result keeps it. `parameters`: what a sampler had to
-        choose for it, numbers in [0, 1]."""
+        choose for it, numbers in [0, 1]; `label`: what it is to people."""
         if isinstance(self._outcomes.get(outcome.key), Result):
             return
         succeeded = isinstance(outcome, Result)
@@ -81,10 +90,14 @@ class Study:
                 values=_values(outcome) if isinstance(outcome, Result) else None,
                 params={**(parameters or {})},
                 distributions={name: FloatDistribution(0.0, 1.0) for name in parameters or {}},
-                user_attrs={OUTCOME: outcome.model_dump_json()},
+                user_attrs={LABEL: label, **_page(outcome), OUTCOME: outcome.model_dump_json()},
             )
         )
         self._outcomes[outcome.key] = outcome
+
+
+def _page(outcome: Outcome) -> dict[str, str]:
+    return {PAGE: f"/architectures/{outcome.config.id}"} if isinstance(outcome, Result) else {}
 
 
 def _values(result: Result) -> list[float]:

@@ -9,7 +9,7 @@ from fastapi import Depends, FastAPI
 from starlette.staticfiles import StaticFiles
 
 from espalier.app.rendering import STATIC_FILES
-from espalier.app.server import errors, pages
+from espalier.app.server import errors, pages, studies
 from espalier.app.server.auth import STATIC, RequireToken
 from espalier.app.server.browsers import GuardBrowsers
 from espalier.app.server.deps import BEARER, known_parameters
@@ -41,6 +41,7 @@ def create_app(service: Service, hosts: Iterable[str] | None = None) -> FastAPI:
     app.include_router(pages.router)
     # Swagger UI's own files come from a package, so that the page works without the internet
     app.mount(STATIC + "/swagger", StaticFiles(packages=[("fastapi_swagger", "resources")]))
+    studies.install(app, service)
     app.mount(STATIC, StaticFiles(directory=STATIC_FILES))
     app.add_middleware(LimitBody)
     app.add_middleware(RequireToken, token=service.token)

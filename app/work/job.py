@@ -99,7 +99,7 @@ class JobRun:
 
     def to_its_end(self, studies: Studies) -> tuple[str, str | None]:
         """Run all that the planner asks for; how the job ended, and why if it failed."""
-        study, self.planner = studies.open(self.lease.job_id), self._planner()
+        study, self.planner = studies.open(self.lease.job_id, self.spec.name), self._planner()
         self._recover(study)
         execution = self._execution()
         self._reuse(study, execution)
@@ -360,7 +360,7 @@ class JobRun:
         with self._writing():
             pass  # the job is still ours
         own = self._with_key(outcome.key)
-        study.record(outcome, own.origin.parameters if own else None)
+        study.record(outcome, own.origin.parameters if own else None, own.label if own else "")
         with self._writing() as session:
             candidates.write(session, self.lease.job_id, outcome, taken_over)
 

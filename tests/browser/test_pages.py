@@ -119,6 +119,17 @@ def test_all_is_readable_without_scripts(served: Served, context: BrowserContext
     plain.close()
 
 
+def test_studies_are_read_in_optunas_dashboard(page: Page, served: Served) -> None:
+    job = served.finish(name="a search")
+    page.goto("/")
+    page.get_by_role("link", name="Studies").click()
+    page.get_by_role("link", name=job).or_(page.get_by_text(job)).first.click()
+    page.wait_for_url("**/optuna/dashboard/studies/*")
+    expect(page.get_by_text("dense seed 0").or_(page.get_by_text("Hyperparameter")).first).to_be_visible()
+    page.reload()  # a deep link
+    expect(page.get_by_text(job).first).to_be_visible()
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 820, 1440])
 def test_every_page_can_be_used_by_everyone(theme: str, width: int, page: Page, served: Served) -> None:

@@ -11,7 +11,7 @@ from optuna.trial import create_trial
 
 from espalier.search.results import Failure, Metric
 from espalier.storage.database import Database
-from espalier.storage.studies import Studies
+from espalier.storage.studies import VALUES, Studies
 from tests.search.helpers import candidate, result
 
 ONE, TWO = candidate("dense"), candidate("uniform")
@@ -102,3 +102,14 @@ def test_a_trial_of_somebody_else_is_passed_over(studies: Studies, database: Dat
     storage.remove_session()
     storage.engine.dispose()
     assert studies.open("job").outcomes() == [result(ONE, 0.9)]
+
+
+def test_people_read_names_and_pages_in_it(studies: Studies) -> None:
+    studies.open("job", "a search").record(result(ONE, 0.9, 1000), label="dense seed 0")
+    studies.open("job", "a search").record(Failure(key=TWO.key, error="diverged"), label="uniform seed 0")
+    study = optuna.load_study(study_name="job", storage=studies.storage)
+    assert study.user_attrs == {"job": "a search", "page": "/jobs/job", "values": VALUES}
+    first, second = study.get_trials()
+    assert first.user_attrs["training"] == "dense seed 0"
+    assert first.user_attrs["page"] == f"/architectures/{result(ONE, 0.9, 1000).config.id}"
+    assert (second.user_attrs["training"], "page" in second.user_attrs) == ("uniform seed 0", False)
