@@ -9,3 +9,4 @@ from espalier.app.charts.figures import learning as learning
 from espalier.app.charts.figures import tickets as tickets
 from espalier.app.charts.files import CannotSave as CannotSave
 from espalier.app.charts.files import save as save
+from espalier.app.charts.svg import Markup as Markup

@@ -26,7 +26,7 @@ class Bar:
     kept: Sequence[int]
 
 
-def bars(title: str, groups: Sequence[Bar], names: Sequence[str], alone: bool = True) -> str:
+def bars(title: str, groups: Sequence[Bar], names: Sequence[str], alone: bool = True) -> Markup:
     """One bar for each group, from the first to the last, as SVG; two where there are two networks."""
     step = min(WIDEST, max(NARROWEST, WIDTH / max(1, len(groups))))
     width = max(LEFT + step * len(groups) + 10, LEFT + LETTER * sum(len(name) + 6 for name in names))

@@ -7,6 +7,7 @@ from statistics import fmean
 
 from espalier.app.charts.axes import Axis, spanning
 from espalier.app.charts.plot import GREY, Level, Look, Mark, Panel, Series, draw
+from espalier.app.charts.svg import Markup
 from espalier.app.words import WAYS, count, percent
 from espalier.search.answers.tickets import Spread, TicketAnswer, TicketPoint
 from espalier.search.answers.values import CostName, DensePoint, Group, Outcomes, Pareto, Point, by_arm
@@ -33,7 +34,7 @@ Links = Callable[[str], str]
 """The address of an architecture, by its id."""
 
 
-def front(fronts: Sequence[Pareto], alone: bool = True, links: Links | None = None) -> str:
+def front(fronts: Sequence[Pareto], alone: bool = True, links: Links | None = None) -> Markup:
     """Accuracy against cost, one panel for each front. Bars are one standard deviation over seeds; what is ringed is on
     the front, by the hold-out.
 
@@ -53,7 +54,7 @@ def front(fronts: Sequence[Pareto], alone: bool = True, links: Links | None = No
     return draw("Accuracy against cost", panels, alone)
 
 
-def compared(fronts: Mapping[str, Pareto], alone: bool = True, links: Links | None = None) -> str:
+def compared(fronts: Mapping[str, Pareto], alone: bool = True, links: Links | None = None) -> Markup:
     """The same of several jobs, by their names, over one pair of axes; of papers' results nothing."""
     cost = next(iter(fronts.values())).cost
     curves: dict[str, list[Mark]] = {}
@@ -75,7 +76,7 @@ def compared(fronts: Mapping[str, Pareto], alone: bool = True, links: Links | No
     return draw("Accuracy against cost, several jobs", [panel], alone)
 
 
-def learning(outcomes: Outcomes, alone: bool = True) -> str:
+def learning(outcomes: Outcomes, alone: bool = True) -> Markup:
     """The task's first metric on the hold-out, epoch by epoch: of every arm the mean over its seeds, parents apart."""
     curves: dict[str, list[Mark]] = {}
     for group in by_arm(outcomes):
@@ -199,7 +200,7 @@ def _dense_cost(front: Pareto) -> str:
     return "" if front.dense is None else _written(front.cost)(cost_of(front.dense, front.cost))
 
 
-def tickets(answer: TicketAnswer, alone: bool = True) -> str:
+def tickets(answer: TicketAnswer, alone: bool = True) -> Markup:
     """Final accuracy, accuracy at the early stop, and the early stop, against the share of weights left. Bars reach
     from the least to the most over seeds."""
     measures: dict[str, tuple[float, Callable[[TicketPoint], Spread | None]]] = {

@@ -70,7 +70,7 @@ class Panel:
     """Corners of a staircase behind the series: the best for what it costs."""
 
 
-def draw(title: str, panels: Sequence[Panel], alone: bool = True) -> str:
+def draw(title: str, panels: Sequence[Panel], alone: bool = True) -> Markup:
     """Panels side by side, and below them which series is which, as SVG."""
     step = LEFT + WIDTH + RIGHT
     width = step * len(panels)

@@ -16,9 +16,12 @@ STYLE = (
 
 
 class Markup(str):
-    """Text that is SVG already."""
+    """Text that is SVG already. Notebooks show it."""
 
     __slots__ = ()
+
+    def _repr_svg_(self) -> str:
+        return str(self)
 
 
 def tag(name: str, *inside: str, **attributes: object) -> Markup:
@@ -34,7 +37,7 @@ def group(parts: Iterable[Markup], **attributes: object) -> Markup:
     return tag("g", *parts, **attributes)
 
 
-def document(width: float, height: float, title: str, parts: Iterable[Markup], alone: bool) -> str:
+def document(width: float, height: float, title: str, parts: Iterable[Markup], alone: bool) -> Markup:
     """A whole picture, in pixels. One that stands alone brings its style; in a page, none may stand in the markup."""
     return tag(
         "svg", tag("title", title), *([tag("style", STYLE)] if alone else []), *parts,

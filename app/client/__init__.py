@@ -1,1 +1,7 @@
-"""The other end of the HTTP API: client, command line, tables, reports. Knows no storage."""
+"""The other end of the HTTP API: client, command line, reports. Knows no storage.
+
+from espalier.app.client import Client
+"""
+
+from espalier.app.client.client import Client as Client
+from espalier.app.client.client import ClientError as ClientError

@@ -5,11 +5,12 @@ from __future__ import annotations
 import urllib.parse
 from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import httpx2
 from pydantic import TypeAdapter, ValidationError
 
+from espalier.app import charts
 from espalier.app.schemas import (
     AppliedView,
     ArchitectureView,
@@ -23,6 +24,7 @@ from espalier.app.schemas import (
     Page,
     PlanView,
 )
+from espalier.app.words import make_console
 from espalier.search.answers.patterns import KnownPattern, Patterns
 from espalier.search.answers.tickets import TicketAnswer
 from espalier.search.answers.values import Answer, CostName, Pareto
@@ -30,6 +32,9 @@ from espalier.search.datasets.summary import Summary
 from espalier.search.events import EVENT
 from espalier.search.spec import FOLDER, JobSpec
 from espalier.search.states import FINISHED
+
+if TYPE_CHECKING:
+    import pandas
 
 T = TypeVar("T")
 Spec = JobSpec | Mapping[str, Any]
@@ -113,6 +118,40 @@ class Client:
     def pareto(self, job: str, cost: CostName = "params") -> Pareto:
         """Cost against accuracy, means over seeds."""
         return self._get(Pareto, f"/v1/jobs/{job}/pareto", cost=cost)
+
+    def frame(self, job: str, cost: CostName = "params") -> pandas.DataFrame:
+        """The front as a table of pandas: a row for each point, cheapest first; accuracies as fractions."""
+        try:
+            import pandas
+        except ImportError as error:
+            raise ClientError("a frame needs pandas, which is not installed here: pip install pandas") from error
+        rows = [
+            {
+                "widths": point.arm.name,
+                "budget": str(point.budget or ""),
+                "params": point.params,
+                "macs": point.macs,
+                "latency_ms": point.latency_ms,
+                "holdout": point.holdout,
+                "accuracy": point.accuracy.mean,
+                "std": point.accuracy.std,
+                "n": point.accuracy.n,
+                "on_front": point.on_front,
+                "architecture": point.architecture,
+            }
+            for point in self.pareto(job, cost).points
+        ]
+        return pandas.DataFrame(rows)
+
+    def plot(self, job: str, cost: CostName = "params") -> charts.Markup:
+        """The front as a picture, which a notebook shows."""
+        return charts.front([self.pareto(job, cost)])
+
+    def wait(self, job: str) -> JobView:
+        """Follow a job to its end, with its progress on the terminal; the job as it ended."""
+        from espalier.app.client.progress import follow
+
+        return follow(self, job, make_console())
 
     def verdict(self, job: str) -> Answer:
         """Whether automatic pruning was better."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from typing import Any
 
@@ -207,3 +208,24 @@ def test_a_data_set_in_one_word(text: str, dataset: Any) -> None:
     spec = JobSpec.model_validate({"target": {"arch": "vgg11", "dataset": dataset_of(text)}})
     assert spec.target.dataset_name == text
     assert isinstance(spec.target.dataset, Folder) is (text != "digits")
+
+
+def test_a_front_is_a_frame_and_a_picture(world: World, client: Client) -> None:
+    job_id = world.finish()
+    front, frame = client.pareto(job_id, "macs"), client.frame(job_id, "macs")
+    assert list(frame["macs"]) == [point.macs for point in front.points]
+    assert list(frame["accuracy"]) == [point.accuracy.mean for point in front.points]
+    assert frame.loc[frame["widths"] == "dense", "budget"].tolist() == [""]
+    assert "multiply-adds per image" in client.plot(job_id, "macs")._repr_svg_()
+
+
+def test_without_pandas_there_is_no_frame(world: World, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ClientError, match="pip install pandas"):
+        client.frame(world.submit())
+
+
+def test_a_program_waits_for_a_job(world: World, client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+    job_id = world.finish()
+    assert client.wait(job_id).state == "succeeded"
+    assert job_id in capsys.readouterr().out
