@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from espalier.app.addresses import is_loopback
-from espalier.app.client.cli.common import console
+from espalier.app.client.cli.common import LOCAL, Token, Url, connected, console
+from espalier.app.client.client import ClientError
 
 app = typer.Typer()
 
@@ -74,3 +75,18 @@ def _auth(host: str, no_auth: bool) -> bool:
     if not is_loopback(host):
         raise typer.BadParameter(f"--no-auth works on loopback addresses only, got {host}; use 127.0.0.1, or a token")
     return False
+
+
+@app.command()
+def mcp(
+    allow_submit: Annotated[bool, typer.Option(help="let agents start and stop searches, too")] = False,
+    url: Url = LOCAL,
+    token: Token = "",
+) -> None:
+    """Serve tools for agents on standard input and output (Model Context Protocol)."""
+    try:
+        from espalier.app.client.agents import make_server
+    except ImportError as error:
+        raise ClientError("this needs a package that is not here: pip install 'espalier-nas[mcp]'") from error
+    with connected(url, token) as client:
+        make_server(client, allow_submit).run()
