@@ -7,7 +7,7 @@ import functools
 import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -97,8 +97,7 @@ class Service:
             jobs.delete(session, job_id)
             session.flush()
             architectures.forget_unused(session)
-        with closing(Studies(self.database)) as studies:
-            studies.delete(job_id)
+        self.studies.delete(job_id)
         with self.database.session() as session:  # another job may have taken a result over meanwhile
             hashes -= candidates.referenced(session, hashes)
         for unused in hashes:
@@ -107,7 +106,7 @@ class Service:
 
     @cached_property
     def studies(self) -> Studies:
-        """What Optuna's dashboard reads; opened when it first does."""
+        """Optuna's studies; opened when they are first needed."""
         return Studies(self.database)
 
     def missing(self) -> list[str]:

@@ -43,26 +43,33 @@ class Table(NamedTuple):
         result = RichTable(
             title=self.title, title_justify="left", header_style="bold", box=None, padding=(0, 2, 0, 0), pad_edge=False
         )
-        for index, column in enumerate(self.columns):
-            result.add_column(column, justify="right" if self.is_number(index) else "left")
+        for column, numeric in zip(self.columns, self.numeric, strict=True):
+            result.add_column(column, justify="right" if numeric else "left")
         for row in self.rows:
             result.add_row(*row)
         return result
 
     def markdown(self) -> str:
         """For a document; the title is left to it."""
-        rules = tuple("---:" if self.is_number(index) else "---" for index in range(len(self.columns)))
+        rules = tuple("---:" if numeric else "---" for numeric in self.numeric)
         rows = (tuple(map(markdown, row)) for row in self.rows)
         return "\n".join(f"| {' | '.join(row)} |" for row in (self.columns, rules, *rows))
 
-    def is_number(self, index: int) -> bool:
-        cells = [row[index] for row in self.rows]
-        return bool(cells) and all(map(_NUMBER.fullmatch, cells))
+    @property
+    def numeric(self) -> list[bool]:
+        """Of every column, whether it has nothing but numbers."""
+        return [bool(self.rows) and all(map(_NUMBER.fullmatch, cells)) for cells in zip(*self.rows, strict=True)] or [
+            False for _ in self.columns
+        ]
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     """A table of anything that has words."""
-    return Table(plain(title), tuple(columns), tuple(tuple(plain(str(cell)) for cell in row) for row in rows))
+    return Table(plain(title), tuple(columns), tuple(tuple(map(_cell, row)) for row in rows))
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else plain(str(value))
 
 
 def jobs(items: Iterable[JobView]) -> Table:
@@ -110,7 +117,7 @@ def pareto(front: Pareto, *more: Pareto) -> Table:
 
 def latency(front: Pareto) -> Table:
     """What running a front's networks takes, one image at once and several."""
-    measured = front.points[0].latency if front.points else ()
+    measured = next((point.latency for point in front.points if point.latency), ())
     heads = [
         f"{one.images} image{'s' * (one.images > 1)}, {one.threads} thread{'s' * (one.threads > 1)}" for one in measured
     ]
@@ -121,7 +128,7 @@ def latency(front: Pareto) -> Table:
             *(f"{one.median_ms:.2f} ({one.quartiles_ms[0]:.2f} to {one.quartiles_ms[1]:.2f})" for one in point.latency),
         )
         for point in front.points
-        if measured
+        if len(point.latency) == len(measured) > 0  # of a job that was retried, some may not be measured yet
     )
     title = f"Milliseconds, median and quartiles, on {measured[0].machine}" if measured else "Latency"
     return table(title, ("widths", "budget", *heads), rows)
@@ -375,7 +382,8 @@ def network(found: ArchitectureView, about: CatalogArchitecture) -> tuple[Table 
     cost, shares = found.cost, (found.cost.params / about.cost.params, found.cost.macs / about.cost.macs)
     return (
         f"{found.config.arch} {found.id[:10]}: {count(cost.params)} params ({100 * shares[0]:.1f} % of the whole "
-        f"network), {count(cost.macs)} MACs ({100 * shares[1]:.1f} %)",
+        f"network), {count(cost.macs)} MACs ({100 * shares[1]:.1f} %)"
+        + ("; single weights are masked, channels are those of the network they are in" if found.config.mask else ""),
         table("Channels", ("group", "stage", "kept", ""), groups),
         table("Results", ("data", "widths", "epochs", "test %", "n"), cells),
     )

@@ -36,7 +36,7 @@ def published(target: Target) -> tuple[Published, ...]:
 @cache
 def _all() -> dict[tuple[str, str], tuple[Published, ...]]:
     found: dict[tuple[str, str], list[Published]] = {}
-    with FILE.open(newline="") as file:
+    with FILE.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             network = row.pop("arch"), row.pop("dataset")
             found.setdefault(network, []).append(

@@ -104,14 +104,15 @@ def get(session: Session, job_id: str) -> JobRow:
 
 
 def page(session: Session, state: JobState | None, before: int | None, limit: int, words: str = "") -> Sequence[JobRow]:
-    """Jobs, newest first, from below the number `before`; with `words` in their name or spec."""
+    """Jobs, newest first, from below the number `before`; with `words` in their name, network or data."""
     query = sa.select(JobRow).order_by(JobRow.number.desc()).limit(limit)
     if state is not None:
         query = query.where(JobRow.state == state)
     if before is not None:
         query = query.where(JobRow.number < before)
     if words:
-        places = (JobRow.name, sa.cast(JobRow.spec, sa.Text))
+        target = JobRow.spec["target"]
+        places = (JobRow.name, target["arch"].as_string(), sa.cast(target["dataset"], sa.Text))
         query = query.where(sa.or_(*(place.icontains(words, autoescape=True) for place in places)))
     return session.scalars(query).all()
 

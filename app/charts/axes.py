@@ -38,9 +38,11 @@ class Axis:
         """Round numbers within, not too many."""
         for found in map(list, self._steps()):
             places = [self.at(value) for value in found]
-            if len(found) > 1 and all(abs(b - a) >= CLOSEST for a, b in itertools.pairwise(places)):
+            words = {self.written(value) for value in found}
+            if len(words) == len(found) > 1 and all(abs(b - a) >= CLOSEST for a, b in itertools.pairwise(places)):
                 return found
-        return [self.low, self.high]
+        ends = [self.low, self.high]
+        return ends if self.written(self.low) != self.written(self.high) else ends[:1]
 
     def _steps(self) -> Iterator[Iterable[float]]:
         """Finer ones first."""

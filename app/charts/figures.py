@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from statistics import fmean
 
 from espalier.app.charts.axes import Axis, spanning
@@ -12,14 +13,15 @@ from espalier.app.words import WAYS, count, percent
 from espalier.search.answers.tickets import Spread, TicketAnswer, TicketPoint
 from espalier.search.answers.values import CostName, DensePoint, Group, Outcomes, Pareto, Point, by_arm
 
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31")
+"""Okabe and Ito's, which colour-blind readers can tell apart, on light ground and on dark."""
+SHAPES = ("circle", "square", "diamond", "up", "plus", "down", "bar")
 LOOKS = tuple(
-    map(
-        Look,
-        ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31"),
-        ("circle", "square", "diamond", "up", "plus", "down", "circle"),
-    )
+    Look(colour, SHAPES[(place + turn) % len(SHAPES)])
+    for turn in range(len(SHAPES))
+    for place, colour in enumerate(COLOURS)
 )
-"""Okabe and Ito's colours, which colour-blind readers can tell apart, on light ground and on dark."""
+"""Every colour with every shape; the first seven differ in both."""
 PUBLISHED = Look(GREY, "cross")
 AXES: Mapping[CostName, str] = {
     "params": "parameters",
@@ -27,8 +29,10 @@ AXES: Mapping[CostName, str] = {
     "latency": "milliseconds per image, one thread",
 }
 ACCURACY = "test accuracy, %"
-MOST_CURVES = 8
+MOST_CURVES = len(COLOURS)
 """In one panel. A job with more that are trained in several ways has a panel for each way."""
+MOST_LEARNING, MOST_EPOCHS = 2 * len(COLOURS), 50
+"""Learning curves in one picture, and points of each."""
 
 Links = Callable[[str], str]
 """The address of an architecture, by its id."""
@@ -45,7 +49,8 @@ def front(fronts: Sequence[Pareto], alone: bool = True, links: Links | None = No
     if len(ways) > 1 and len({point.arm.name for point in points}) > MOST_CURVES:
         usual = _usual_cost(fronts[0])
         one = next((found for found in fronts if found.cost == usual), fronts[0])
-        own = [(WAYS[way], [point for point in _compared(one) if _way(point) == way]) for way in WAYS if way in ways]
+        order = [way for way in WAYS if way in ways] + sorted(ways - WAYS.keys())
+        own = [(WAYS.get(way, way[0]), [point for point in _compared(one) if _way(point) == way]) for way in order]
         heights = _heights([one])
         panels = [_panel(one, some, heights, lambda point: point.subject, links, title) for title, some in own]
     else:
@@ -77,13 +82,17 @@ def compared(fronts: Mapping[str, Pareto], alone: bool = True, links: Links | No
 
 
 def learning(outcomes: Outcomes, alone: bool = True) -> Markup:
-    """The task's first metric on the hold-out, epoch by epoch: of every arm the mean over its seeds, parents apart."""
+    """The task's first metric on the hold-out, epoch by epoch: of every arm that learns the mean over its seeds,
+    parents apart. The first arms, and some of the epochs, where there are many."""
     curves: dict[str, list[Mark]] = {}
-    for group in by_arm(outcomes):
-        metric, scale = group.results[0].metric, 100
-        for epoch, values in enumerate(_by_epoch(group, metric.name)):
-            says = f"{group.arm.label}, epoch {epoch + 1}: {scale * fmean(values):.2f} %"
-            curves.setdefault(group.arm.label, []).append(Mark(epoch + 1, scale * fmean(values), says=says))
+    groups = [group for group in by_arm(outcomes) if group.candidate.init != "untuned"]
+    for group in groups[:MOST_LEARNING]:
+        found = _by_epoch(group, group.results[0].metric.name)
+        step = max(1, -(-len(found) // MOST_EPOCHS))
+        marks = [Mark(epoch + 1, 100 * mean) for epoch, mean in found[::-1][::step][::-1]]
+        if marks:
+            says = f"{group.arm.label}, epoch {found[-1][0] + 1}: {marks[-1].y:.2f} %"
+            curves[group.arm.label] = [*marks[:-1], replace(marks[-1], says=says)]
     marks = [mark for some in curves.values() for mark in some]
     looks = looks_of(set(curves))
     panel = Panel(
@@ -94,14 +103,14 @@ def learning(outcomes: Outcomes, alone: bool = True) -> Markup:
     return draw("Learning curves", [panel], alone)
 
 
-def _by_epoch(group: Group, metric: str) -> list[list[float]]:
-    """Values of all seeds, epoch by epoch, as far as any of them got."""
-    last: list[dict[int, float]] = [
-        {point.epoch: point.metrics[metric] for point in result.curve if metric in point.metrics}
-        for result in group.results
-    ]
-    return [found for epoch in range(max((max(one, default=-1) for one in last), default=-1) + 1)
-            if (found := [one[epoch] for one in last if epoch in one])]  # fmt: skip
+def _by_epoch(group: Group, metric: str) -> list[tuple[int, float]]:
+    """Epochs at which any seed was looked at, from 0, and the mean over those that were."""
+    seen: dict[int, dict[int, float]] = {}
+    for seed, result in enumerate(group.results):
+        for point in result.curve:
+            if metric in point.metrics:
+                seen.setdefault(point.epoch, {})[seed] = point.metrics[metric]
+    return [(epoch, fmean(seen[epoch].values())) for epoch in sorted(seen)]
 
 
 def _panel(
@@ -128,7 +137,7 @@ def _panel(
         ],
         levels,
         title,
-        [(mark.x, mark.y) for mark in marks if mark.is_ringed],
+        [] if title else [(mark.x, mark.y) for mark in marks if mark.is_ringed],  # one way alone has no front
     )
 
 
@@ -142,7 +151,7 @@ def _heights(fronts: Sequence[Pareto]) -> Axis:
 
 
 def looks_of(names: set[str]) -> dict[str, Look]:
-    """A look for each series; past seven they come round again."""
+    """A look for each series."""
     return {name: LOOKS[place % len(LOOKS)] for place, name in enumerate(sorted(names))}
 
 

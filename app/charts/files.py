@@ -19,7 +19,7 @@ def save(svg: str, path: Path) -> None:
     if suffix not in SUFFIXES:
         raise CannotSave(f"a picture is saved as one of {', '.join(SUFFIXES)}, got {path.name!r}")
     if suffix == ".svg":
-        path.write_text(svg)
+        path.write_text(svg, encoding="utf-8")
         return
     try:
         import vl_convert

@@ -15,6 +15,8 @@ LEFT, RIGHT, TOP, BOTTOM = 52, 16, 26, 42
 LINE, LETTER = 18, 6.3
 """Height of a line of the legend, and how wide a letter is about."""
 MARK = 4.2
+LONGEST = 60
+"""Letters of a name in the legend."""
 GREY = "#8c959f"
 
 
@@ -156,6 +158,7 @@ def shape(look: Look, x: float, y: float) -> Markup:
         "square": f"{at}m{-r} {-r}h{2 * r}v{2 * r}h{-2 * r}z",
         "diamond": f"{at}m0 {-1.3 * r}l{1.3 * r} {1.3 * r}l{-1.3 * r} {1.3 * r}l{-1.3 * r} {-1.3 * r}z",
         "up": f"{at}m0 {-1.2 * r}l{1.2 * r} {2.2 * r}h{-2.4 * r}z",
+        "bar": f"{at}m{-1.4 * r} {-r / 2}h{2.8 * r}v{r}h{-2.8 * r}z",
         "down": f"{at}m0 {1.2 * r}l{1.2 * r} {-2.2 * r}h{-2.4 * r}z",
         "plus": f"{at}m-1.5 {-r}h3v{r - 1.5}h{r - 1.5}v3h{1.5 - r}v{r - 1.5}h-3v{1.5 - r}h{1.5 - r}v-3h{r - 1.5}z",
     }
@@ -166,6 +169,7 @@ def _legend(looks: dict[str, Look], width: float) -> Iterator[tuple[int, Markup]
     """Lines from 0, and what stands in them."""
     line, x = 0, float(LEFT)
     for name, look in looks.items():
+        name = name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
         room = 30 + LETTER * len(name)
         if x > LEFT and x + room > width:
             line, x = line + 1, float(LEFT)

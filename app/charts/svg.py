@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from espalier.app.words import plain
 
 STYLE = (
-    "svg{font:11px system-ui,sans-serif;color:#24292f;background:#fff}"
+    "svg{font:11px system-ui,sans-serif;color:#24292f}.ground{fill:#fff}"
     "a:focus,g:focus{outline:2px solid #0072b2}"
-    "@media(prefers-color-scheme:dark){svg{color:#e6edf3;background:#0d1117}}"
+    "@media(prefers-color-scheme:dark){svg{color:#e6edf3}.ground{fill:#0d1117}}"
 )
 """Of a picture that stands alone. In a page, the page's own style sheet says the same."""
 
@@ -39,8 +39,9 @@ def group(parts: Iterable[Markup], **attributes: object) -> Markup:
 
 def document(width: float, height: float, title: str, parts: Iterable[Markup], alone: bool) -> Markup:
     """A whole picture, in pixels. One that stands alone brings its style; in a page, none may stand in the markup."""
+    ground = [tag("style", STYLE), tag("rect", class_="ground", width=width, height=height)] if alone else []
     return tag(
-        "svg", tag("title", title), *([tag("style", STYLE)] if alone else []), *parts,
+        "svg", tag("title", title), *ground, *parts,
         xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {width:g} {height:g}", width=width, height=height,
         class_="chart", role="group", aria_label=title,
     )  # fmt: skip

@@ -23,8 +23,9 @@ from espalier.search.version import VERSION
 MOST = 50
 """Items that a list gives at most."""
 INSTRUCTIONS = """Espalier treats pruning as architecture search. It trains a network with sparsity, reads off how many
-channels each layer deserves, trains that from scratch, and holds it against uniform and random widths at the same measured
-cost. Read a job's verdict before its front; 'undecided' is an answer. Accuracies are fractions, costs are integers."""
+channels each layer deserves, trains that from scratch, and holds it against uniform and random widths at the same
+measured cost. Read a job's verdict before its front; 'undecided' is an answer. Accuracies are fractions, costs are
+integers."""
 Spec = dict[str, Any]
 
 

@@ -58,7 +58,7 @@ def write(client: Client, job_id: str, page: Path) -> None:
     told = _ask(client, job_id)
     if page.suffix.lower() in (".html", ".htm"):
         page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(_html(told))
+        page.write_text(_html(told), encoding="utf-8")
     else:
         _write_markdown(told, page)
 
@@ -97,7 +97,7 @@ def _html(told: Told) -> str:
     return rendered(
         "report.html",
         job=told.job,
-        style=Markup((STATIC_FILES / "espalier.css").read_text()),
+        style=Markup((STATIC_FILES / "espalier.css").read_text(encoding="utf-8")),
         summaries=[
             one for one in (told.tickets and told.tickets.summary, told.is_search and told.answer.summary) if one
         ],
@@ -119,14 +119,14 @@ def _write_markdown(told: Told, page: Path) -> None:
     beside.mkdir(parents=True, exist_ok=True)
     found: list[str] = []
     if told.tickets:
-        (beside / "tickets.svg").write_text(charts.tickets(told.tickets))
+        (beside / "tickets.svg").write_text(charts.tickets(told.tickets), encoding="utf-8")
         found += _of_tickets(beside.name, told.tickets)
     if told.is_search:
-        (beside / "front.svg").write_text(charts.front(told.fronts))
+        (beside / "front.svg").write_text(charts.front(told.fronts), encoding="utf-8")
         found += _of_search(beside.name, told.fronts, told.answer)
-    (beside / "spec.json").write_text(told.spec + "\n")
-    (beside / "seeds.csv").write_text(_numbers(told.trainings))
-    page.write_text("\n\n".join(_sections(told, beside.name, found)) + "\n")
+    (beside / "spec.json").write_text(told.spec + "\n", encoding="utf-8")
+    (beside / "seeds.csv").write_text(_numbers(told.trainings), encoding="utf-8")
+    page.write_text("\n\n".join(_sections(told, beside.name, found)) + "\n", encoding="utf-8")
 
 
 def _set(value: Any) -> Any:

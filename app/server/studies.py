@@ -46,8 +46,8 @@ def install(app: FastAPI, service: Service) -> None:
         import optuna_dashboard
 
         folder = Path(optuna_dashboard.__file__).parent
-        page = moved((folder / "index.html").read_text(), PAGE)
-        script = moved((folder / "public" / "bundle.js").read_text(), SCRIPT)
+        page = moved((folder / "index.html").read_text(encoding="utf-8"), PAGE)
+        script = moved((folder / "public" / "bundle.js").read_text(encoding="utf-8"), SCRIPT)
     except ImportError:
         _explain(app, MISSING)
         return

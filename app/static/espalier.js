@@ -10,20 +10,26 @@ function say(words) {
   connection.hidden = words === "";
 }
 
-// What a reader has open, chosen or under the keyboard stays as it is.
+const nameOf = (one) => one.id || one.getAttribute("aria-label") || one.getAttribute("href") || one.textContent.trim();
+
+// What a reader has open, chosen, written or under the keyboard stays as it is.
 function kept(live) {
   const open = [...live.querySelectorAll("details[open]")].map((one) => one.id);
   const checked = [...live.querySelectorAll("input:checked")].map((one) => one.value);
-  const active = live.contains(document.activeElement) ? document.activeElement : null;
-  const label = active?.getAttribute("aria-label") ?? active?.getAttribute("href");
+  const written = [...live.querySelectorAll("input[id], select[id]")].map((one) => [one.id, one.value]);
+  const active = live.contains(document.activeElement) ? nameOf(document.activeElement) : "";
   const scrolled = [...live.querySelectorAll(".scroll")].map((one) => one.scrollLeft);
   return (after) => {
     for (const id of open) after.querySelector(`#${CSS.escape(id)}`)?.setAttribute("open", "");
     for (const one of after.querySelectorAll("input[type=checkbox]")) one.checked = checked.includes(one.value);
+    for (const [id, value] of written) {
+      const one = after.querySelector(`#${CSS.escape(id)}`);
+      if (one) one.value = value;
+    }
     after.querySelectorAll(".scroll").forEach((one, place) => { one.scrollLeft = scrolled[place] ?? 0; });
-    if (label === null || label === undefined) return;
-    const named = [...after.querySelectorAll("[aria-label], [href]")];
-    named.find((one) => (one.getAttribute("aria-label") ?? one.getAttribute("href")) === label)?.focus();
+    if (!active) return;
+    const named = [...after.querySelectorAll("a, button, summary, input, select, [tabindex]")];
+    named.find((one) => nameOf(one) === active)?.focus();
   };
 }
 
@@ -42,7 +48,10 @@ async function refresh() {
       say("This is gone: somebody deleted it.");
       return stop();
     }
-    if (!answer.ok) return say("The service cannot answer now; this page tries again.");
+    if (!answer.ok) {
+      say("The service cannot answer now; this page tries again.");
+      return later();
+    }
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const live = document.getElementById("live");
     const found = page.getElementById("live");
@@ -54,6 +63,7 @@ async function refresh() {
     if (!found.dataset.events && !found.dataset.every) stop();
   } catch {
     say("The service is not there; this page tries again.");
+    later();
   } finally {
     took = performance.now() - began;
     asking = false;
@@ -63,6 +73,10 @@ async function refresh() {
 // Many events come at once; a page that takes long to write is asked for less often.
 function soon() {
   waiting ??= setTimeout(() => { waiting = null; refresh(); }, Math.max(1000, 5 * took));
+}
+
+function later() {
+  setTimeout(soon, 5000);
 }
 
 let source = null;

@@ -216,3 +216,12 @@ def test_methods_are_held_against_ways_of_training() -> None:
         ("params=0.1", "uniform", "-", "70.00", "75.00"),
     )
     assert tables.comparison(pareto([*points[:2], points[4]], "params")).rows == ()
+
+
+def test_networks_that_were_not_measured_are_left_out_of_latencies() -> None:
+    found = [outcome("dense", 0.9, 1000), outcome("uniform", 0.8, 100), outcome("random", 0.7, 100)]
+    measured = {result.config.id: latency_of(result.config) for _, result in found[1:]}
+    table = tables.latency(pareto(found, "params", measured))
+    assert [row[0] for row in table.rows] == ["random", "uniform"] or len(table.rows) == 2
+    assert len({len(row) for row in (*table.rows, table.columns)}) == 1
+    table.markdown()

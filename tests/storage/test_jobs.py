@@ -187,9 +187,11 @@ def test_pages_are_newest_first(database: Database) -> None:
         assert jobs.page(session, JobState.RUNNING, None, 2) == []
 
 
-@pytest.mark.parametrize(("words", "found"), [("", 1), ("VGG", 1), ("digits", 1), ("%", 0), ("_", 1), ("resnet", 0)])
+@pytest.mark.parametrize(
+    ("words", "found"), [("", 1), ("VGG", 1), ("digits", 1), ("%", 0), ("_", 0), ("resnet", 0), ("seeds", 0)]
+)
 def test_jobs_are_found_by_words_of_their_spec(words: str, found: int, database: Database) -> None:
-    """`_` and `%` stand for themselves; the first is in the names of fields."""
+    """In the network's name and the data's; `_` and `%` stand for themselves."""
     submit(database)
     with database.session() as session:
         assert len(jobs.page(session, None, None, 2, words)) == found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -29,11 +30,11 @@ app = typer.Typer()
 Save = Annotated[Path | None, typer.Option(help="file for the picture, too: .svg; .png and .pdf with an extra package")]
 
 
-def _save(svg: str, path: Path | None) -> None:
+def _save(draw: Callable[[], str], path: Path | None) -> None:
     if path is None:
         return
     try:
-        charts.save(svg, path)
+        charts.save(draw(), path)
     except (charts.CannotSave, OSError) as error:
         raise typer.BadParameter(str(error), param_hint="--save") from error
 
@@ -50,7 +51,7 @@ def pareto(
     """Print a job's Pareto front."""
     with connected(url, token) as client:
         front = client.pareto(job, cost)
-        _save(charts.front([front]), save)
+        _save(lambda: charts.front([front]), save)
         measured = (tables.latency(front),) if cost == "latency" and any(one.latency for one in front.points) else ()
         show(as_json, front, tables.pareto(front), *measured, *front.notes)
 
@@ -68,7 +69,7 @@ def tickets(job: str, save: Save = None, url: Url = LOCAL, token: Token = "", as
     """Print a job's lottery tickets, round by round."""
     with connected(url, token) as client:
         answer = client.tickets(job)
-        _save(charts.tickets(answer), save)
+        _save(lambda: charts.tickets(answer), save)
         show(as_json, answer, tables.tickets(answer), answer.summary)
 
 

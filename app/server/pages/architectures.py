@@ -58,7 +58,7 @@ def show(architecture_id: str, service: ServiceDep, beside: Annotated[str, Query
         except NotFound as error:
             problem = str(error)
         if other is not None and _network(other) != _network(view):
-            problem = f"{other.config.arch} with its options has other layers; only like can stand beside like"
+            problem = f"{other.config.arch} with its options has other layers, or other weights are masked in it"
             other = None
     title = f"Channels of {view.config.arch}"
     shown = [view] if other is None else [view, other]
@@ -67,7 +67,7 @@ def show(architecture_id: str, service: ServiceDep, beside: Annotated[str, Query
         view=view,
         beside=beside,
         problem=problem,
-        other=other,
+        masked=view.config.mask is not None,
         bars=picture(charts.bars(title, _bars(service, shown), [one.id[:10] for one in shown], False)),
         formats=FORMATS,
         most=max((layer.macs for layer in view.layers), default=1) or 1,
@@ -75,7 +75,7 @@ def show(architecture_id: str, service: ServiceDep, beside: Annotated[str, Query
 
 
 def _network(view: ArchitectureView) -> tuple[object, ...]:
-    return view.config.arch, view.config.options, view.config.inputs, view.config.outputs
+    return view.config.arch, view.config.options, view.config.inputs, view.config.outputs, view.config.mask
 
 
 def _bars(service: Service, shown: Sequence[ArchitectureView]) -> list[Bar]:

@@ -27,7 +27,7 @@ from espalier.search.answers.values import Answer, CostName, Outcomes, Pareto, P
 from espalier.search.answers.verdict import answer as answer_of
 from espalier.search.candidates import Candidate
 from espalier.search.events import EpochEvent
-from espalier.search.results import Latencies
+from espalier.search.results import Latencies, Result
 from espalier.search.spec import JobSpec
 from espalier.search.states import FINISHED, CandidateState, JobState
 from espalier.storage import candidates as trainings
@@ -76,7 +76,7 @@ def show(
     seen = _look(service, job_id)
     view, outcomes = seen.view, seen.outcomes
     fronts = {name: pareto(outcomes, name, seen.latencies) for name in COSTS}
-    answer = answer_of(outcomes, view.spec.looks, seen.failed) if outcomes else None
+    answer = answer_of(outcomes, view.spec.looks, seen.failed) if outcomes and view.spec.budgets else None
     finished = view.state in FINISHED
     return render(
         "job.html",
@@ -90,12 +90,13 @@ def show(
         running=seen.running,
         heard=seen.heard,
         failures=seen.failures[:MOST_FAILURES],
+        more_failures=max(0, len(seen.failures) - MOST_FAILURES),
         front=fronts[cost],
-        also={point.arm.id for point in fronts["macs"].points if point.on_front},
+        on={name: {point.arm.id for point in fronts[name].points if point.on_front} for name in ("params", "macs")},
         costs=COSTS,
         cost=cost,
         most=most,
-        choice=choose(fronts[cost], most) if most.strip() else None,
+        choice=choose(fronts[cost], outcomes, most) if most.strip() else None,
         tables=[*_tables(fronts["params"], answer, seen)],
         counts=seen.counts,
         spec=_written(view.spec),
@@ -179,23 +180,39 @@ def _written(spec: JobSpec) -> str:
 
 
 class Choice(NamedTuple):
-    """The network to take, or why there is none."""
+    """The network to take, of one seed, or why there is none."""
 
     point: Point | None
+    result: Result | None = None
     problem: str = ""
 
 
-def choose(front: Pareto, most: str) -> Choice:
-    """The point that is best on the hold-out of those that cost at most so much: '100k', '2.5M', '4'."""
+def choose(front: Pareto, outcomes: Outcomes, most: str) -> Choice:
+    """Of the networks on the front that cost at most so much ('100k', '2.5M', '4'), one of the arm that is best on the
+    hold-out, and of its seeds the best. What one network costs may differ from the mean of its arm."""
     written = _AMOUNT.fullmatch(most)
     if written is None:
-        return Choice(None, f"{most!r} is no amount; 100k, 2.5M and 4 are")
+        return Choice(None, problem=f"{most!r} is no amount; 100k, 2.5M and 4 are")
     room = float(written[1]) * {"": 1, "k": 1e3, "m": 1e6, "g": 1e9}[written[2].lower()]
-    costs = {point.arm.id: charts.cost_of(point, front.cost) for point in front.points}
-    if fitting := [point for point in front.points if point.on_front and costs[point.arm.id] <= room]:
-        return Choice(max(fitting, key=lambda point: costs[point.arm.id]))
-    least = min(costs.values())
-    return Choice(None, f"No network of this job is so small; the smallest has {charts.amount(least, front.cost)}.")
+    points = {point.arm.id: point for point in front.points}
+    own = [(points[one.arm.id], result) for one, result in outcomes if one.arm.id in points]
+    costs = [_cost(front.cost, point, result) for point, result in own]
+    fitting = [pair for pair, cost in zip(own, costs, strict=True) if pair[0].on_front and cost <= room]
+    if fitting:
+        return Choice(*max(fitting, key=lambda pair: (pair[1].metric.sign * pair[0].holdout, _rank(pair[1]))))
+    least = charts.amount(min(costs, default=0), front.cost)
+    return Choice(None, problem=f"No network of this job is so small; the smallest has {least}.")
+
+
+def _rank(result: Result) -> float:
+    return result.metric.sign * result.chosen_by
+
+
+def _cost(cost: CostName, point: Point, result: Result) -> float:
+    """Of one seed's network; latency is known of its arm alone."""
+    if cost == "latency":
+        return point.latency_ms
+    return result.counted.params if cost == "params" else result.counted.macs
 
 
 @router.post("/jobs/{job_id}/cancel")
@@ -231,13 +248,13 @@ def compare(service: ServiceDep, job: Annotated[list[str] | None, Query(max_leng
     chosen = list(dict.fromkeys(job or []))
     problem = "" if 1 < len(chosen) <= MOST_JOBS else f"Choose from 2 to {MOST_JOBS} jobs."
     found = [] if problem else [_look(service, one) for one in chosen]
-    data = {seen.view.spec.target.dataset_name for seen in found}
-    if len(data) > 1:
-        problem = f"Accuracies on different data are no comparison: {', '.join(sorted(data))}."
+    if len({candidate.data for seen in found for candidate, _ in seen.outcomes}) > 1:
+        names = sorted({seen.view.spec.target.dataset_name for seen in found})
+        problem = f"Accuracies on different images are no comparison ({', '.join(names)})."
     pictures = [
         picture(charts.compared({_called(seen.view): pareto(seen.outcomes, cost) for seen in found}, False, address))
         for cost in ("params", "macs")
-        if found
+        if found and not problem
     ]
     return render("compare.html", problem=problem, jobs=[seen.view for seen in found], figures=pictures)
 

@@ -9,6 +9,10 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from espalier.app.rendering import rendered
 from espalier.app.server.auth import reads_pages
+from espalier.app.server.browsers import HEADERS
+
+KEPT = ("retry-after", "allow", "connection")
+"""Headers of a problem that its page has, too."""
 
 
 def render(template: str, status: int = 200, **values: object) -> HTMLResponse:
@@ -22,5 +26,7 @@ def shown(request: Request, problem: JSONResponse) -> Response:
         return problem
     said = json.loads(bytes(problem.body))
     page = render("error.html", said["status"], title=said["title"], detail=said["detail"])
-    page.headers.update({name: value for name, value in problem.headers.items() if name in ("retry-after", "allow")})
+    page.headers.update({name: value for name, value in problem.headers.items() if name in KEPT})
+    for name, value in HEADERS.items():  # of an error that nothing foresaw, no middleware hears
+        page.headers.setdefault(name, value)
     return page

@@ -17,7 +17,8 @@ router = APIRouter()
 LONGEST = 2000
 """Bytes of a form that are read."""
 
-Next = Annotated[str, Query(max_length=500)]
+Next = Annotated[str, Query()]
+LONGEST_ADDRESS = 2000
 
 
 @router.get(SIGN_IN)
@@ -63,4 +64,5 @@ def _form(next: str, words: str, status: int = 200) -> Response:
 
 def _here(path: str) -> str:
     """A page of this service, whatever address was named."""
-    return path if path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable() else "/"
+    fits = len(path) <= LONGEST_ADDRESS and path.isprintable()
+    return path if fits and path.startswith("/") and not path.startswith(("//", "/\\")) else "/"

@@ -10,6 +10,7 @@ from typing import Annotated, Any, NamedTuple
 from fastapi import APIRouter, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
+from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from espalier.app import tables
@@ -22,6 +23,7 @@ from espalier.app.server.pages.rendering import render
 from espalier.app.server.responses import plan_view
 from espalier.app.server.routes import jobs as api
 from espalier.app.service import Service
+from espalier.app.words import plain
 from espalier.app.work.executors.base import TaskFailed
 from espalier.app.work.tasks import describe_catalog
 from espalier.search.arms import BASELINES
@@ -68,7 +70,18 @@ class Given(NamedTuple):
         }
         if self.epochs.strip():
             spec["recipe"] = {"epochs": _whole(self.epochs, "epochs", 10_000)}
-        return spec | _more(self.more)
+        more = _more(self.more)
+        if isinstance(more.get("target"), dict):
+            more["target"] = target | more["target"]
+        return spec | more
+
+    @property
+    def below(self) -> list[str]:
+        """What the JSON says, so that fields of the same name do not count."""
+        try:
+            return sorted(plain(key) for key in _more(self.more))
+        except SpecError:
+            return []
 
 
 def _number(text: str, what: str) -> float:
@@ -79,7 +92,7 @@ def _number(text: str, what: str) -> float:
 
 
 def _whole(text: str, what: str, most: int) -> int:
-    if not text.strip().isdecimal() or not 1 <= int(text) <= most:
+    if not text.strip().isdecimal() or len(text) > 20 or not 1 <= int(text) <= most:
         raise SpecError(f"{what} is a whole number from 1 to {most}, got {text[:50]!r}")
     return int(text)
 
@@ -112,18 +125,36 @@ def ask(service: ServiceDep, like: Annotated[str, Query(max_length=200)] = "") -
 
 
 def like_of(spec: JobSpec) -> Given:
-    """The form of a job: all of its spec as JSON, which goes before the fields."""
+    """The form of a job. What no field can say is JSON, and that alone: fields stay free to be changed."""
     said = spec.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
-    return Given(
+    plainly = Given(
         arch=spec.target.arch,
+        width=f"{spec.target.options['width']:g}" if _is_width(spec) else "",
         dataset=spec.target.dataset_name,
         methods=tuple(one.name for one in spec.methods),
         baselines=spec.baselines,
         budgets=" ".join(map(str, spec.budgets)),
         seeds=str(len(spec.all_seeds)),
+        epochs=str(spec.recipe.changes.get("epochs", "")),
         name=spec.name,
-        more=json.dumps({key: said[key] for key in said if key not in ("name", "schema_version")}, indent=2),
     )
+    meant = _meant(plainly)
+    rest = {key: said[key] for key in said if key != "schema_version" and said[key] != meant.get(key)}
+    if "target" in rest:
+        rest["target"] = {key: value for key, value in rest["target"].items() if value != meant["target"].get(key)}
+    return plainly._replace(more=json.dumps(rest, indent=2) if rest else "")
+
+
+def _is_width(spec: JobSpec) -> bool:
+    return isinstance(spec.target.options.get("width"), float)
+
+
+def _meant(given: Given) -> dict[str, Any]:
+    """What the fields of a form say, as a spec says it; nothing if that is none."""
+    try:
+        return JobSpec.model_validate(given.spec()).model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+    except (SpecError, ValidationError):
+        return {"target": {}}
 
 
 @router.post("/new")
@@ -187,18 +218,20 @@ def _page(
         rate=rate,
         spec=spec.replace("'", "'\\''"),
         problem=problem,
-        errors=errors,
+        errors=[(plain(".".join(map(str, one["loc"][1:]))), plain(str(one["msg"]))) for one in errors],
+        below=given.below,
     )
 
 
 def _time(service: Service, plan: PlanView | None) -> tuple[float | None, float | None]:
-    """How long it takes here, and the multiply-adds per second by which that is reckoned: those of trainings so far,
-    as many at once as there are cores for. None where nothing was trained yet."""
+    """How long it takes here at least, and the multiply-adds per second by which that is reckoned: those of trainings
+    so far, as many at once as there are workers for. None where nothing was trained yet."""
     if plan is None:
         return None, None
     with service.database.session() as session:
         pace = candidates.pace(session)
     if pace is None:
         return None, None
-    rate = pace.macs_per_second * max(1, cores() // pace.threads)
+    at_once = min(len(plan.candidates), max(1, (service.settings.workers or cores()) // pace.threads))
+    rate = pace.macs_per_second * max(1, at_once)
     return plan.macs / rate, rate

@@ -5,6 +5,7 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 from espalier.app import charts
+from espalier.app.charts.figures import LOOKS, MOST_LEARNING
 from espalier.app.client.client import Client
 from espalier.search.answers.front import pareto
 from espalier.search.answers.tickets import tickets
@@ -113,15 +114,51 @@ def test_several_jobs_are_one_picture() -> None:
         assert part in words, part
 
 
-def test_learning_curves_are_means_over_seeds() -> None:
-    curves = [
-        tuple(CurvePoint(step=None, epoch=epoch, metrics={"accuracy": value}) for epoch, value in enumerate(values))
-        for values in ((0.2, 0.4), (0.4, 0.6, 0.8))
+def test_learning_curves_are_means_over_seeds_where_they_were_looked_at() -> None:
+    curves = [{0: 0.2, 5: 0.4}, {0: 0.4, 5: 0.6, 10: 0.8}]
+    found = [
+        (
+            candidate("uniform", seed=seed),
+            tuple(CurvePoint(step=None, epoch=epoch, metrics={"accuracy": value}) for epoch, value in curve.items()),
+        )
+        for seed, curve in enumerate(curves)
     ]
-    found = [(candidate("uniform", seed=seed), curve) for seed, curve in enumerate(curves)]
     svg = charts.learning([(one, result(one, curve=curve)) for one, curve in found])
     said = [title.text for title in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}title")]
-    assert said[1:] == [
-        f"uniform params=0.5, epoch {epoch}: {mean} %" for epoch, mean in ((1, "30.00"), (2, "50.00"), (3, "80.00"))
-    ]
+    assert said[1:] == ["uniform params=0.5, epoch 11: 80.00 %"], "one stop for the keyboard, at its end"
+    assert svg.count("<circle") == 4, "three points, and the legend's"
     assert "epoch" in texts(charts.learning([]))
+
+
+def test_long_and_many_curves_are_thinned_out() -> None:
+    curve = tuple(CurvePoint(step=None, epoch=epoch, metrics={"accuracy": 0.5}) for epoch in range(500))
+    found = [(candidate("uniform", keep=n / 100), n) for n in range(1, 60)]
+    svg = charts.learning([(one, result(one, curve=curve)) for one, _ in found])
+    assert svg.count('tabindex="0"') == MOST_LEARNING
+    assert len(svg) < 200_000
+
+
+def test_what_is_cut_and_not_trained_learns_nothing() -> None:
+    one = candidate("pruned", init="untuned")
+    curve = (CurvePoint(step=0, epoch=0, metrics={"accuracy": 0.5}),)
+    assert 'class="series"' not in charts.learning([(one, result(one, curve=curve))])
+
+
+def test_every_look_is_another_one() -> None:
+    assert len(set(LOOKS)) == len(LOOKS) == 49
+    assert all(len({getattr(look, part) for look in LOOKS[:7]}) == 7 for part in ("colour", "shape"))
+
+
+def test_a_way_that_has_no_name_is_drawn_too() -> None:
+    outcomes = [outcome("dense", 0.9, 100_000)]
+    for method in ("slimming", "taylor", "l1_norm", "thinet", "soft_filter"):
+        for init in ("scratch", "inherited"):
+            outcomes += [outcome("pruned", 0.8, 10_000, method=method, keep=0.1, init=init)]
+    found = pareto(outcomes, "params")
+    found = found.model_copy(
+        update={"points": (found.points[0].model_copy(update={"init": "rewound"}), *found.points[1:])}
+    )
+    svg = charts.front([found])
+    assert "rewound" in texts(svg)
+    points = [one for one in ElementTree.fromstring(svg).iter() if "over 1 seeds" in one.get("aria-label", "")]
+    assert len(points) == 10

@@ -9,7 +9,7 @@ import pytest
 
 from espalier.app.charts.axes import spanning
 from espalier.app.charts.figures import LOOKS
-from espalier.app.charts.plot import HEIGHT, WIDTH, Level, Look, Mark, Panel, Series, draw, shape
+from espalier.app.charts.plot import HEIGHT, LONGEST, WIDTH, Level, Look, Mark, Panel, Series, draw, shape
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -68,11 +68,15 @@ def test_the_legend_names_every_series_with_points_once_and_breaks_its_lines() -
     svg = drawn(*(panel(Mark(1, 1), name=name) for name in names), panel(Mark(2, 2), name=names[0]), panel(name="none"))
     written = [one.text for one in svg.iter(f"{SVG}text")]
     assert [written.count(name) for name in (*names, "none")] == [1, 1, 1, 1, 1, 0]
-    narrow = drawn(
-        panel(Mark(1, 1), name="x" * 50), panel(Mark(1, 1), name="y" * 60), panel(Mark(1, 1), name="z" * 120)
+    long = [f"{letter * 90}" for letter in "uvwxyz"]
+    narrow = drawn(*(panel(Mark(1, 1), name=name) for name in long[:2]), *(panel(name=name) for name in long[2:]))
+    entries = [one for one in narrow.iter(f"{SVG}text") if (one.text or "").endswith("…")]
+    assert [len(one.text or "") for one in entries] == [LONGEST] * 2, "no longer than there is room for"
+    single = Panel(
+        *(spanning(label, [0, 10], str) for label in "xy"), [Series(n, Look("#000"), [Mark(1, 1)]) for n in long]
     )
-    heights = {one.get("y") for one in narrow.iter(f"{SVG}text") if (one.text or "")[:2] in ("xx", "yy", "zz")}
-    assert len(heights) == 2
+    heights = {one.get("y") for one in drawn(single).iter(f"{SVG}text") if (one.text or "").endswith("…")}
+    assert len(heights) == len(long), "a line for each"
 
 
 def test_levels_and_the_front_lie_behind() -> None:

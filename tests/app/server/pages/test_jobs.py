@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any
 
@@ -9,9 +10,10 @@ import pytest
 from fastapi.testclient import TestClient
 
 from espalier.app.server.pages.jobs import choose
+from espalier.app.work.tasks import measure_latencies
 from espalier.search.answers.front import pareto
 from tests.app.world import World
-from tests.search.helpers import outcome
+from tests.search.helpers import outcome, question
 
 NASTY = "<script>alert(1)</script> \x1b[31m & co"
 
@@ -112,7 +114,7 @@ def test_the_best_network_within_a_budget(most: str, kept: str) -> None:
         outcome("dense", 0.9, 100_000), outcome("uniform", 0.8, 30_000, keep=0.3), outcome("uniform", 0.6, 10_000, keep=0.1),
         outcome("random", 0.5, 35_000, keep=0.3),
     ]  # fmt: skip
-    choice = choose(pareto(found, "params"), most)
+    choice = choose(pareto(found, "params"), found, most)
     assert choice.point is not None
     assert choice.point.arm.label == kept
 
@@ -128,7 +130,8 @@ def test_the_best_network_within_a_budget(most: str, kept: str) -> None:
     ],
 )
 def test_a_budget_that_nothing_meets_is_said(most: str, words: str) -> None:
-    choice = choose(pareto([outcome("dense", 0.9, 100_000), outcome("uniform", 0.6, 10_000)], "params"), most)
+    found = [outcome("dense", 0.9, 100_000), outcome("uniform", 0.6, 10_000)]
+    choice = choose(pareto(found, "params"), found, most)
     assert choice.point is None
     assert words in choice.problem
 
@@ -183,3 +186,52 @@ def test_several_jobs_in_one_picture(world: World, browser: TestClient) -> None:
     assert "Choose from 2" in text(browser, "/compare", job=[one, one])
     assert "Choose from 2" in text(browser, "/compare")
     text(browser, "/compare", 404, job=[one, "x"])
+
+
+def test_the_network_to_take_meets_the_budget_itself() -> None:
+    """An arm's mean may, where the best of its seeds does not."""
+    found = [
+        outcome("dense", 0.9, 1000), outcome("pruned", 0.7, 90, seed=0), outcome("pruned", 0.8, 110, seed=1),
+    ]  # fmt: skip
+    front = pareto(found, "params")
+    within, larger = choose(front, found, "100"), choose(front, found, "110")
+    assert within.result is found[1][1]
+    assert larger.result is found[2][1]
+    assert choose(front, found, "80").result is None
+
+
+def test_a_job_that_was_retried_is_shown_while_it_is_measured_again(world: World, browser: TestClient) -> None:
+    world.executor.broken = lambda one: "it burst" if one.origin.kind == "uniform" else None
+    job = world.finish()
+    world.executor.broken = lambda _: None
+    assert browser.post(f"/jobs/{job}/retry").status_code == 303
+    pages: list[int] = []
+    measure = world.executor.submit
+
+    def look(task: Any) -> Any:
+        if task.function is measure_latencies:
+            pages.append(browser.get(f"/jobs/{job}").status_code)
+        return measure(task)
+
+    world.executor.submit = look  # type: ignore[method-assign]
+    assert world.runner.run_one()
+    assert pages == [200]
+
+
+def test_jobs_on_other_images_are_not_drawn_together(
+    world: World, browser: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = world.finish()
+    monkeypatch.setattr("tests.app.fakes.question", functools.partial(question, data="other images"))
+    other = world.finish(target={"arch": "vgg11", "dataset": "mnist"})
+    page = text(browser, "/compare", job=[one, other])
+    assert "no comparison (digits, mnist)" in page
+    assert "<svg" not in page
+
+
+def test_tickets_alone_are_no_search(world: World, browser: TestClient) -> None:
+    job = world.finish(tickets={"rounds": 2}, methods=[], budgets=[], baselines=[])
+    page = text(browser, f"/jobs/{job}")
+    assert "Is automatic pruning better here?" not in page
+    assert "Lottery tickets" in page
+    assert 'id="budgets" name="budgets" value="" size="34">' in text(browser, "/new", like=job)

@@ -8,6 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from espalier.app.rendering import STATIC_FILES
+from tests.app.server.pages.conftest import HTML
 from tests.app.world import World, problem
 
 
@@ -50,3 +51,17 @@ def test_a_service_that_cannot_answer_says_so_on_the_page(world: World, browser:
     assert answer.status_code == 503
     assert answer.headers["retry-after"]
     assert "<h1>Service Unavailable</h1>" in answer.text
+
+
+def test_an_error_that_nothing_foresaw_has_the_headers_of_every_page(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def burst(*_: object) -> None:
+        raise RuntimeError("a secret")
+
+    monkeypatch.setattr("espalier.storage.jobs.page", burst)
+    answer = world.client.get("/", headers=HTML)
+    assert (answer.status_code, "a secret" in answer.text) == (500, False)
+    assert answer.headers["connection"] == "close"
+    for name in ("content-security-policy", "x-content-type-options", "cache-control"):
+        assert answer.headers[name]

@@ -62,12 +62,22 @@ def test_a_form_sent_after_the_cookie_ran_out_leads_to_signing_in(stranger: Test
     assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?next=%2F")
 
 
-@pytest.mark.parametrize("next", ["//evil.example", "http://evil.example", "/\\evil.example", "x", "", "/a\r\nB: c"])
+@pytest.mark.parametrize(
+    "next", ["//evil.example", "http://evil.example", "/\\evil.example", "x", "", "/a\r\nB: c", "/" + "x" * 5000]
+)
 def test_signing_in_leads_to_no_other_site(next: str, stranger: TestClient) -> None:
     answer = stranger.post("/sign-in", params={"next": next}, data={"token": "secret"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
     answer = stranger.get("/sign-in", params={"next": next, "token": "secret"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
+
+
+def test_a_long_address_is_come_back_to(stranger: TestClient) -> None:
+    page = "/compare?" + "&".join(f"job={n:016x}" for n in range(40))
+    answer = stranger.get(page)
+    assert stranger.get(answer.headers["location"]).status_code == 200
+    (action,) = re.findall(r'action="([^"]+)"', stranger.get(answer.headers["location"]).text)
+    assert stranger.post(action, data={"token": "secret"}).headers["location"] == page
 
 
 def test_what_is_asked_for_is_not_written_into_the_page(stranger: TestClient) -> None:

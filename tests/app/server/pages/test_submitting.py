@@ -81,6 +81,7 @@ def test_a_plan_says_how_long_it_takes_once_something_was_trained(world: World, 
         ({"budgets": ""}, "This is no spec yet"),
         ({"seeds": "0"}, "seeds is a whole number from 1 to 1000"),
         ({"seeds": "1e3"}, "seeds is a whole number"),
+        ({"epochs": "9" * 5000}, "epochs is a whole number"),
         ({"epochs": "-1"}, "epochs is a whole number"),
         ({"more": "{"}, "no JSON"),
         ({"more": "[1]"}, "a JSON object"),
@@ -123,6 +124,42 @@ def test_again_with_changes_is_the_same_search(world: World, browser: TestClient
     spec = JobSpec.model_validate(SPEC | {"inits": ["scratch", "inherited"], "recipe": {"epochs": 7}, "name": "first"})
     assert JobSpec.model_validate(like_of(spec).spec()) == spec
     text(browser, "/new", 404, like="x")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"target": {"arch": "vgg11", "dataset": "digits", "options": {"width": 0.25}}},
+        {"target": {"arch": "resnet20", "dataset": "digits", "options": {"width": 0.25, "blocks": [1, 2, 3]}}},
+        {"target": {"arch": "vgg11", "dataset": {"folder": "pets", "size": 64}}},
+        {"methods": [{"name": "slimming", "options": {"strength": 2.0}}], "seeds": [3, 4]},
+        {"budgets": [{"by": "stage", "ratios": {"0": 0.5}}], "recipe": {"epochs": 3, "lr": 0.2}},
+        {"tickets": {"rounds": 2}, "methods": [], "budgets": [], "baselines": []},
+        {"seeds": {"from": 2, "most": 6}, "guides": [{"name": "g", "keep": [0.5, 0.2]}]},
+    ],
+)
+def test_any_search_is_the_same_again(changes: dict[str, Any]) -> None:
+    spec = JobSpec.model_validate(SPEC | changes)
+    assert JobSpec.model_validate(like_of(spec).spec()) == spec
+
+
+def test_what_a_field_can_say_can_be_changed_again() -> None:
+    spec = JobSpec.model_validate(SPEC | {"recipe": {"epochs": 3}})
+    given = like_of(spec)._replace(
+        arch="vgg13", width="0.5", seeds="5", epochs="9", budgets="macs=0.9", methods=("taylor",)
+    )
+    again = JobSpec.model_validate(given.spec())
+    assert (again.target.arch, again.target.options) == ("vgg13", {"width": 0.5})
+    assert (again.seeds, again.recipe.changes) == ((0, 1, 2, 3, 4), {"epochs": 9})
+    assert [str(budget) for budget in again.budgets] == ["macs=0.9"]
+    assert [method.name for method in again.methods] == ["taylor"]
+    assert again.parents == "one", "what no field says stays"
+
+
+def test_fields_that_do_not_count_are_named(browser: TestClient) -> None:
+    page = sent(browser, more='{"seeds": [3], "inits": ["scratch"]}').text
+    assert "goes before the fields above: inits, seeds." in page
 
 
 def test_the_empty_form_is_a_spec() -> None:
