@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from typing import Any, cast
 
@@ -50,11 +51,18 @@ def create_app(service: Service, hosts: Iterable[str] | None = None) -> FastAPI:
     return app
 
 
+_DESCRIBING = threading.RLock()
+
+
 class _App(FastAPI):
     """FastAPI, describing errors as they are sent."""
 
     def openapi(self) -> dict[str, Any]:
-        """The OpenAPI document."""
+        """The OpenAPI document. Made by one thread at a time: FastAPI completes models of its own on the way."""
+        with _DESCRIBING:
+            return self._described()
+
+    def _described(self) -> dict[str, Any]:
         if self.openapi_schema is None:
             document = super().openapi()
             document["components"]["schemas"] |= {

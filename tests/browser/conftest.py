@@ -17,9 +17,10 @@ from tests.app.world import World, listening
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """Chromium, without a window. Skipped where there is none, but on CI."""
+    """Chromium, without a window. Skipped where there is none, but on CI. Gone after these tests: while it is there, the
+    event loop that it is driven by is in the way of others."""
     found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
         assert not os.environ.get("CI"), "CI needs Chromium"
