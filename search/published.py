@@ -15,6 +15,8 @@ from pydantic import Field
 from espalier.models.document import Frozen
 from espalier.search.spec import Target
 
+SIZES = {"cifar10": 32, "imagenet": 224}
+"""Edges of the images that these results are of."""
 FILE = Path(__file__).with_suffix(".csv")
 
 
@@ -29,8 +31,13 @@ class Published(Frozen):
 
 
 def published(target: Target) -> tuple[Published, ...]:
-    """The results of the same network on the same data, by what is left; none for a network with options of its own."""
-    return () if target.options else _all().get((target.arch, _plain(target.dataset_name)), ())
+    """The results of the same network on the same data, by what is left; none for a network with options of its own, or
+    for images that an image folder is read at another size."""
+    data = _plain(target.dataset_name)
+    size = None if isinstance(target.dataset, str) else target.dataset.size
+    if target.options or size not in (None, SIZES.get(data)):
+        return ()
+    return _all().get((target.arch, data), ())
 
 
 @cache
@@ -47,4 +54,4 @@ def _all() -> dict[tuple[str, str], tuple[Published, ...]]:
 
 def _plain(dataset: str) -> str:
     """An image folder goes by its own name: `folder:pictures/CIFAR-10` is `cifar10`."""
-    return "".join(filter(str.isalnum, dataset.rsplit(":")[-1].rsplit("/")[-1].lower()))
+    return "".join(filter(str.isalnum, dataset.rsplit(":")[-1].rstrip("/").rsplit("/")[-1].lower()))

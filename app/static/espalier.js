@@ -90,7 +90,8 @@ function stop() {
 const live = document.getElementById("live");
 if (live?.dataset.events) {
   source = new EventSource(live.dataset.events);
-  for (const kind of ["state", "preparing", "candidate", "epoch", "silent", "measuring", "transfer"]) {
+  // not "measuring": what is measured then is how fast networks run while nothing else does
+  for (const kind of ["state", "preparing", "candidate", "epoch", "silent", "transfer"]) {
     source.addEventListener(kind, soon);
   }
   source.addEventListener("error", () => { say("The service is not there; this page tries again."); soon(); });

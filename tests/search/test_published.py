@@ -41,9 +41,16 @@ def test_a_result_is_as_its_paper_states_it() -> None:
     ]
 
 
-@pytest.mark.parametrize("folder", ["cifar10", "CIFAR-10", "pictures/cifar_10"])
-def test_an_image_folder_goes_by_its_own_name(folder: str) -> None:
-    assert of("resnet56", Folder(folder=folder)) == of("resnet56") > 0
+@pytest.mark.parametrize("folder", ["cifar10", "CIFAR-10", "pictures/cifar_10", "cifar10/"])
+@pytest.mark.parametrize("size", [None, 32])
+def test_an_image_folder_goes_by_its_own_name(folder: str, size: int | None) -> None:
+    assert of("resnet56", Folder(folder=folder, size=size)) == of("resnet56") > 0
+
+
+def test_images_of_another_size_are_other_data() -> None:
+    assert of("resnet56", Folder(folder="cifar10", size=64)) == 0
+    assert of("torchvision/resnet50", Folder(folder="imagenet", size=224)) > 0
+    assert of("torchvision/resnet50", Folder(folder="imagenet", size=64)) == 0
 
 
 def test_another_network_or_other_data_have_none() -> None:
