@@ -3,7 +3,6 @@
 from espalier.app.charts.bars import bars as bars
 from espalier.app.charts.figures import amount as amount
 from espalier.app.charts.figures import compared as compared
-from espalier.app.charts.figures import cost_of as cost_of
 from espalier.app.charts.figures import front as front
 from espalier.app.charts.figures import learning as learning
 from espalier.app.charts.figures import tickets as tickets

@@ -11,7 +11,7 @@ from espalier.app.charts.plot import GREY, Level, Look, Mark, Panel, Series, dra
 from espalier.app.charts.svg import Markup
 from espalier.app.words import WAYS, count, percent
 from espalier.search.answers.tickets import Spread, TicketAnswer, TicketPoint
-from espalier.search.answers.values import CostName, DensePoint, Group, Outcomes, Pareto, Point, by_arm
+from espalier.search.answers.values import CostName, Group, Outcomes, Pareto, Point, by_arm, cost_of
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31")
 """Okabe and Ito's, which colour-blind readers can tell apart, on light ground and on dark."""
@@ -189,11 +189,6 @@ def _usual_cost(front: Pareto) -> str:
     """What most budgets are of."""
     metrics = [point.budget.metric for point in _compared(front) if point.budget is not None]
     return max(metrics, key=metrics.count, default=front.cost)
-
-
-def cost_of(point: Point | DensePoint, cost: CostName) -> float:
-    """What a point costs."""
-    return {"params": float(point.params), "macs": float(point.macs), "latency": point.latency_ms}[cost]
 
 
 def _written(cost: CostName) -> Callable[[float], str]:

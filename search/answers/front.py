@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 
 from espalier.search.answers.hypervolume import Hypervolume, Step, hypervolume
-from espalier.search.answers.values import CostName, DensePoint, Group, Outcomes, Pareto, Point, by_arm, sample
+from espalier.search.answers.values import CostName, DensePoint, Group, Outcomes, Pareto, Point, by_arm, cost_of, sample
 from espalier.search.published import published
 from espalier.search.results import Latencies, Latency, Result
 
@@ -45,14 +45,14 @@ def pareto(outcomes: Outcomes, cost: CostName, latencies: Latencies | None = Non
     groups = by_arm(outcomes)
     means = [_point(group, latencies or {}) for group in groups]
     signs = [group.results[0].metric.sign for group in groups]
-    values = [(_cost(point, cost), sign * point.holdout) for point, sign in zip(means, signs, strict=True)]
+    values = [(cost_of(point, cost), sign * point.holdout) for point, sign in zip(means, signs, strict=True)]
     points = [
         point.model_copy(update={"on_front": by is None, "dominated_by": None if by is None else means[by].arm.id})
         for point, by in zip(means, undominated(values), strict=True)
     ]
-    points.sort(key=lambda point: _cost(point, cost))
+    points.sort(key=lambda point: cost_of(point, cost))
     dense = next((point for point in points if point.arm.role == "reference"), None)
-    most = 0.0 if dense is None else _cost(dense, cost)
+    most = 0.0 if dense is None else cost_of(dense, cost)
     steps = _steps(groups, means, cost)
     cheapest = [min(step.cost for step in curve) for curve in steps.values()]
     least = max((one for one in cheapest if one < CHEAPER * most), default=None)
@@ -132,17 +132,13 @@ def _common(results: Sequence[Result]) -> list[str]:
     return [name for name in results[0].test if all(name in result.test for result in results)]
 
 
-def _cost(point: Point, cost: CostName) -> float:
-    return {"params": float(point.params), "macs": float(point.macs), "latency": point.latency_ms}[cost]
-
-
 def _steps(groups: Sequence[Group], means: Sequence[Point], cost: CostName) -> dict[str, list[Step]]:
     """Of every curve, its points; the dense network is none of them."""
     steps: dict[str, list[Step]] = {}
     for group, point in zip(groups, means, strict=True):
         if group.arm.role != "reference":
             values = {candidate.seed: result.reported for candidate, result in group.outcomes}
-            step = Step(_cost(point, cost), group.chosen_by, values)
+            step = Step(cost_of(point, cost), group.chosen_by, values)
             steps.setdefault(group.arm.name, []).append(step)
     return steps
 

@@ -241,6 +241,11 @@ class DensePoint(Frozen):
     accuracy: Sample
 
 
+def cost_of(point: Point | DensePoint, cost: CostName) -> float:
+    """What a point costs."""
+    return {"params": float(point.params), "macs": float(point.macs), "latency": point.latency_ms}[cost]
+
+
 class Point(Frozen):
     """One arm, over seeds."""
 
