@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from espalier.app.charts.axes import spanning
-from espalier.app.charts.plot import LETTER
+from espalier.app.charts.axes import Axis
+from espalier.app.charts.plot import COLOURS, LETTER, ruled
 from espalier.app.charts.svg import Markup, document, group, tag
 
 HEIGHT, LEFT, TOP, BOTTOM = 180, 40, 24, 30
 WIDEST, NARROWEST, WIDTH = 34, 3, 880
 """Pixels that a bar takes at most and at least, and all of them together, where they can."""
-COLOURS = ("#0072b2", "#d55e00")
-"""Of the first network, and of one beside it."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +28,10 @@ def bars(title: str, groups: Sequence[Bar], names: Sequence[str], alone: bool = 
     """One bar for each group, from the first to the last, as SVG; two where there are two networks."""
     step = min(WIDEST, max(NARROWEST, WIDTH / max(1, len(groups))))
     width = max(LEFT + step * len(groups) + 10, LEFT + LETTER * sum(len(name) + 6 for name in names))
-    axis = spanning("channels", [0, *(one.whole for one in groups)], "{:g}".format)
-    parts = [group(_scale(axis.ticks, axis.high, step * len(groups)), transform=f"translate({LEFT} {TOP})")]
+    axis = Axis("channels", 0, 1.06 * max((one.whole for one in groups), default=1), "{:g}".format, is_whole=True)
+    parts = [group(ruled(axis, step * len(groups), HEIGHT), transform=f"translate({LEFT} {TOP})")]
     parts += [
-        group(_bar(one, axis.high, step, place), transform=f"translate({LEFT} {TOP})", tabindex=0, role="img",
+        group(_bar(one, axis, step, place), transform=f"translate({LEFT} {TOP})", tabindex=0, role="img",
               aria_label=_says(one, names))
         for place, one in enumerate(groups)
     ]  # fmt: skip
@@ -47,17 +45,9 @@ def _says(one: Bar, names: Sequence[str]) -> str:
     return f"{one.name}: {kept} of {one.whole}"
 
 
-def _scale(ticks: Sequence[float], high: float, width: float) -> Iterator[Markup]:
-    for value in ticks:
-        y = HEIGHT * (1 - value / high)
-        if 0 <= y <= HEIGHT:
-            yield tag("line", x1=0, x2=width, y1=y, y2=y, stroke="currentColor", opacity=0.1)
-            yield tag("text", f"{value:g}", x=-6, y=y + 4, text_anchor="end", fill="currentColor")
-
-
-def _bar(one: Bar, high: float, step: float, place: int) -> Iterator[Markup]:
+def _bar(one: Bar, axis: Axis, step: float, place: int) -> Iterator[Markup]:
     yield tag("title", f"{one.name}: {', '.join(map(str, one.kept))} of {one.whole}")
-    whole = HEIGHT * one.whole / high
+    whole = HEIGHT * axis.at(one.whole)
     gap = step * 0.12
     yield tag(
         "rect", x=place * step + gap, y=HEIGHT - whole, width=step - 2 * gap, height=whole,
@@ -65,7 +55,7 @@ def _bar(one: Bar, high: float, step: float, place: int) -> Iterator[Markup]:
     )  # fmt: skip
     each = (step - 2 * gap) / len(one.kept)
     for number, kept in enumerate(one.kept):
-        height = HEIGHT * kept / high
+        height = HEIGHT * axis.at(kept)
         yield tag("rect", x=place * step + gap + number * each, y=HEIGHT - height, width=each, height=height,
                   fill=COLOURS[number])  # fmt: skip
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
 
 from espalier.app.charts.axes import Axis, spanning
-from espalier.app.charts.plot import GREY, Level, Look, Mark, Panel, Series, draw
+from espalier.app.charts.plot import COLOURS, GREY, Level, Look, Mark, Panel, Series, draw, reach
 from espalier.app.charts.svg import Markup
 from espalier.app.words import WAYS, count, percent
 from espalier.search.answers.tickets import Spread, TicketAnswer, TicketPoint
 from espalier.search.answers.values import CostName, Group, Outcomes, Pareto, Point, by_arm, cost_of
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31")
-"""Okabe and Ito's, which colour-blind readers can tell apart, on light ground and on dark."""
 SHAPES = ("circle", "square", "diamond", "up", "plus", "down", "bar")
 LOOKS = tuple(
     Look(colour, SHAPES[(place + turn) % len(SHAPES)])
@@ -63,18 +62,16 @@ def compared(fronts: Mapping[str, Pareto], alone: bool = True, links: Links | No
     """The same of several jobs, by their names, over one pair of axes; of papers' results nothing."""
     cost = next(iter(fronts.values())).cost
     curves: dict[str, list[Mark]] = {}
-    levels = []
+    levels: list[Level] = []
     for job, front in fronts.items():
-        for point in sorted(_compared(front), key=lambda one: cost_of(one, cost)):
-            curves.setdefault(f"{job}: {point.arm.name}", []).append(_mark(point, cost, links))
-        if front.dense:
-            levels.append(Level(100 * front.dense.accuracy.mean, f"{job}: dense, {_dense_cost(front)}"))
+        own = _curves(_compared(front), cost, lambda point: point.arm.name, links)
+        curves |= {f"{job}: {name}": some for name, some in own.items()}
+        levels += _levels(front, f"{job}: ")
     marks = [mark for some in curves.values() for mark in some]
-    heights = [y for mark in marks for y in (mark.low, mark.high) if y is not None] + [level.y for level in levels]
     looks = looks_of(set(curves))
     panel = Panel(
         spanning(AXES[cost], [mark.x for mark in marks], _written(cost), is_log=True),
-        spanning(ACCURACY, heights, "{:g}".format),
+        spanning(ACCURACY, [*reach(marks), *(level.y for level in levels)], "{:g}".format),
         [Series(name, looks[name], some) for name, some in curves.items()],
         levels,
     )
@@ -122,12 +119,9 @@ def _panel(
     title: str = "",
 ) -> Panel:
     looks = looks_of({name(point) for point in _compared(front)})
-    curves: dict[str, list[Mark]] = {}
-    for point in sorted(points, key=lambda one: cost_of(one, front.cost)):
-        curves.setdefault(name(point), []).append(_mark(point, front.cost, links))
+    curves = _curves(points, front.cost, name, links)
     reported = [*_reported(front)]
     marks = [mark for some in (reported, *curves.values()) for mark in some]
-    levels = [Level(100 * front.dense.accuracy.mean, f"dense, {_dense_cost(front)}")] if front.dense else []
     return Panel(
         spanning(AXES[front.cost], [mark.x for mark in marks], _written(front.cost), is_log=True),
         heights,
@@ -135,7 +129,7 @@ def _panel(
             Series("in papers, from their own dense network", PUBLISHED, reported, is_joined=False),
             *(Series(curve, looks[curve], some) for curve, some in sorted(curves.items())),
         ],
-        levels,
+        _levels(front),
         title,
         [] if title else [(mark.x, mark.y) for mark in marks if mark.is_ringed],  # one way alone has no front
     )
@@ -145,9 +139,26 @@ def _heights(fronts: Sequence[Pareto]) -> Axis:
     """One axis of accuracy for all."""
     marks = [mark for front in fronts for mark in _reported(front)]
     marks += [_mark(point, fronts[0].cost, None) for point in _compared(fronts[0])]
-    values = [y for mark in marks for y in (mark.y, mark.low, mark.high) if y is not None]
-    values += [100 * front.dense.accuracy.mean for front in fronts if front.dense]
-    return spanning(ACCURACY, values, "{:g}".format)
+    levels = [level.y for front in fronts for level in _levels(front)]
+    return spanning(ACCURACY, [*reach(marks), *levels], "{:g}".format)
+
+
+def _curves(
+    points: Sequence[Point], cost: CostName, name: Callable[[Point], str], links: Links | None
+) -> dict[str, list[Mark]]:
+    """Points by name, cheapest first."""
+    curves: dict[str, list[Mark]] = {}
+    for point in sorted(points, key=lambda one: cost_of(one, cost)):
+        curves.setdefault(name(point), []).append(_mark(point, cost, links))
+    return curves
+
+
+def _levels(front: Pareto, before: str = "") -> list[Level]:
+    """The dense network's accuracy, and its cost in words."""
+    if front.dense is None:
+        return []
+    dense = _written(front.cost)(cost_of(front.dense, front.cost))
+    return [Level(100 * front.dense.accuracy.mean, f"{before}dense, {dense}")]
 
 
 def looks_of(names: set[str]) -> dict[str, Look]:
@@ -200,10 +211,6 @@ def amount(value: float, cost: CostName) -> str:
     return f"{_written(cost)(value)} {AXES[cost]}"
 
 
-def _dense_cost(front: Pareto) -> str:
-    return "" if front.dense is None else _written(front.cost)(cost_of(front.dense, front.cost))
-
-
 def tickets(answer: TicketAnswer, alone: bool = True) -> Markup:
     """Final accuracy, accuracy at the early stop, and the early stop, against the share of weights left. Bars reach
     from the least to the most over seeds."""
@@ -233,10 +240,9 @@ def _of_tickets(
             for point in own if (found := value(point)) is not None
         ]  # fmt: skip
     marks = [mark for some in curves.values() for mark in some]
-    heights = [y for mark in marks for y in (mark.low, mark.high) if y is not None]
-    looks = dict(zip(curves, LOOKS * (1 + len(curves) // len(LOOKS)), strict=False))
+    looks = dict(zip(curves, itertools.cycle(LOOKS), strict=False))
     return Panel(
         spanning("weights left, %", [mark.x for mark in marks], "{:.3g}".format, is_log=True, is_turned=True),
-        spanning(label, heights, "{:g}".format),
+        spanning(label, reach(marks), "{:g}".format),
         [Series(name, looks[name], some) for name, some in curves.items()],
     )

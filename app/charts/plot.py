@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from espalier.app.charts.axes import Axis
@@ -18,6 +18,8 @@ MARK = 4.2
 LONGEST = 60
 """Letters of a name in the legend."""
 GREY = "#8c959f"
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31")
+"""Okabe and Ito's, which colour-blind readers can tell apart, on light ground and on dark."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,11 @@ class Mark:
     says: str = ""
     leads: str | None = None
     is_ringed: bool = False
+
+
+def reach(marks: Iterable[Mark]) -> list[float]:
+    """How far points go with their bars, up and down."""
+    return [y for mark in marks for y in (mark.y, mark.low, mark.high) if y is not None]
 
 
 @dataclass(frozen=True)
@@ -92,7 +99,7 @@ def _panel(panel: Panel) -> Iterator[Markup]:
     if panel.front:
         yield tag("path", d=_staircase(panel), fill="none", stroke=GREY, opacity=0.45, stroke_width=2.5)
     for series in panel.series:
-        yield group(_series(panel, series), class_="series", data_name=series.name)
+        yield group(_series(panel, series), class_="series")
 
 
 def _frame(panel: Panel) -> Iterator[Markup]:
@@ -101,15 +108,20 @@ def _frame(panel: Panel) -> Iterator[Markup]:
         x = panel.x.at(value) * WIDTH
         yield tag("line", x1=x, x2=x, y1=0, y2=HEIGHT, stroke="currentColor", opacity=0.1)
         yield tag("text", panel.x.written(value), x=x, y=HEIGHT + 15, text_anchor="middle", fill="currentColor")
-    for value in panel.y.ticks:
-        y = _down(panel, value)
-        yield tag("line", x1=0, x2=WIDTH, y1=y, y2=y, stroke="currentColor", opacity=0.1)
-        yield tag("text", panel.y.written(value), x=-6, y=y + 4, text_anchor="end", fill="currentColor")
+    yield from ruled(panel.y, WIDTH, HEIGHT)
     yield tag("path", d=f"M0 0V{HEIGHT}H{WIDTH}", fill="none", stroke="currentColor", opacity=0.6)
     yield tag("text", panel.x.label, x=WIDTH / 2, y=HEIGHT + 33, text_anchor="middle", fill="currentColor")
     yield tag("text", panel.y.label, x=-LEFT + 8, y=-12, fill="currentColor")
     if panel.title:
         yield tag("text", panel.title, x=WIDTH, y=-12, text_anchor="end", font_weight="bold", fill="currentColor")
+
+
+def ruled(axis: Axis, width: float, height: float) -> Iterator[Markup]:
+    """The lines of an axis that goes up, and its numbers to the left of them."""
+    for value in axis.ticks:
+        y = (1 - axis.at(value)) * height
+        yield tag("line", x1=0, x2=width, y1=y, y2=y, stroke="currentColor", opacity=0.1)
+        yield tag("text", axis.written(value), x=-6, y=y + 4, text_anchor="end", fill="currentColor")
 
 
 def _staircase(panel: Panel) -> str:
