@@ -62,6 +62,11 @@ class JobView(Frozen):
     cancel_requested: bool
     error: str | None
 
+    @property
+    def called(self) -> str:
+        """What people see it by: its name, or its id where it has none to be seen."""
+        return self.name.strip() or self.id
+
 
 class CandidateHead(Frozen):
     """Which candidate it is."""

@@ -40,5 +40,9 @@ ChoiceT = TypeVar("ChoiceT", bound=Choice)
 
 def plain(what: str, choice: ChoiceT, registry: Mapping[str, type[KindT]]) -> ChoiceT:
     """The choice with options as they are meant, defaults left out. Raises UnknownName or SpecError."""
-    options = chosen(what, choice, registry)[1]
+    return having(choice, chosen(what, choice, registry)[1])
+
+
+def having(choice: ChoiceT, options: Frozen) -> ChoiceT:
+    """The choice with these options, defaults left out."""
     return choice.model_copy(update={"options": options.model_dump(mode="json", exclude_defaults=True)})

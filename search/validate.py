@@ -25,7 +25,7 @@ from espalier.search.errors import SpecError, UnknownName
 from espalier.search.estimate import PlanEstimate
 from espalier.search.evaluate import dense_config
 from espalier.search.methods.weight import WeightMethod
-from espalier.search.options import plain
+from espalier.search.options import having, plain
 from espalier.search.planners import PLANNERS
 from espalier.search.planners.fixed import MOST_CANDIDATES
 from espalier.search.question import Place, Question
@@ -168,8 +168,7 @@ def _question(spec: JobSpec, network: Network, data: Data) -> Question:
 
 def _trained_as(method: MethodSpec) -> MethodSpec:
     """The method with the options alone that its parent's training depends on."""
-    options = methods.create(method).trained_as
-    return method.model_copy(update={"options": options.model_dump(mode="json", exclude_defaults=True)})
+    return having(method, methods.create(method).trained_as)
 
 
 def _draws(spec: JobSpec, network: Network) -> dict[str, int]:

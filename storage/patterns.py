@@ -23,10 +23,11 @@ from espalier.storage.tables import JobRow, PatternRow, TransferRow
 def of_job(session: Session, job_id: str) -> Patterns:
     """What a job has found so far; nothing of one of an earlier release, which did not note its groups. Raises
     NotFound."""
-    return _found(jobs.get(session, job_id), candidates.outcomes(session, job_id))
+    return found_by(jobs.get(session, job_id), candidates.outcomes(session, job_id))
 
 
-def _found(job: JobRow, outcomes: Outcomes) -> Patterns:
+def found_by(job: JobRow, outcomes: Outcomes) -> Patterns:
+    """The same of outcomes that were read already."""
     return Patterns(patterns=()) if job.question is None else patterns(outcomes, Question.read(job.question))
 
 
@@ -34,7 +35,7 @@ def remember(session: Session, job_id: str) -> None:
     """Keep what a job found, and what following patterns did in it, in the place of what was kept of it before."""
     job = jobs.get(session, job_id)
     spec, outcomes, moment = JobSpec.read(job.spec), candidates.outcomes(session, job_id), now()
-    found = _found(job, outcomes)
+    found = found_by(job, outcomes)
     verdicts = compare(outcomes, spec.looks, candidates.failed(session, job_id))
     for table in (PatternRow, TransferRow):
         session.execute(sa.delete(table).where(table.job_id == job_id))

@@ -45,7 +45,7 @@ def _follow(client: Client, job: JobView, console: Console) -> None:
         TimeRemainingColumn(),
     ]
     with Progress(*columns, console=console) as bar:
-        task = bar.add_task(plain(job.name or job.id), total=job.progress.total)
+        task = bar.add_task(plain(job.called), total=job.progress.total)
         running: dict[str, str] = {}
         ended: set[str] = set()
         for event in client.events(job.id):

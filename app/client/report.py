@@ -147,7 +147,7 @@ def _made_by(made: MadeBy) -> str:
 
 
 def _sections(told: Told, beside: str, found: Sequence[str]) -> Iterator[str]:
-    yield f"# {markdown(told.job.name or told.job.id)}"
+    yield f"# {markdown(told.job.called)}"
     yield from found
     yield "## How it was made"
     yield _duration(told.job, told.trainings, told.taken_over)

@@ -94,14 +94,14 @@ def install(app: FastAPI, shown: Callable[[Request, JSONResponse], Response]) ->
     """Make every error of the application a problem document, which `shown` may make a page for who reads pages."""
 
     def answers(kind: type[Exception]) -> Callable[[_Handler], _Handler]:
-        def install(handle: _Handler) -> _Handler:
+        def answered_by(handle: _Handler) -> _Handler:
             async def answer(request: Request, error: Any) -> Response:
                 return shown(request, await handle(request, error))
 
             app.add_exception_handler(kind, answer)
             return handle
 
-        return install
+        return answered_by
 
     @answers(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:

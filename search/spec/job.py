@@ -166,6 +166,11 @@ class JobSpec(Document):
         )
 
     @property
+    def said(self) -> dict[str, Any]:
+        """It as JSON, without what is so by default."""
+        return self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+
+    @property
     def all_seeds(self) -> tuple[int, ...]:
         """Every seed that an arm may have, in order."""
         return self.seeds if isinstance(self.seeds, tuple) else tuple(range(self.seeds.most))

@@ -22,13 +22,12 @@ from espalier.app.server.routes import jobs as api
 from espalier.app.service import Service
 from espalier.search.answers.front import pareto
 from espalier.search.answers.patterns import Patterns
-from espalier.search.answers.tickets import tickets
+from espalier.search.answers.tickets import TicketAnswer, tickets
 from espalier.search.answers.values import Answer, CostName, Outcomes, Pareto, Point
 from espalier.search.answers.verdict import answer as answer_of
 from espalier.search.candidates import Candidate
 from espalier.search.events import EpochEvent
 from espalier.search.results import Latencies, Result
-from espalier.search.spec import JobSpec
 from espalier.search.states import FINISHED, CandidateState, JobState
 from espalier.storage import candidates as trainings
 from espalier.storage import events as happened
@@ -78,6 +77,7 @@ def show(
     fronts = {name: pareto(outcomes, name, seen.latencies) for name in COSTS}
     answer = answer_of(outcomes, view.spec.looks, seen.failed) if outcomes and view.spec.budgets else None
     finished = view.state in FINISHED
+    found_tickets = tickets(outcomes) if view.spec.tickets and outcomes else None
     return render(
         "job.html",
         job=view,
@@ -86,7 +86,7 @@ def show(
         follows=None if finished else f"/v1/jobs/{job_id}/events?cursor={cursor(seen.last)}",
         answer=answer,
         notes=fronts["params"].notes,
-        figures=[*_figures(view, fronts, outcomes)],
+        figures=[*_figures(fronts, outcomes, found_tickets)],
         running=seen.running,
         heard=seen.heard,
         failures=seen.failures[:MOST_FAILURES],
@@ -97,9 +97,9 @@ def show(
         cost=cost,
         most=most,
         choice=choose(fronts[cost], outcomes, most) if most.strip() else None,
-        tables=[*_tables(fronts["params"], answer, seen)],
+        tables=[*_tables(fronts["params"], answer, seen.patterns, found_tickets)],
         counts=seen.counts,
-        spec=_written(view.spec),
+        spec=json.dumps(view.spec.said, indent=2),
     )
 
 
@@ -125,16 +125,17 @@ def _look(service: Service, job_id: str) -> _Seen:
         job = jobs.get(session, job_id)
         rows, events = trainings.rows(session, job_id), happened.newest(session, job_id, MOST_HEARD)
         found = [(trainings.candidate_of(row), trainings.result_of(row)) for row in rows]
+        outcomes = [(candidate, result) for candidate, result in found if result is not None]
         by_state = {state: [row for row in rows if row.state == state] for state in CandidateState}
         return _Seen(
             view=job_view(job, trainings.progress(session, [job_id])[job_id]),
-            outcomes=[(candidate, result) for candidate, result in found if result is not None],
+            outcomes=outcomes,
             latencies=jobs.latencies_of(job),
             failed=[trainings.candidate_of(row) for row in by_state[CandidateState.FAILED]],
             failures=[candidate_view(row) for row in by_state[CandidateState.FAILED]],
             running=[candidate_view(row) for row in by_state[CandidateState.RUNNING]],
             counts={str(state): len(some) for state, some in by_state.items() if some},
-            patterns=patterns.of_job(session, job_id),
+            patterns=patterns.found_by(job, outcomes),
             heard=_heard(events),
             last=events[0].id if events else 0,
         )
@@ -148,13 +149,15 @@ def _heard(events: Sequence[EventRow]) -> dict[str, str]:
     return heard
 
 
-def _figures(view: JobView, fronts: Mapping[CostName, Pareto], outcomes: Outcomes) -> Iterator[Markup]:
+def _figures(
+    fronts: Mapping[CostName, Pareto], outcomes: Outcomes, found_tickets: TicketAnswer | None
+) -> Iterator[Markup]:
     if any(point.arm.role != "reference" for point in fronts["params"].points):
         yield from (picture(charts.front([fronts[cost]], False, address)) for cost in ("params", "macs"))
         if fronts["latency"].points[0].latency:
             yield picture(charts.front([fronts["latency"]], False, address))
-    if view.spec.tickets and outcomes:
-        yield picture(charts.tickets(tickets(outcomes), False))
+    if found_tickets is not None:
+        yield picture(charts.tickets(found_tickets, False))
     if outcomes:
         yield picture(charts.learning(outcomes, False))
 
@@ -164,19 +167,17 @@ def address(architecture: str) -> str:
     return f"/architectures/{architecture}"
 
 
-def _tables(front: Pareto, answer: Answer | None, seen: _Seen) -> Iterator[tables.Table]:
+def _tables(
+    front: Pareto, answer: Answer | None, found: Patterns, found_tickets: TicketAnswer | None
+) -> Iterator[tables.Table]:
     if answer is not None:
         yield tables.verdict(answer)
         yield tables.efficiency(answer)
     yield tables.comparison(front)
     yield tables.latency(front)
-    yield tables.patterns(seen.patterns)
-    if seen.view.spec.tickets:
-        yield tables.tickets(tickets(seen.outcomes))
-
-
-def _written(spec: JobSpec) -> str:
-    return json.dumps(spec.model_dump(mode="json", exclude_none=True, exclude_defaults=True), indent=2)
+    yield tables.patterns(found)
+    if found_tickets is not None:
+        yield tables.tickets(found_tickets)
 
 
 class Choice(NamedTuple):
@@ -199,20 +200,15 @@ def choose(front: Pareto, outcomes: Outcomes, most: str) -> Choice:
     costs = [_cost(front.cost, point, result) for point, result in own]
     fitting = [pair for pair, cost in zip(own, costs, strict=True) if pair[0].on_front and cost <= room]
     if fitting:
-        return Choice(*max(fitting, key=lambda pair: (pair[1].metric.sign * pair[0].holdout, _rank(pair[1]))))
+        sign = fitting[0][1].metric.sign
+        return Choice(*max(fitting, key=lambda pair: (sign * pair[0].holdout, sign * pair[1].chosen_by)))
     least = charts.amount(min(costs, default=0), front.cost)
     return Choice(None, problem=f"No network of this job is so small; the smallest has {least}.")
 
 
-def _rank(result: Result) -> float:
-    return result.metric.sign * result.chosen_by
-
-
 def _cost(cost: CostName, point: Point, result: Result) -> float:
     """Of one seed's network; latency is known of its arm alone."""
-    if cost == "latency":
-        return point.latency_ms
-    return result.counted.params if cost == "params" else result.counted.macs
+    return point.latency_ms if cost == "latency" else float(getattr(result.counted, cost))
 
 
 @router.post("/jobs/{job_id}/cancel")

@@ -126,7 +126,7 @@ def ask(service: ServiceDep, like: Annotated[str, Query(max_length=200)] = "") -
 
 def like_of(spec: JobSpec) -> Given:
     """The form of a job. What no field can say is JSON, and that alone: fields stay free to be changed."""
-    said = spec.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+    said = spec.said
     plainly = Given(
         arch=spec.target.arch,
         width=f"{spec.target.options['width']:g}" if _is_width(spec) else "",
@@ -152,7 +152,7 @@ def _is_width(spec: JobSpec) -> bool:
 def _meant(given: Given) -> dict[str, Any]:
     """What the fields of a form say, as a spec says it; nothing if that is none."""
     try:
-        return JobSpec.model_validate(given.spec()).model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+        return JobSpec.model_validate(given.spec()).said
     except (SpecError, ValidationError):
         return {"target": {}}
 
