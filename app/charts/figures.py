@@ -62,11 +62,13 @@ def compared(fronts: Mapping[str, Pareto], alone: bool = True, links: Links | No
     """The same of several jobs, by their names, over one pair of axes; of papers' results nothing."""
     cost = next(iter(fronts.values())).cost
     curves: dict[str, list[Mark]] = {}
-    levels: list[Level] = []
+    dense: dict[Level, list[str]] = {}
     for job, front in fronts.items():
         own = _curves(_compared(front), cost, lambda point: point.arm.name, links)
         curves |= {f"{job}: {name}": some for name, some in own.items()}
-        levels += _levels(front, f"{job}: ")
+        for level in _levels(front):
+            dense.setdefault(level, []).append(job)
+    levels = [replace(level, says=f"{', '.join(jobs)}: {level.says}") for level, jobs in dense.items()]
     marks = [mark for some in curves.values() for mark in some]
     looks = looks_of(set(curves))
     panel = Panel(
@@ -153,12 +155,12 @@ def _curves(
     return curves
 
 
-def _levels(front: Pareto, before: str = "") -> list[Level]:
+def _levels(front: Pareto) -> list[Level]:
     """The dense network's accuracy, and its cost in words."""
     if front.dense is None:
         return []
     dense = _written(front.cost)(cost_of(front.dense, front.cost))
-    return [Level(100 * front.dense.accuracy.mean, f"{before}dense, {dense}")]
+    return [Level(100 * front.dense.accuracy.mean, f"dense, {dense}")]
 
 
 def looks_of(names: set[str]) -> dict[str, Look]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import string
 import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, NamedTuple
@@ -247,13 +248,11 @@ def compare(service: ServiceDep, job: Annotated[list[str] | None, Query(max_leng
     if len({candidate.data for seen in found for candidate, _ in seen.outcomes}) > 1:
         names = sorted({seen.view.spec.target.dataset_name for seen in found})
         problem = f"Accuracies on different images are no comparison ({', '.join(names)})."
+    by_letter = dict(zip(string.ascii_uppercase, found, strict=False))
     pictures = [
-        picture(charts.compared({_called(seen.view): pareto(seen.outcomes, cost) for seen in found}, False, address))
+        picture(charts.compared({one: pareto(seen.outcomes, cost) for one, seen in by_letter.items()}, False, address))
         for cost in ("params", "macs")
         if found and not problem
     ]
-    return render("compare.html", problem=problem, jobs=[seen.view for seen in found], figures=pictures)
-
-
-def _called(view: JobView) -> str:
-    return f"{view.name or 'job'} ({view.id[:6]})"
+    views = {one: seen.view for one, seen in by_letter.items()}
+    return render("compare.html", problem=problem, jobs=views, figures=pictures)

@@ -110,7 +110,7 @@ def test_no_tickets_yet_are_a_picture_too() -> None:
 
 def test_several_jobs_are_one_picture() -> None:
     words = texts(charts.compared({"one": front("macs"), "other <b>": front("macs")}))
-    for part in ("one: slimming", "other <b>: uniform", "one: dense, 1 M", "multiply-adds per image"):
+    for part in ("one: slimming", "other <b>: uniform", "one, other <b>: dense, 1 M", "multiply-adds per image"):
         assert part in words, part
 
 

@@ -180,9 +180,9 @@ def test_several_jobs_in_one_picture(world: World, browser: TestClient) -> None:
     one, other = world.finish(name="one"), world.finish(name="other", seeds=[3, 4])
     page = text(browser, "/compare", job=[one, other])
     assert page.count("<svg") == 2
-    for name in ("one", "other"):
-        assert f"{name} (" in page
-        assert ": slimming" in page
+    for letter, name in (("A", "one"), ("B", "other")):
+        assert re.search(f"{letter}: <a href=[^>]*>{name}</a>", page)
+        assert f">{letter}: slimming</text>" in page
     assert "Choose from 2" in text(browser, "/compare", job=[one, one])
     assert "Choose from 2" in text(browser, "/compare")
     text(browser, "/compare", 404, job=[one, "x"])
