@@ -18,6 +18,7 @@ from benchmarks import (
     methods,
     operators,
     overhead,
+    pages,
     processes,
     recipes,
     recorded,
@@ -41,6 +42,7 @@ BENCHMARKS: dict[str, Callable[[Setting], Table]] = {
     "verdicts": verdicts.run,
     "intervals": intervals.run,
     "overhead": overhead.run,
+    "pages": pages.run,
     "demo": demo.run,
     "recipes": recipes.run,
 }

@@ -8,7 +8,7 @@ from statistics import fmean
 
 from espalier.search.answers.hypervolume import Hypervolume, Step, hypervolume
 from espalier.search.answers.values import CostName, DensePoint, Group, Outcomes, Pareto, Point, by_arm, cost_of, sample
-from espalier.search.published import published
+from espalier.search.published import Published, published
 from espalier.search.results import Latencies, Latency, Result
 
 SMALL, NO_FASTER = 0.5, 0.9
@@ -42,8 +42,18 @@ def pareto(outcomes: Outcomes, cost: CostName, latencies: Latencies | None = Non
 
     Which points are on it is decided by the hold-out, like every choice; the test accuracy is only reported.
     """
+    return fronts(outcomes, [cost], latencies)[cost]
+
+
+def fronts(outcomes: Outcomes, costs: Sequence[CostName], latencies: Latencies | None = None) -> dict[CostName, Pareto]:
+    """The fronts over several costs; what each point is is found once."""
     groups = by_arm(outcomes)
     means = [_point(group, latencies or {}) for group in groups]
+    reported = published(outcomes[0][0].target) if outcomes else ()
+    return {cost: _front(groups, means, cost, reported) for cost in costs}
+
+
+def _front(groups: Sequence[Group], means: Sequence[Point], cost: CostName, reported: tuple[Published, ...]) -> Pareto:
     signs = [group.results[0].metric.sign for group in groups]
     values = [(cost_of(point, cost), sign * point.holdout) for point, sign in zip(means, signs, strict=True)]
     points = [
@@ -65,7 +75,7 @@ def pareto(outcomes: Outcomes, cost: CostName, latencies: Latencies | None = Non
         hypervolume_intervals={name: found.interval for name, found in volumes.items()},
         hypervolume_from=least if volumes else None,
         notes=tuple(_notes(dense, points)),
-        published=published(outcomes[0][0].target) if outcomes else (),
+        published=reported,
     )
 
 

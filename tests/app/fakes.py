@@ -13,6 +13,7 @@ from espalier.models.config import ChannelConfig, Cost
 from espalier.search.candidates import Candidate
 from espalier.search.estimate import PlanEstimate
 from espalier.search.results import CurvePoint, Execution, Latency, MadeBy, Reported
+from espalier.search.spec import Budget
 from espalier.search.version import VERSION
 from tests.search.helpers import most, planned, question, result
 
@@ -91,7 +92,8 @@ class _Evaluated:
         known = {"sparse": 0.9, "dense": 0.9, "pruned": 0.8, "random": 0.6, "ticket": 0.9}
         base = known.get(candidate.origin.kind, 0.7)
         noise = int(hashlib.sha256(candidate.key.encode()).hexdigest()[:4], 16) / 65536 / 100
-        keep = candidate.budget.keep if candidate.budget else candidate.origin.parameters.get("stage 0", 1.0)
+        given = candidate.origin.parameters.get("stage 0", 1.0)
+        keep = candidate.budget.keep if isinstance(candidate.budget, Budget) else given
         self.result = result(
             candidate,
             base + noise,

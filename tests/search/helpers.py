@@ -126,7 +126,8 @@ def derivation(config: ChannelConfig, seed: int = 0, minimum_keep: float = 0.1) 
     def scores(method: MethodSpec, role: str) -> Any:
         return methods.create(method).score(parent(role))
 
-    return Derivation(whole, seed, minimum_keep, parent, scores, {}.__getitem__)
+    known: dict[str, ChannelConfig] = {}
+    return Derivation(whole, seed, minimum_keep, parent, scores, known.__getitem__)
 
 
 def write_images(

@@ -21,7 +21,7 @@ from espalier.app.server.pages.rendering import render
 from espalier.app.server.responses import candidate_view, cursor, job_view
 from espalier.app.server.routes import jobs as api
 from espalier.app.service import Service
-from espalier.search.answers.front import pareto
+from espalier.search.answers.front import fronts
 from espalier.search.answers.patterns import Patterns
 from espalier.search.answers.tickets import TicketAnswer, tickets
 from espalier.search.answers.values import Answer, CostName, Outcomes, Pareto, Point
@@ -75,7 +75,7 @@ def show(
     """One job: what it found so far, what it does now. Follows it, where scripts run."""
     seen = _look(service, job_id)
     view, outcomes = seen.view, seen.outcomes
-    fronts = {name: pareto(outcomes, name, seen.latencies) for name in COSTS}
+    found = fronts(outcomes, [*COSTS], seen.latencies)
     answer = answer_of(outcomes, view.spec.looks, seen.failed) if outcomes and view.spec.budgets else None
     finished = view.state in FINISHED
     found_tickets = tickets(outcomes) if view.spec.tickets and outcomes else None
@@ -86,19 +86,19 @@ def show(
         can_retry=finished and (view.state != JobState.SUCCEEDED or bool(view.progress.failed)),
         follows=None if finished else f"/v1/jobs/{job_id}/events?cursor={cursor(seen.last)}",
         answer=answer,
-        notes=fronts["params"].notes,
-        figures=[*_figures(fronts, outcomes, found_tickets)],
+        notes=found["params"].notes,
+        figures=[*_figures(found, outcomes, found_tickets)],
         running=seen.running,
         heard=seen.heard,
         failures=seen.failures[:MOST_FAILURES],
         more_failures=max(0, len(seen.failures) - MOST_FAILURES),
-        front=fronts[cost],
-        on={name: {point.arm.id for point in fronts[name].points if point.on_front} for name in ("params", "macs")},
+        front=found[cost],
+        on={name: {point.arm.id for point in found[name].points if point.on_front} for name in ("params", "macs")},
         costs=COSTS,
         cost=cost,
         most=most,
-        choice=choose(fronts[cost], outcomes, most) if most.strip() else None,
-        tables=[*_tables(fronts["params"], answer, seen.patterns, found_tickets)],
+        choice=choose(found[cost], outcomes, most) if most.strip() else None,
+        tables=[*_tables(found["params"], answer, seen.patterns, found_tickets)],
         counts=seen.counts,
         spec=json.dumps(view.spec.said, indent=2),
     )
@@ -151,12 +151,12 @@ def _heard(events: Sequence[EventRow]) -> dict[str, str]:
 
 
 def _figures(
-    fronts: Mapping[CostName, Pareto], outcomes: Outcomes, found_tickets: TicketAnswer | None
+    found: Mapping[CostName, Pareto], outcomes: Outcomes, found_tickets: TicketAnswer | None
 ) -> Iterator[Markup]:
-    if any(point.arm.role != "reference" for point in fronts["params"].points):
-        yield from (picture(charts.front([fronts[cost]], False, address)) for cost in ("params", "macs"))
-        if fronts["latency"].points[0].latency:
-            yield picture(charts.front([fronts["latency"]], False, address))
+    if any(point.arm.role != "reference" for point in found["params"].points):
+        yield from (picture(charts.front([found[cost]], False, address)) for cost in ("params", "macs"))
+        if found["latency"].points[0].latency:
+            yield picture(charts.front([found["latency"]], False, address))
     if found_tickets is not None:
         yield picture(charts.tickets(found_tickets, False))
     if outcomes:
@@ -249,10 +249,11 @@ def compare(service: ServiceDep, job: Annotated[list[str] | None, Query(max_leng
         names = sorted({seen.view.spec.target.dataset_name for seen in found})
         problem = f"Accuracies on different images are no comparison ({', '.join(names)})."
     by_letter = dict(zip(string.ascii_uppercase, found, strict=False))
+    both = {one: fronts(seen.outcomes, ["params", "macs"]) for one, seen in by_letter.items() if not problem}
     pictures = [
-        picture(charts.compared({one: pareto(seen.outcomes, cost) for one, seen in by_letter.items()}, False, address))
+        picture(charts.compared({one: own[cost] for one, own in both.items()}, False, address))
         for cost in ("params", "macs")
-        if found and not problem
+        if both
     ]
     views = {one: seen.view for one, seen in by_letter.items()}
     return render("compare.html", problem=problem, jobs=views, figures=pictures)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from espalier.search.answers.front import pareto, undominated
+from espalier.search.answers.front import fronts, pareto, undominated
 from espalier.search.results import Latency, Metric
 from espalier.search.spec import MethodSpec
 from tests.search.helpers import candidate, outcome, result
@@ -175,3 +175,13 @@ def test_it_is_said_where_fewer_parameters_are_not_less_time(small: tuple[float,
     assert len(found) == len(notes)
     assert all(words in note for words, note in zip(notes, found, strict=True))
     assert pareto(outcomes[1:], "params", known).notes == pareto(outcomes, "params").notes == ()
+
+
+def test_fronts_over_several_costs_are_the_same_as_one_by_one() -> None:
+    found = [
+        outcome("dense", accuracy=0.9, params=1000),
+        outcome("pruned", keep=0.1, accuracy=0.8, params=100),
+        outcome("uniform", keep=0.1, accuracy=0.7, params=90),
+    ]
+    assert fronts(found, ["params", "macs"]) == {cost: pareto(found, cost) for cost in ("params", "macs")}
+    assert fronts([], ["macs"]) == {"macs": pareto([], "macs")}
