@@ -13,6 +13,8 @@ MOST_SENTENCES = 12
 """One for each method and baseline; where there would be more, only what is decided is said."""
 LENGTHS = {"epochs": "as many epochs", "compute": "as much compute", "pipeline": "the compute of a pipeline"}
 """Of training."""
+WHOLE = 1.0
+"""No two shares of right answers differ by as much."""
 ONE_PARENT = (
     "All seeds prune one parent: answers are about the widths and weights found there, and not about what the method "
     "finds in another."
@@ -78,7 +80,10 @@ def _power(verdicts: Sequence[Verdict]) -> Iterator[str]:
     found = [v.detectable for v in verdicts if v.detectable is not None]
     if not found:
         return
-    yield f"A difference of {100 * median(found):.1f} points would have been found 80 times in 100 (median)."
+    if median(found) < WHOLE:
+        yield f"A difference of {100 * median(found):.1f} points would have been found 80 times in 100 (median)."
+    else:
+        yield "From so few seeds, no difference that there can be would have been found 80 times in 100."
     open_ones = [v for v in verdicts if v.adjusted_answer == "undecided" and v.detectable is not None]
     seeds = [v.seeds_to_decide for v in open_ones if v.seeds_to_decide is not None]
     if seeds:

@@ -50,3 +50,12 @@ def test_of_many_what_is_decided_is_said_by_baseline() -> None:
     undecided = sum(one.adjusted_answer == "undecided" for one in found)
     assert f"{undecided} of {len(found)} comparisons show no difference that can be told from chance." in text
     assert f"All {len(found)} comparisons are right together 95 times in 100 (Holm)" in text
+
+
+def test_a_difference_that_cannot_be_is_not_promised() -> None:
+    """Two seeds far apart: by arithmetic, 400 points."""
+    found = compare(arm("pruned", [0.5, 0.8]) + arm("uniform", [0.7, 0.4]))
+    assert (found[0].detectable or 0) > 1
+    assert "no difference that there can be would have been found 80 times in 100" in summary(found)
+    assert "points would have been found" not in summary(found)
+    assert "points would have been found" in summary(compare(job(METHODS[:1])))
