@@ -7,6 +7,10 @@ FOLDERS = ("models", "search", "storage", "app")
 
 setup(
     packages=[f"espalier.{name}" for name in find_packages(include=[f"{folder}*" for folder in FOLDERS])],
-    package_data={"espalier.search": ["published.*"], "espalier.app": ["templates/*", "static/*"]},
+    package_data={
+        "espalier.search": ["published.*"],
+        "espalier.search.datasets": ["fashion_small.*"],
+        "espalier.app": ["templates/*", "static/*"],
+    },
     package_dir={f"espalier.{folder}": folder for folder in FOLDERS},
 )

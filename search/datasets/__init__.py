@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from espalier.search.datasets.base import Data, DataPaths, Dataset
 from espalier.search.datasets.digits import DIGITS
+from espalier.search.datasets.fashion_small import FASHION_SMALL
 from espalier.search.datasets.folder import FOLDER_RECIPES, read_folder
 from espalier.search.datasets.from_torchvision import CIFAR10, CIFAR100, FASHION_MNIST, MNIST
 from espalier.search.datasets.store import stored, summary_of
@@ -19,6 +20,7 @@ from espalier.search.spec import Folder, JobSpec
 
 _ALL = (
     DIGITS,
+    FASHION_SMALL,
     MNIST,
     FASHION_MNIST,
     CIFAR10,

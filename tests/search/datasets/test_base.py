@@ -70,7 +70,7 @@ def test_every_data_set_says_what_it_is_under_its_name(name: str) -> None:
 
 
 def test_an_unknown_data_set_lists_those_there_are(paths: DataPaths) -> None:
-    with pytest.raises(UnknownName, match="no data set 'svhn'; there are: digits, mnist"):
+    with pytest.raises(UnknownName, match="no data set 'svhn'; there are: digits, fashion_small, mnist"):
         load("svhn", paths)
 
 
