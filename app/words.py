@@ -41,7 +41,7 @@ WAYS = {
 
 def count(number: float) -> str:
     """A large number in four digits: 353.1 k, 37.14 M."""
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+    for unit, size in (("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if number >= size:
             return f"{number / size:.4g} {unit}"
     return f"{number:.0f}"

@@ -50,7 +50,8 @@ def test_a_document_shows_it_as_it_is(text: str, written: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "words"), [(7, "7"), (999, "999"), (110_069, "110.1 k"), (78_744_064, "78.74 M"), (2e9, "2 G")]
+    ("number", "words"),
+    [(7, "7"), (999, "999"), (110_069, "110.1 k"), (78_744_064, "78.74 M"), (2e9, "2 G"), (1.582e13, "15.82 T")],
 )
 def test_counts_in_words(number: Any, words: str) -> None:
     assert count(number) == words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from html import unescape
@@ -10,8 +11,10 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from espalier.app.server.pages.submitting import Given, like_of
+from espalier.app.server.pages.form import like_of
+from espalier.app.server.pages.submitting import options_of
 from espalier.app.work.executors.base import TaskFailed
+from espalier.app.work.tasks import describe_catalog
 from espalier.search.spec import JobSpec
 from tests.app.server.pages.test_jobs import text
 from tests.app.world import SPEC, World
@@ -126,41 +129,42 @@ def test_again_with_changes_is_the_same_search(world: World, browser: TestClient
     text(browser, "/new", 404, like="x")
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {},
-        {"target": {"arch": "vgg11", "dataset": "digits", "options": {"width": 0.25}}},
-        {"target": {"arch": "resnet20", "dataset": "digits", "options": {"width": 0.25, "blocks": [1, 2, 3]}}},
-        {"target": {"arch": "vgg11", "dataset": {"folder": "pets", "size": 64}}},
-        {"methods": [{"name": "slimming", "options": {"strength": 2.0}}], "seeds": [3, 4]},
-        {"budgets": [{"by": "stage", "ratios": {"0": 0.5}}], "recipe": {"epochs": 3, "lr": 0.2}},
-        {"tickets": {"rounds": 2}, "methods": [], "budgets": [], "baselines": []},
-        {"seeds": {"from": 2, "most": 6}, "guides": [{"name": "g", "keep": [0.5, 0.2]}]},
-    ],
-)
-def test_any_search_is_the_same_again(changes: dict[str, Any]) -> None:
-    spec = JobSpec.model_validate(SPEC | changes)
-    assert JobSpec.model_validate(like_of(spec).spec()) == spec
-
-
-def test_what_a_field_can_say_can_be_changed_again() -> None:
-    spec = JobSpec.model_validate(SPEC | {"recipe": {"epochs": 3}})
-    given = like_of(spec)._replace(
-        arch="vgg13", width="0.5", seeds="5", epochs="9", budgets="macs=0.9", methods=("taylor",)
-    )
-    again = JobSpec.model_validate(given.spec())
-    assert (again.target.arch, again.target.options) == ("vgg13", {"width": 0.5})
-    assert (again.seeds, again.recipe.changes) == ((0, 1, 2, 3, 4), {"epochs": 9})
-    assert [str(budget) for budget in again.budgets] == ["macs=0.9"]
-    assert [method.name for method in again.methods] == ["taylor"]
-    assert again.parents == "one", "what no field says stays"
-
-
 def test_fields_that_do_not_count_are_named(browser: TestClient) -> None:
     page = sent(browser, more='{"seeds": [3], "inits": ["scratch"]}').text
     assert "goes before the fields above: inits, seeds." in page
 
 
-def test_the_empty_form_is_a_spec() -> None:
-    assert JobSpec.model_validate(Given().spec()).target.arch == "vgg11"
+def test_options_of_methods_are_fields_and_come_into_the_spec(browser: TestClient) -> None:
+    changes = {"slimming.passes": "2", "slimming.across": "max", "l1_norm.none": ""}
+    page = sent(browser, **changes).text
+    assert '<details id="options" open>' in page
+    assert 'name="slimming.passes" value="2"' in page
+    assert re.search(r'name="slimming.across">.*<option selected>max', page, re.DOTALL)
+    spec = json.loads(unescape(re.findall(r"-d '(.*)'</pre>", page)[0]))
+    assert spec["methods"] == [
+        {"name": "slimming", "options": {"passes": 2, "across": "max"}}, {"name": "l1_norm"},
+    ]  # fmt: skip
+    assert '<details id="options">' in text(browser, "/new"), "nothing is set"
+
+
+def test_markup_in_an_option_is_words(browser: TestClient) -> None:
+    page = sent(browser, **{"slimming.passes": '"><b>many'}).text
+    assert "<b>many" not in page
+    assert "&lt;b&gt;many" in page
+
+
+def test_every_option_of_every_method_has_a_field(browser: TestClient) -> None:
+    page = text(browser, "/new")
+    for method in describe_catalog()["methods"]:
+        for option in options_of(method):
+            assert page.count(f'name="{method.name}.{option.name}"') == 1
+            assert option.description in unescape(page)
+
+
+def test_a_plan_shows_the_data_and_what_of_the_network_can_be_thinned(browser: TestClient) -> None:
+    page = sent(browser).text
+    assert "32 x 32, grey, of 10 classes" in page
+    (picture,) = re.findall(r'src="data:image/png;base64,([^"]*)" alt="Four training images"', page)
+    assert base64.b64decode(picture).startswith(b"\x89PNG")
+    assert re.search(r"% of the multiply-adds can be thinned, in \d+ groups", page)
+    assert "1 layer stays dense" in page
