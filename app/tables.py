@@ -22,6 +22,7 @@ from espalier.app.schemas import (
     ProgressView,
 )
 from espalier.app.words import WAYS, count, markdown, percent, plain
+from espalier.search.answers.choice import Choice
 from espalier.search.answers.patterns import KnownPattern, Pattern, Patterns, Similarity, Transfer
 from espalier.search.answers.statistics import Direction
 from espalier.search.answers.tickets import Spread, TicketAnswer
@@ -113,6 +114,21 @@ def pareto(front: Pareto, *more: Pareto) -> Table:
     columns = ("front" if more else "", "widths", "budget", "params", "MACs", "ms", "test %", "n", "architecture")
     title = "Pareto fronts" if more else f"Pareto front over {front.cost} (●)"
     return table(f"{title}, chosen by the hold-out", columns, rows)
+
+
+def choice(found: Choice) -> Table:
+    """The network to take. Accuracy is of its arm, over seeds."""
+    point = found.point
+    row = (
+        point.arm.name,
+        str(point.budget or "-"),
+        count(found.params),
+        count(found.macs),
+        percent(point.accuracy),
+        point.accuracy.n,
+        found.architecture[:10],
+    )
+    return table("Take", ("widths", "budget", "params", "MACs", "test %", "n", "architecture"), [row])
 
 
 def latency(front: Pareto) -> Table:

@@ -39,12 +39,22 @@ WAYS = {
 }
 
 
+SIZES = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
+_AMOUNT = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([kKmMgGtT]?)\s*")
+
+
 def count(number: float) -> str:
     """A large number in four digits: 353.1 k, 37.14 M."""
     for unit, size in (("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if number >= size:
             return f"{number / size:.4g} {unit}"
     return f"{number:.0f}"
+
+
+def amount_of(text: str) -> float | None:
+    """What `count` writes, read again: 100k, 2.5 M, 4; None for what is no amount."""
+    written = _AMOUNT.fullmatch(text)
+    return float(written[1]) * SIZES[written[2].lower()] if written else None
 
 
 def percent(sample: Sample) -> str:

@@ -25,6 +25,7 @@ from espalier.app.schemas import (
     PlanView,
 )
 from espalier.app.words import make_console
+from espalier.search.answers.choice import Choice
 from espalier.search.answers.patterns import KnownPattern, Patterns
 from espalier.search.answers.tickets import TicketAnswer
 from espalier.search.answers.values import Answer, CostName, Pareto
@@ -118,6 +119,10 @@ class Client:
     def pareto(self, job: str, cost: CostName = "params") -> Pareto:
         """Cost against accuracy, means over seeds."""
         return self._get(Pareto, f"/v1/jobs/{job}/pareto", cost=cost)
+
+    def choose(self, job: str, most: float, cost: CostName = "params") -> Choice:
+        """Which network to take if it may cost at most so much."""
+        return self._get(Choice, f"/v1/jobs/{job}/choice", most=most, cost=cost)
 
     def frame(self, job: str, cost: CostName = "params") -> pandas.DataFrame:
         """The front as a table of pandas: a row for each point, cheapest first; accuracies as fractions."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from espalier.app.words import count, markdown, percent, plain
+from espalier.app.words import amount_of, count, markdown, percent, plain
 from espalier.search.answers.values import Sample
 
 
@@ -67,3 +67,14 @@ def test_counts_in_words(number: Any, words: str) -> None:
 )
 def test_a_mean_in_per_cent(sample: Sample, words: str) -> None:
     assert percent(sample) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [("100k", 1e5), ("2.5 M", 2.5e6), (" 4 ", 4), (".02M", 2e4), ("1G", 1e9), ("1T", 1e12), ("٣", 3),
+     ("many", None), ("-1", None), ("1e9", None), ("", None), ("k", None)],
+)  # fmt: skip
+def test_amounts_as_people_write_them(text: str, amount: float | None) -> None:
+    assert amount_of(text) == amount
+    if amount:
+        assert amount_of(count(amount)) == amount

@@ -13,7 +13,7 @@ import typer
 from pydantic_core import to_jsonable_python
 
 from espalier.app.addresses import is_loopback
-from espalier.app.client.client import Client, dataset_of
+from espalier.app.client.client import Client, ClientError, dataset_of
 from espalier.app.words import make_console, plain
 
 console = make_console()
@@ -29,6 +29,8 @@ Fit = Annotated[
     str | None, typer.Option(help="how a folder's images become square: crop (default) or pad with black bars")
 ]
 Channels = Annotated[int | None, typer.Option(help="of a folder's images: 1 for grey, 3 for colour (default)")]
+
+Job = Annotated[str, typer.Argument(help="its id, or `last` for the newest")]
 
 LOCAL = "http://127.0.0.1:8000"
 
@@ -49,6 +51,16 @@ def _stored_token(url: str) -> str | None:
 
     path = load().data_dir / "token"
     return path.read_text().strip() if path.exists() else None
+
+
+def the_job(client: Client, job: str) -> str:
+    """The id of a job as a command line names it."""
+    if job != "last":
+        return job
+    newest = client.jobs(most=1)
+    if not newest:
+        raise ClientError("there is no job yet; `espalier submit` and `espalier search` make one")
+    return newest[0].id
 
 
 def show(as_json: bool, value: Any, *tables: Any) -> None:

@@ -15,6 +15,7 @@ from espalier.app.client.cli.common import (
     AsJson,
     Channels,
     Fit,
+    Job,
     Size,
     Token,
     Url,
@@ -24,6 +25,7 @@ from espalier.app.client.cli.common import (
     option_of,
     retargeted,
     show,
+    the_job,
 )
 from espalier.app.client.client import Client, ClientError, dataset_of
 from espalier.app.client.progress import follow
@@ -128,7 +130,7 @@ def search(
 
 @app.command()
 def transfer(
-    job: Annotated[str, typer.Argument(help="the job whose patterns are followed")],
+    job: Job,
     arch: Annotated[str | None, typer.Option(help="another network; the job's own if not given")] = None,
     dataset: Annotated[str | None, typer.Option(help="another data set, or folder:NAME; the job's own if not")] = None,
     size: Size = None,
@@ -143,6 +145,7 @@ def transfer(
 ) -> None:
     """Carry the patterns of a job to another network or data set, and hold them against its baselines there."""
     with connected(url, token) as client:
+        job = the_job(client, job)
         found = client.job(job).spec.model_dump(mode="json")
         kept = ("budgets", "baselines", "seeds", "recipe", "match", "parents", "minimum_keep", "keep_weights")
         spec = {field: found[field] for field in kept if field in found} | {
@@ -229,24 +232,27 @@ def list_jobs(
 
 
 @app.command()
-def watch(job: str, url: Url = LOCAL, token: Token = "", as_json: AsJson = False) -> None:
+def watch(job: Job, url: Url = LOCAL, token: Token = "", as_json: AsJson = False) -> None:
     """Follow a job to its end."""
     with connected(url, token) as client:
+        job = the_job(client, job)
         _watch(client, job, as_json)
 
 
 @app.command()
-def cancel(job: str, url: Url = LOCAL, token: Token = "", as_json: AsJson = False) -> None:
+def cancel(job: Job, url: Url = LOCAL, token: Token = "", as_json: AsJson = False) -> None:
     """Stop a job; its finished results stay."""
     with connected(url, token) as client:
+        job = the_job(client, job)
         answer = client.cancel(job)
         show(as_json, answer, tables.jobs([answer]))
 
 
 @app.command()
-def retry(job: str, url: Url = LOCAL, token: Token = "", as_json: AsJson = False) -> None:
+def retry(job: Job, url: Url = LOCAL, token: Token = "", as_json: AsJson = False) -> None:
     """Let a job go on where it was: failed, cancelled, or succeeded with candidates that failed."""
     with connected(url, token) as client:
+        job = the_job(client, job)
         answer = client.retry(job)
         show(as_json, answer, tables.jobs([answer]))
 
@@ -271,7 +277,7 @@ def delete(
 
 @app.command()
 def candidates(
-    job: str,
+    job: Job,
     most: Annotated[int | None, typer.Option(min=1)] = None,
     url: Url = LOCAL,
     token: Token = "",
@@ -279,5 +285,6 @@ def candidates(
 ) -> None:
     """List the trainings of a job, and what came of each."""
     with connected(url, token) as client:
+        job = the_job(client, job)
         found = client.candidates(job, most)
         show(as_json, found, tables.trainings(found))

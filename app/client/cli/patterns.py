@@ -14,6 +14,7 @@ from espalier.app.client.cli.common import (
     AsJson,
     Channels,
     Fit,
+    Job,
     Size,
     Token,
     Url,
@@ -21,6 +22,7 @@ from espalier.app.client.cli.common import (
     connected,
     retargeted,
     show,
+    the_job,
 )
 from espalier.search.answers.patterns import similarity
 
@@ -29,7 +31,7 @@ app = typer.Typer()
 
 @app.command()
 def pattern(
-    job: str,
+    job: Job,
     beside: Annotated[str | None, typer.Option(help="another job, to say how alike their patterns are")] = None,
     url: Url = LOCAL,
     token: Token = "",
@@ -37,11 +39,12 @@ def pattern(
 ) -> None:
     """Print how much of each stage a job's methods keep."""
     with connected(url, token) as client:
+        job = the_job(client, job)
         found = client.patterns(job)
         if beside is None:
             show(as_json, found, tables.patterns(found), *filter(None, [tables.kernels(found)]))
             return
-        others = client.patterns(beside)
+        others = client.patterns(the_job(client, beside))
         pairs = [
             (one, other, similarity(one, other))
             for one in found.patterns

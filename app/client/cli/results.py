@@ -16,13 +16,16 @@ from espalier.app.client.cli.common import (
     AsJson,
     Channels,
     Fit,
+    Job,
     Size,
     Token,
     Url,
     connected,
     option_of,
     show,
+    the_job,
 )
+from espalier.app.words import amount_of
 from espalier.search.answers.values import CostName
 
 app = typer.Typer()
@@ -41,7 +44,7 @@ def _save(draw: Callable[[], str], path: Path | None) -> None:
 
 @app.command()
 def pareto(
-    job: str,
+    job: Job,
     cost: Annotated[CostName, typer.Option(help="what accuracy is held against")] = "params",
     save: Save = None,
     url: Url = LOCAL,
@@ -50,6 +53,7 @@ def pareto(
 ) -> None:
     """Print a job's Pareto front."""
     with connected(url, token) as client:
+        job = the_job(client, job)
         front = client.pareto(job, cost)
         _save(lambda: charts.front([front]), save)
         measured = (tables.latency(front),) if cost == "latency" and any(one.latency for one in front.points) else ()
@@ -57,17 +61,38 @@ def pareto(
 
 
 @app.command()
-def verdict(job: str, url: Url = LOCAL, token: Token = "", as_json: AsJson = False) -> None:
+def choose(
+    job: Job,
+    most: Annotated[str, typer.Option(help="that the network may cost: 100k, 2.5M, or 4 milliseconds")],
+    cost: Annotated[CostName, typer.Option(help="what it may cost so much of")] = "params",
+    url: Url = LOCAL,
+    token: Token = "",
+    as_json: AsJson = False,
+) -> None:
+    """Print which network to take for a budget: on the front, and best on the hold-out."""
+    room = amount_of(most)
+    if room is None:
+        raise typer.BadParameter(f"{most!r} is no amount; 100k, 2.5M and 4 are", param_hint="--most")
+    with connected(url, token) as client:
+        found = client.choose(the_job(client, job), room, cost)
+        hint = f"espalier export {found.architecture[:10]} writes it to a file"
+        show(as_json, found, tables.choice(found), hint)
+
+
+@app.command()
+def verdict(job: Job, url: Url = LOCAL, token: Token = "", as_json: AsJson = False) -> None:
     """Print whether automatic pruning was better."""
     with connected(url, token) as client:
+        job = the_job(client, job)
         answer = client.verdict(job)
         show(as_json, answer, tables.verdict(answer), tables.efficiency(answer), answer.summary)
 
 
 @app.command()
-def tickets(job: str, save: Save = None, url: Url = LOCAL, token: Token = "", as_json: AsJson = False) -> None:
+def tickets(job: Job, save: Save = None, url: Url = LOCAL, token: Token = "", as_json: AsJson = False) -> None:
     """Print a job's lottery tickets, round by round."""
     with connected(url, token) as client:
+        job = the_job(client, job)
         answer = client.tickets(job)
         _save(lambda: charts.tickets(answer), save)
         show(as_json, answer, tables.tickets(answer), answer.summary)
@@ -75,7 +100,7 @@ def tickets(job: str, save: Save = None, url: Url = LOCAL, token: Token = "", as
 
 @app.command()
 def report(
-    job: str,
+    job: Job,
     output: Annotated[Path, typer.Option("--output", "-o", help="the page; its picture goes beside it")] = Path(
         "report.md"
     ),
@@ -88,6 +113,7 @@ def report(
     from espalier.app.client.report import write
 
     with connected(url, token) as client:
+        job = the_job(client, job)
         write(client, job, output)
     show(as_json, {"file": str(output)}, str(output))
 

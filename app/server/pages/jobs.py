@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import string
 import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,15 +19,18 @@ from espalier.app.server.deps import Limit, Position, ServiceDep
 from espalier.app.server.pages.rendering import render
 from espalier.app.server.responses import candidate_view, cursor, job_view
 from espalier.app.server.routes import jobs as api
+from espalier.app.server.routes.results import nothing_so_small
 from espalier.app.service import Service
+from espalier.app.words import amount_of
+from espalier.search.answers.choice import Choice, choose
 from espalier.search.answers.front import fronts
 from espalier.search.answers.patterns import Patterns
 from espalier.search.answers.tickets import TicketAnswer, tickets
-from espalier.search.answers.values import Answer, CostName, Outcomes, Pareto, Point
+from espalier.search.answers.values import Answer, CostName, Outcomes, Pareto
 from espalier.search.answers.verdict import answer as answer_of
 from espalier.search.candidates import Candidate
 from espalier.search.events import EpochEvent
-from espalier.search.results import Latencies, Result
+from espalier.search.results import Latencies
 from espalier.search.states import FINISHED, CandidateState, JobState
 from espalier.storage import candidates as trainings
 from espalier.storage import events as happened
@@ -40,7 +42,6 @@ router = APIRouter()
 COSTS: Mapping[CostName, str] = {"params": "parameters", "macs": "multiply-adds", "latency": "milliseconds per image"}
 MOST_FAILURES, MOST_HEARD, MOST_JOBS = 20, 200, 12
 """Failures that are told, events that are looked through for what runs, jobs in one picture."""
-_AMOUNT = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([kKmMgG]?)\s*")
 
 
 @router.get("/")
@@ -97,7 +98,7 @@ def show(
         costs=COSTS,
         cost=cost,
         most=most,
-        choice=choose(found[cost], outcomes, most) if most.strip() else None,
+        choice=_find(found[cost], outcomes, most) if most.strip() else None,
         tables=[*_tables(found["params"], answer, seen.patterns, found_tickets)],
         counts=seen.counts,
         spec=json.dumps(view.spec.said, indent=2),
@@ -181,35 +182,19 @@ def _tables(
         yield tables.tickets(found_tickets)
 
 
-class Choice(NamedTuple):
-    """The network to take, of one seed, or why there is none."""
+class _Found(NamedTuple):
+    """The network to take, or why there is none."""
 
-    point: Point | None
-    result: Result | None = None
+    choice: Choice | None
     problem: str = ""
 
 
-def choose(front: Pareto, outcomes: Outcomes, most: str) -> Choice:
-    """Of the networks on the front that cost at most so much ('100k', '2.5M', '4'), one of the arm that is best on the
-    hold-out, and of its seeds the best. What one network costs may differ from the mean of its arm."""
-    written = _AMOUNT.fullmatch(most)
-    if written is None:
-        return Choice(None, problem=f"{most!r} is no amount; 100k, 2.5M and 4 are")
-    room = float(written[1]) * {"": 1, "k": 1e3, "m": 1e6, "g": 1e9}[written[2].lower()]
-    points = {point.arm.id: point for point in front.points}
-    own = [(points[one.arm.id], result) for one, result in outcomes if one.arm.id in points]
-    costs = [_cost(front.cost, point, result) for point, result in own]
-    fitting = [pair for pair, cost in zip(own, costs, strict=True) if pair[0].on_front and cost <= room]
-    if fitting:
-        sign = fitting[0][1].metric.sign
-        return Choice(*max(fitting, key=lambda pair: (sign * pair[0].holdout, sign * pair[1].chosen_by)))
-    least = charts.amount(min(costs, default=0), front.cost)
-    return Choice(None, problem=f"No network of this job is so small; the smallest has {least}.")
-
-
-def _cost(cost: CostName, point: Point, result: Result) -> float:
-    """Of one seed's network; latency is known of its arm alone."""
-    return point.latency_ms if cost == "latency" else float(getattr(result.counted, cost))
+def _find(front: Pareto, outcomes: Outcomes, most: str) -> _Found:
+    """For a budget as it was typed in."""
+    if (room := amount_of(most)) is None:
+        return _Found(None, f"{most!r} is no amount; 100k, 2.5M and 4 are")
+    found = choose(front, outcomes, room)
+    return _Found(found, "" if found else nothing_so_small(front, outcomes))
 
 
 @router.post("/jobs/{job_id}/cancel")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Response
+from starlette.exceptions import HTTPException
 
 from espalier.app import charts
 from espalier.app.schemas import ArchitectureView, FoundView, Page
@@ -15,11 +16,12 @@ from espalier.app.server.responses import architecture_view, found_view, page
 from espalier.app.service import Service
 from espalier.app.work.tasks import export_config, receipt_of
 from espalier.models.document import content_hash
+from espalier.search.answers.choice import Choice, cheapest, choose
 from espalier.search.answers.front import pareto as pareto_of
 from espalier.search.answers.patterns import Patterns
 from espalier.search.answers.tickets import TicketAnswer
 from espalier.search.answers.tickets import tickets as tickets_of
-from espalier.search.answers.values import Answer, CostName, Pareto
+from espalier.search.answers.values import Answer, CostName, Outcomes, Pareto
 from espalier.search.answers.verdict import answer
 from espalier.search.candidates import Candidate
 from espalier.search.results import Result
@@ -57,6 +59,33 @@ def pareto_picture(job_id: str, service: ServiceDep, cost: CostName = "params") 
     """The front as a picture, as the page and reports show it."""
     svg = charts.front([pareto(job_id, service, cost)])
     return Response(svg, media_type="image/svg+xml", headers={"Content-Security-Policy": OWN_STYLE})
+
+
+@router.get("/jobs/{job_id}/choice", operation_id="choose_network", responses=problems(404, 422))
+def choice(
+    job_id: str,
+    service: ServiceDep,
+    most: Annotated[float, Query(ge=0, allow_inf_nan=False, description="that it may cost")],
+    cost: CostName = "params",
+) -> Choice:
+    """Which network to take for a budget: on the front, and best on the hold-out. Works while the job runs; 404 also if
+    no network is so small."""
+    with service.database.session() as session:
+        latencies = jobs.latencies_of(jobs.get(session, job_id))
+        outcomes = candidates.outcomes(session, job_id)
+    front = pareto_of(outcomes, cost, latencies)
+    found = choose(front, outcomes, most)
+    if found is None:
+        raise HTTPException(404, nothing_so_small(front, outcomes))
+    return found
+
+
+def nothing_so_small(front: Pareto, outcomes: Outcomes) -> str:
+    """Why there is no network to take."""
+    if not outcomes:
+        return "This job has no network yet."
+    least = charts.amount(cheapest(front, outcomes), front.cost)
+    return f"No network of this job is so small; the smallest has {least}."
 
 
 @router.get("/jobs/{job_id}/verdict", operation_id="get_verdict", responses=problems(404))

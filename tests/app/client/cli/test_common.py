@@ -10,10 +10,12 @@ import pytest
 import typer
 
 from espalier.app.client.cli.common import option_of, show
+from espalier.app.client.client import Client
 from espalier.app.tables import table
 from tests.app.client.cli.conftest import Run
 from tests.app.client.cli.fakes import FakeClient
 from tests.app.client.values import job
+from tests.app.world import World
 
 
 def test_a_stored_token_goes_to_this_machine_only(
@@ -50,3 +52,14 @@ def test_json_for_programs_tables_for_people(capsys: pytest.CaptureFixture[str])
     show(False, value, table("Title", ("one",), [("a cell that is wide",)]), "words")
     out = capsys.readouterr().out
     assert all(words in out for words in ("Title", "one", "cell", "words"))
+
+
+def test_the_newest_job_is_called_last(reached: Client, world: World, run: Run) -> None:
+    assert "there is no job yet" in str(run("verdict", "last").exception)
+    world.finish(name="older")
+    newest = world.finish(name="newer", seeds=[5, 6])
+    for command in ("pareto", "verdict", "candidates", "pattern", "watch"):
+        assert run(command, "last", "--json").stdout == run(command, newest, "--json").stdout, command
+    assert json.loads(run("retry", "last", "--json").stdout or "{}").get("id", newest) == newest
+    assert run("delete", "last", "--yes").exit_code != 0, "what is deleted is named"
+    assert len(reached.jobs()) == 2

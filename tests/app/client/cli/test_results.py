@@ -143,3 +143,15 @@ def test_data_shows_what_a_data_set_consists_of(world: World, reached: Client, r
         assert shown.size == (4 * 16, 16)
     as_json = json.loads(run("data", "folder:pets", "--channels", "1", "--json").output)
     assert as_json == reached.describe_dataset("folder:pets", channels=1).model_dump(mode="json")
+
+
+def test_which_network_to_take(reached: Client, world: World, run: Run) -> None:
+    job = world.finish()
+    text = run("choose", "last", "--most", "1G", "--cost", "macs").output
+    id = json.loads(run("choose", job, "--most", "1g", "--cost", "macs", "--json").stdout)["architecture"]
+    assert f"espalier export {id[:10]} writes it to a file" in text
+    assert any(id in point.architectures for point in reached.pareto(job).points)
+    refused = run("choose", job, "--most", "1")
+    assert "No network of this job is so small; the smallest has 100 parameters." in str(refused.exception)
+    wrong = run("choose", job, "--most", "lots")
+    assert (wrong.exit_code, "'lots' is no amount; 100k, 2.5M and 4 are" in wrong.output) == (2, True)

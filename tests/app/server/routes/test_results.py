@@ -207,3 +207,21 @@ def test_tickets_are_answered_round_by_round_at_any_time(world: World) -> None:
     assert {(c["origin"], c["init"]) for c in tried} == {
         ("dense", "scratch"), ("ticket", "rewound"), ("ticket_control", "scratch"),
     }  # fmt: skip
+
+
+def test_which_network_to_take(world: World) -> None:
+    job_id = world.submit()
+    problem(world.client.get(f"/v1/jobs/{job_id}/choice", params={"most": 1}), 404, "no network yet")
+    assert world.runner.run_one()
+    front = world.get(f"/v1/jobs/{job_id}/pareto")["points"]
+    best = max(front, key=lambda point: point["holdout"])
+    found = world.get(f"/v1/jobs/{job_id}/choice", most=1e9)
+    assert found["point"]["arm"] == best["arm"]
+    assert found["architecture"] in best["architectures"]
+    least = min(point["params"] for point in front)
+    assert world.get(f"/v1/jobs/{job_id}/choice", most=least)["params"] == least
+    problem(world.client.get(f"/v1/jobs/{job_id}/choice", params={"most": least - 1}), 404, "the smallest has")
+    for most in ("-1", "nan", "inf", "many", ""):
+        problem(world.client.get(f"/v1/jobs/{job_id}/choice", params={"most": most}), 422, "most")
+    problem(world.client.get(f"/v1/jobs/{job_id}/choice"), 422, "most")
+    problem(world.client.get("/v1/jobs/x/choice", params={"most": 1}), 404, "no job")
