@@ -69,6 +69,10 @@ def _reading(client: Client) -> list[Callable[..., Any]]:
         """Accuracy against params, macs or latency, means over seeds; each point has the id of its architecture."""
         return client.pareto(job, cost).model_dump(mode="json")
 
+    def choose_network(job: str, most: float, cost: CostName = "params") -> Any:
+        """Which network to take if it may cost at most so much: on the front, and best on the hold-out."""
+        return client.choose(job, most, cost).model_dump(mode="json")
+
     def get_patterns(job: str) -> Any:
         """How much of each stage's channels the methods of a job keep."""
         return client.patterns(job).model_dump(mode="json")
@@ -89,7 +93,17 @@ def _reading(client: Client) -> list[Callable[..., Any]]:
         {"target": {"arch": ..., "dataset": ...}}. The seal is needed to submit just this."""
         return _planned(client, spec)
 
-    return [list_jobs, get_job, get_verdict, get_front, get_patterns, get_architecture, list_catalog, plan_search]
+    return [
+        list_jobs,
+        get_job,
+        get_verdict,
+        get_front,
+        choose_network,
+        get_patterns,
+        get_architecture,
+        list_catalog,
+        plan_search,
+    ]
 
 
 def _changing(client: Client) -> list[Callable[..., Any]]:

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from espalier.app.server.errors import problem
 
 SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
-OPEN = frozenset({"/healthz", "/readyz", SIGN_IN})
+OPEN = frozenset({"/healthz", "/readyz", "/llms.txt", SIGN_IN})
 """Paths that need no token."""
 COOKIE_SECONDS = 30 * 24 * 3600
 STATIC = "/static"

@@ -43,15 +43,17 @@ def test_they_only_read_unless_they_are_allowed_more(client: Client) -> None:
 
 def test_what_they_tell_is_what_the_service_says(world: World, client: Client) -> None:
     job = world.finish(name="a search")
-    jobs, one, verdict, front, patterns, catalog = told(
+    jobs, one, verdict, front, patterns, taken, catalog = told(
         client, ("list_jobs", {}), ("get_job", {"job": job}), ("get_verdict", {"job": job}),
-        ("get_front", {"job": job, "cost": "macs"}), ("get_patterns", {"job": job}), ("list_catalog", {"kind": "methods"}),
+        ("get_front", {"job": job, "cost": "macs"}), ("get_patterns", {"job": job}),
+        ("choose_network", {"job": job, "most": 1e9}), ("list_catalog", {"kind": "methods"}),
     )  # fmt: skip
     assert [found["id"] for found in jobs["jobs"]] == [job]
     assert one["name"] == "a search"
     assert verdict == world.get(f"/v1/jobs/{job}/verdict")
     assert front["cost"] == "macs"
     assert patterns == world.get(f"/v1/jobs/{job}/pattern")
+    assert taken == world.get(f"/v1/jobs/{job}/choice", most=1e9)
     assert "slimming" in {found["name"] for found in catalog["items"]}
 
 
