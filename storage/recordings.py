@@ -1,0 +1,89 @@
+"""A finished job as one document, and back: to look at where it was not run. Weights are not in it."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field
+from sqlalchemy.orm import Session
+
+from espalier.models.document import Document, Frozen, content_hash
+from espalier.search.candidates import Candidate
+from espalier.search.events import StateEvent
+from espalier.search.results import Failure, Result
+from espalier.search.states import FINISHED, JobState
+from espalier.storage import candidates, jobs, patterns
+from espalier.storage.errors import WrongState
+from espalier.storage.events import record
+from espalier.storage.tables import JobRow
+
+
+class Recorded(Frozen):
+    """One training, as its row has it."""
+
+    key: str
+    arm: str | None
+    candidate: dict[str, Any]
+    result: dict[str, Any] | None = None
+    error: str | None = None
+
+
+class Recording(Document):
+    """A finished job: what was asked, what came of every training, what running the networks takes."""
+
+    schema_version: int = 1
+    name: str
+    state: JobState
+    spec: dict[str, Any]
+    question: dict[str, Any] | None
+    execution: dict[str, Any] | None
+    latencies: dict[str, Any] | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    trainings: tuple[Recorded, ...] = Field(description="in the order in which they were asked for")
+
+
+def recording(session: Session, job_id: str) -> Recording:
+    """Write a job down. Raises NotFound, or WrongState if it has not ended."""
+    job = jobs.get(session, job_id)
+    if job.state not in FINISHED:
+        raise WrongState(f"job {job_id} is {job.state}; a job is recorded when it has ended")
+    return Recording(
+        trainings=tuple(
+            Recorded(
+                key=row.key, arm=row.arm, candidate=row.candidate, result=_without_files(row.result), error=row.error
+            )
+            for row in candidates.rows(session, job_id)
+        ),
+        **{name: getattr(job, name) for name in Recording.model_fields if name not in ("schema_version", "trainings")},
+    )
+
+
+def _without_files(result: dict[str, Any] | None) -> dict[str, Any] | None:
+    return None if result is None else result | {"artifacts": {}}
+
+
+def enter(session: Session, found: Recording) -> JobRow:
+    """Put a recorded job beside the others, under an id of its own, with its times; its patterns into the library."""
+    whole = {
+        name: getattr(found, name) for name in Recording.model_fields if name not in ("schema_version", "trainings")
+    }
+    job = JobRow(**whole, id=secrets.token_hex(8), total=0, request_hash=content_hash(found.spec))
+    session.add(job)
+    session.flush()
+    wanted = [Candidate.stored(one.candidate, one.key, one.arm) for one in found.trainings]
+    candidates.add(session, job, wanted)
+    for candidate, one in zip(wanted, found.trainings, strict=True):
+        if one.result is not None:
+            candidates.write(session, job.id, Result.read(one.result), taken_over=True)
+        elif one.error is not None:
+            candidates.write(session, job.id, Failure(key=candidate.key, error=one.error))
+    jobs.remember_latencies(session, job.id, jobs.latencies_of(job))
+    record(session, job.id, StateEvent(state=found.state))
+    session.flush()
+    if found.state == JobState.SUCCEEDED:
+        patterns.remember(session, job.id)
+    return job
