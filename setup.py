@@ -11,6 +11,7 @@ setup(
         "espalier.search": ["published.*"],
         "espalier.search.datasets": ["fashion_small.*"],
         "espalier.app": ["templates/*", "static/*"],
+        "espalier.app.client": ["recorded.*"],
     },
     package_dir={f"espalier.{folder}": folder for folder in FOLDERS},
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import secrets
 import socket
@@ -9,30 +10,36 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from espalier.app import tables
+from espalier.app.client import report
 from espalier.app.client.client import Client, ClientError
 from espalier.app.client.progress import follow
 from espalier.search.answers.values import Pareto, Point
 from espalier.search.states import JobState
+from espalier.storage.database import Database
+from espalier.storage.recordings import Recording, enter
 
 SPEC: dict[str, Any] = {
-    "name": "VGG-11 on digits",
-    "target": {"arch": "vgg11", "options": {"width": 0.25}, "dataset": "digits"},
-    "budgets": [{"metric": "params", "keep": 0.1}, {"metric": "params", "keep": 0.03}],
-    "baselines": ["uniform", "random"],
-    "seeds": [0, 1, 2],
+    "name": "VGG-11 on a part of Fashion-MNIST",
+    "target": {"arch": "vgg11", "options": {"width": 0.25}, "dataset": "fashion_small"},
+    "budgets": [{"metric": "params", "keep": 0.05}, {"metric": "macs", "keep": 0.05}],
+    "minimum_keep": 0.05,
+    "baselines": ["uniform"],
+    "recipe": {"epochs": 6},
+    "seeds": [0, 1, 2, 3],
 }
+"""Two questions with two answers: at equal parameters and at equal multiply-adds."""
 
 
 def run(console: Console, output: Path) -> int:
-    """Run the demonstration; the exit code. What it exports stays in `output`."""
+    """Run the demonstration; the exit code. Its report, and the network that it exports, stay in `output`."""
     with tempfile.TemporaryDirectory(prefix="espalier-demo-") as folder, service(Path(folder)) as client:
         console.print(
             f"A service runs on {client.url}, with SQLite in {folder}. Submitting over HTTP:", highlight=False
@@ -48,7 +55,44 @@ def run(console: Console, output: Path) -> int:
         for table in (tables.pareto(front), tables.verdict(answer), tables.efficiency(answer)):
             console.print(table)
         console.print(answer.summary + "\n", highlight=False)
+        page = output / "report.html"
+        report.write(client, job.id, page)
+        console.print(f"{page} shows it all, with pictures: open it in a browser", highlight=False)
         return _export(client, _best(front).architecture, console, output)
+
+
+RECORDING = Path(__file__).with_name("recorded.json.gz")
+"""A job that took hours; `python -m benchmarks.recording` made it."""
+
+
+def show_recorded(console: Console, wait: Callable[[], object]) -> int:
+    """Serve a job that was recorded, to look at it in the page, until `wait` returns; the exit code."""
+    found = Recording.model_validate_json(gzip.decompress(RECORDING.read_bytes()))
+    with tempfile.TemporaryDirectory(prefix="espalier-demo-") as folder:
+        job = _enter(found, Path(folder))
+        with service(Path(folder)) as client:
+            for table in (tables.pareto(client.pareto(job)), tables.verdict(client.verdict(job))):
+                console.print(table)
+            console.print(f"{client.verdict(job).summary}\n", highlight=False)
+            page = f"{client.url}/sign-in?token={client.token}&next=/jobs/{job}"
+            console.print(f"{found.name}, recorded {found.finished_at:%Y-%m-%d}. To look at it, open", highlight=False)
+            console.print(page, highlight=False, soft_wrap=True)
+            console.print("Its trained weights are not in the recording. Ctrl-C ends this.", highlight=False)
+            with suppress(KeyboardInterrupt):
+                wait()
+    return 0
+
+
+def _enter(found: Recording, folder: Path) -> str:
+    """Put a recorded job where a service in this folder will look for jobs; its id."""
+    (folder / "data").mkdir()
+    database = Database(f"sqlite:///{folder / 'data' / 'espalier.db'}")
+    try:
+        database.upgrade()
+        with database.session() as session:
+            return enter(session, found).id
+    finally:
+        database.close()
 
 
 def _best(front: Pareto) -> Point:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -59,14 +60,17 @@ def upgrade() -> None:
 
 @app.command()
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", help="directory for the exported network")] = Path(
+    output: Annotated[Path, typer.Option("--output", "-o", help="directory for the report and the network")] = Path(
         "espalier-demo"
     ),
+    recorded: Annotated[
+        bool, typer.Option("--recorded", help="train nothing: show a long search that was recorded, in the page")
+    ] = False,
 ) -> None:
-    """Show it all on data that ships with a package: a service, a search over HTTP, front, verdict, export."""
-    from espalier.app.client.demo import run
+    """Show it all on data that comes along: a service, a search over HTTP, front, verdict, report, export."""
+    from espalier.app.client.demo import run, show_recorded
 
-    raise typer.Exit(run(console, output))
+    raise typer.Exit(show_recorded(console, threading.Event().wait) if recorded else run(console, output))
 
 
 def _auth(host: str, no_auth: bool) -> bool:

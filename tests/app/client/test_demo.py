@@ -30,13 +30,14 @@ def test_the_demonstration_leaves_a_network_that_can_be_rebuilt(tmp_path: Path) 
     net = build(read_document((tmp_path / "left" / "pruned.json").read_text()))
     assert f"rebuilds it: {sum(p.numel() for p in net.parameters()):,} parameters" in " ".join(ran.stdout.split())
     assert sorted(path.name for path in (tmp_path / "left").iterdir() if path.is_file()) == [
-        "pruned.json", "pruned.py", "pruned.safetensors",
+        "pruned.json", "pruned.py", "pruned.safetensors", "report.html",
     ]  # fmt: skip
+    assert "<svg" in (tmp_path / "left" / "report.html").read_text()
 
 
 def test_what_it_searches_is_a_search() -> None:
     spec = JobSpec.model_validate(SPEC)
-    assert (len(spec.budgets), len(spec.seeds), spec.target.dataset) == (2, 3, "digits")
+    assert (len(spec.budgets), len(spec.seeds), spec.target.dataset) == (2, 4, "fashion_small")
     assert set(REBUILD) == {"pruned.json", "pruned.py"}
 
 
