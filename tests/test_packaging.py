@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -27,9 +28,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         (copy / name).write_bytes((ROOT / name).read_bytes())
     for folder in FOLDERS:
-        for path in (ROOT / folder).rglob("*.py"):
-            (copy / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
-            (copy / path.relative_to(ROOT)).write_bytes(path.read_bytes())
+        shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
     _run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(out), str(copy))
     return next(out.glob("*.whl"))
 
@@ -58,11 +57,12 @@ def _run(*command: str, **options: object) -> str:
     return str(ran.stdout)
 
 
-def test_a_wheel_holds_one_package_with_every_source_file(wheel: Path) -> None:
+def test_a_wheel_holds_one_package_with_every_file(wheel: Path) -> None:
+    """Templates, data and their licences, too."""
     with zipfile.ZipFile(wheel) as archive:
         names = [name for name in archive.namelist() if ".dist-info/" not in name]
-    sources = {f"espalier/{path.relative_to(ROOT)}" for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")}
-    assert set(names) == sources
+    files = (path for folder in FOLDERS for path in (ROOT / folder).rglob("*") if path.is_file())
+    assert set(names) == {f"espalier/{path.relative_to(ROOT)}" for path in files if "__pycache__" not in path.parts}
 
 
 def test_it_works_in_a_directory_full_of_folders_with_our_names(installed: Path, crowded: Path) -> None:
