@@ -43,9 +43,10 @@ def is_signed_in(token: str, request: Request) -> bool:
 
 
 def remember(response: Response, request: Request, token: str) -> Response:
-    """Exchange the token for a cookie."""
+    """Exchange the token for a cookie. A link in a chat brings it along, so that nobody signs in twice; another page's
+    form does not (`browsers` refuses that, too), and reading changes nothing."""
     response.set_cookie(
-        cookie_name(request.scope), signed_in(token), COOKIE_SECONDS, httponly=True, samesite="strict",
+        cookie_name(request.scope), signed_in(token), COOKIE_SECONDS, httponly=True, samesite="lax",
         secure=request.url.scheme == "https",
     )  # fmt: skip
     return response
@@ -53,7 +54,7 @@ def remember(response: Response, request: Request, token: str) -> Response:
 
 def forget(response: Response, request: Request) -> Response:
     """Let a browser forget that it was shown the token."""
-    response.delete_cookie(cookie_name(request.scope), httponly=True, samesite="strict")
+    response.delete_cookie(cookie_name(request.scope), httponly=True, samesite="lax")
     return response
 
 
