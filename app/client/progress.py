@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Iterable
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from espalier.app import tables
 from espalier.app.client.client import Client
 from espalier.app.schemas import JobView
 from espalier.app.words import plain
@@ -21,6 +25,11 @@ from espalier.search.events import (
     SilentEvent,
     TransferEvent,
 )
+
+MOMENT = 5.0
+"""Seconds between two looks at the front."""
+MOST_POINTS = 8
+"""Of it, that are shown while a job runs: the dearest, and so the best."""
 
 
 def follow(client: Client, job_id: str, console: Console) -> JobView:
@@ -44,7 +53,7 @@ def _follow(client: Client, job: JobView, console: Console) -> None:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     ]
-    with Progress(*columns, console=console) as bar:
+    with _Bar(*columns, console=console) as bar:
         task = bar.add_task(plain(job.called), total=job.progress.total)
         running: dict[str, str] = {}
         ended: set[str] = set()
@@ -53,6 +62,31 @@ def _follow(client: Client, job: JobView, console: Console) -> None:
             total = max(job.progress.total, len(ended | running.keys()))  # a planner may have asked for more
             words = "  ".join(running.values()) or job.name
             bar.update(task, completed=len(ended), total=total, description=plain(words))
+            if console.is_terminal and isinstance(event.data, CandidateFinished):
+                bar.look_at(client, job)
+        bar.front = None
+
+
+class _Bar(Progress):
+    """Progress, and below it the front so far."""
+
+    front: RenderableType | None = None
+    looked: float = -math.inf
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """What is drawn anew all the time."""
+        yield from super().get_renderables()
+        if self.front is not None:
+            yield self.front
+
+    def look_at(self, client: Client, job: JobView) -> None:
+        """Ask for the front, unless that was done a moment ago."""
+        if time.monotonic() < self.looked + MOMENT:
+            return
+        self.looked = time.monotonic()
+        front = client.pareto(job.id)
+        best = tuple(point for point in front.points if point.on_front)
+        self.front = tables.pareto(front.model_copy(update={"points": best[-MOST_POINTS:]})) if best else None
 
 
 def _show(event: Event, running: dict[str, str], ended: set[str], bar: Progress) -> None:

@@ -114,3 +114,20 @@ def test_what_a_planner_asks_for_later_is_counted_in_total(
     assert client.job(job_id).progress.total == 4
     assert "4/4" in words(console)
     assert "4/2" not in words(console)
+
+
+def test_the_front_so_far_is_below_the_bar_and_gone_in_the_end(world: World, client: Client, console: Console) -> None:
+    job_id = world.finish()
+    follow(client, job_id, console)
+    text = words(console)
+    assert "Pareto front over params (●)" in text
+    assert "Pareto front" not in text[text.rindex("11/11") :], "what is printed then is the whole front"
+
+
+def test_where_nobody_looks_the_front_is_not_asked_for(
+    world: World, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = world.finish()
+    monkeypatch.setattr(client, "pareto", None)  # cannot be called
+    plain = Console(file=io.StringIO(), width=120)
+    assert follow(client, job_id, plain).state is JobState.SUCCEEDED
