@@ -45,6 +45,19 @@ def test_from_signing_in_to_an_exported_network(context: BrowserContext, served:
     expect(page.get_by_label("This service's token")).to_be_visible()
 
 
+def test_options_are_found_where_their_method_is_and_the_data_is_seen(page: Page) -> None:
+    page.goto("/new")
+    page.get_by_text("Their options").click()
+    page.locator("#options-slimming-title").click()
+    page.locator("#options-slimming").get_by_label("passes").fill("2")
+    page.get_by_role("button", name="Show what would run").click()
+    expect(page.locator("#options-slimming").get_by_label("passes")).to_be_visible()
+    expect(page.locator("pre")).to_contain_text('"options": {"passes": 2}')
+    picture = page.get_by_alt_text("Four training images")
+    expect(picture).to_be_visible()
+    assert picture.evaluate("image => image.naturalWidth") == 4 * 28, "the policy lets it be shown"
+
+
 def test_a_network_is_downloaded(page: Page, served: Served, tmp_path: Path) -> None:
     page.goto(f"/architectures/{trained(served)}")
     with page.expect_download() as download:
