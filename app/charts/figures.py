@@ -11,6 +11,7 @@ from espalier.app.charts.axes import Axis, spanning
 from espalier.app.charts.plot import COLOURS, GREY, Level, Look, Mark, Panel, Series, draw, reach
 from espalier.app.charts.svg import Markup
 from espalier.app.words import WAYS, count, percent
+from espalier.search.answers.patterns import Pattern
 from espalier.search.answers.tickets import Spread, TicketAnswer, TicketPoint
 from espalier.search.answers.values import CostName, Group, Outcomes, Pareto, Point, by_arm, cost_of
 
@@ -248,3 +249,27 @@ def _of_tickets(
         spanning(label, reach(marks), "{:g}".format),
         [Series(name, looks[name], some) for name, some in curves.items()],
     )
+
+
+def kept(patterns: Mapping[str, Pattern], alone: bool = True) -> Markup:
+    """What patterns keep of each channel group by its depth, or, of single weights, of each stage; one over another.
+    Bars are one standard deviation over seeds."""
+    looks = looks_of(set(patterns))
+    curves = {name: [*_kept(name, pattern)] for name, pattern in patterns.items()}
+    marks = [mark for some in curves.values() for mark in some]
+    panel = Panel(
+        spanning("depth, from the first layer to the last", [0, 1], "{:g}".format),
+        spanning("kept, %", [0, *reach(marks)], "{:g}".format),
+        [Series(name, looks[name], some) for name, some in curves.items()],
+    )
+    return draw("What stays by depth", [panel], alone)
+
+
+def _kept(name: str, pattern: Pattern) -> Iterator[Mark]:
+    stages = len(pattern.stages)
+    places = [(group.depth, group.name, group.keep) for group in pattern.groups] or [
+        ((place + 0.5) / stages, f"stage {stage.stage}", stage.keep) for place, stage in enumerate(pattern.stages)
+    ]
+    for depth, where, share in places:
+        mean, spread = 100 * share.mean, 100 * (share.std or 0)
+        yield Mark(depth, mean, mean - spread, mean + spread, f"{name}, {where}: {percent(share)} % kept")

@@ -23,7 +23,7 @@ def _torchvision(name: str) -> Callable[[Path], Raw]:
         except (OSError, RuntimeError, urllib.error.URLError) as error:
             raise DataUnavailable(
                 f"{name} is not in the data root and could not be downloaded ({error}); "
-                "put its files there, connect this machine, or use 'digits', which needs no download"
+                "put its files there, connect this machine, or use 'digits' or 'fashion_small', which need no download"
             ) from error
         train, test = (Images(channels_first(p.data), np.asarray(p.targets, dtype=np.int64)) for p in parts)
         return Raw(train, test, tuple(map(str, parts[0].classes)))

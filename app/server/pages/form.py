@@ -35,16 +35,13 @@ class Given(NamedTuple):
 
     def spec(self) -> dict[str, Any]:
         """What it says, as a job spec. Raises SpecError for what cannot be read."""
-        options = {"width": _number(self.width, "width")} if self.width.strip() else {}
-        target = {"arch": self.arch.strip(), "dataset": dataset_of(self.dataset.strip())} | (
-            {"options": options} if options else {}
-        )
+        target = target_of(self.arch, self.width, self.dataset)
         spec = {
             "name": self.name,
             "target": target,
             "methods": [self._method(one) for one in self.methods],
             "baselines": [*self.baselines],
-            "budgets": [_budget(one) for one in self.budgets.replace(",", " ").split()],
+            "budgets": [budget_of(one) for one in self.budgets.replace(",", " ").split()],
             "seeds": [*range(_whole(self.seeds, "seeds", 1000))],
         }
         if self.epochs.strip():
@@ -72,6 +69,12 @@ class Given(NamedTuple):
             return []
 
 
+def target_of(arch: str, width: str, dataset: str) -> dict[str, Any]:
+    """A network on a data set, as fields have it. Raises SpecError."""
+    options = {"options": {"width": _number(width, "width")}} if width.strip() else {}
+    return {"arch": arch.strip(), "dataset": dataset_of(dataset.strip())} | options
+
+
 def _number(text: str, what: str) -> float:
     try:
         return float(text)
@@ -85,7 +88,8 @@ def _whole(text: str, what: str, most: int) -> int:
     return int(text)
 
 
-def _budget(text: str) -> dict[str, Any]:
+def budget_of(text: str) -> dict[str, Any]:
+    """A budget as the form has it: params=0.5, or a preset's name. Raises SpecError."""
     metric, given, keep = text.partition("=")
     return {"metric": metric, "keep": _number(keep, f"what stays of {metric}")} if given else {"preset": text}
 

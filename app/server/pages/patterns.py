@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import urllib.parse
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi.responses import Response
+from pydantic import ValidationError
 
-from espalier.app import tables
-from espalier.app.server.deps import Limit, Position, ServiceDep
+from espalier.app import charts, tables
+from espalier.app.charts.bars import Bar
+from espalier.app.rendering import picture
+from espalier.app.schemas import Application, AppliedView
+from espalier.app.server.deps import Gone, Limit, Position, ServiceDep
+from espalier.app.server.pages.form import budget_of, target_of
 from espalier.app.server.pages.rendering import render
 from espalier.app.server.routes import patterns as api
 from espalier.app.server.routes.patterns import Text
+from espalier.app.service import Service
+from espalier.app.work.executors.base import TaskFailed
+from espalier.app.work.tasks import describe_groups
+from espalier.search.answers.patterns import KnownPattern, similarity
+from espalier.search.errors import SpecError
+from espalier.storage.errors import NotFound
 
 router = APIRouter()
+
+Field = Annotated[str, Query(max_length=200)]
 
 
 @router.get("/patterns")
@@ -30,6 +44,74 @@ def index(
 
 
 @router.get("/patterns/{pattern_id}")
-def show(pattern_id: str, service: ServiceDep) -> Response:
-    """One pattern, and where it was followed."""
-    return render("pattern.html", known=api.pattern(pattern_id, service))
+def show(
+    pattern_id: str,
+    service: ServiceDep,
+    gone: Gone,
+    beside: Field = "",
+    arch: Field = "",
+    width: Field = "",
+    dataset: Field = "",
+    budget: Field = "",
+) -> Response:
+    """One pattern, and where it was followed; over another one; and what it gives with another network, untrained."""
+    known = api.pattern(pattern_id, service)
+    other, unknown = _other(service, known, beside)
+    shown = {f"{one.id[:10]}, {one.target}": one.pattern for one in (known, other) if one}
+    given, refused = _applied(service, known, gone, arch, width, dataset, budget) if arch.strip() else (None, "")
+    where = known.target
+    return render(
+        "pattern.html",
+        known=known,
+        beside=beside,
+        unknown=unknown,
+        figure=picture(charts.kept(shown, False)),
+        alike=tables.similarities([(known.pattern, other.pattern, similarity(known.pattern, other.pattern))])
+        if other
+        else None,
+        given=given,
+        refused=refused,
+        bars=picture(_channels(service, known, given)) if given else None,
+        asked={
+            "arch": arch or where.arch,
+            "width": width,
+            "dataset": dataset or where.dataset_name,
+            "budget": budget or str(known.pattern.budget),
+        },
+    )
+
+
+def _other(service: Service, known: KnownPattern, beside: str) -> tuple[KnownPattern | None, str]:
+    """The pattern that is laid over this one, or why there is none."""
+    if not beside.strip():
+        return None, ""
+    try:
+        other = api.pattern(beside.strip(), service)
+    except NotFound as error:
+        return None, str(error)
+    if other.pattern.grain != known.pattern.grain:
+        return None, f"{other.id[:10]} cuts single {other.pattern.grain}s, and is nothing to lay over this one"
+    return other, ""
+
+
+def _applied(
+    service: Service, known: KnownPattern, gone: Gone, arch: str, width: str, dataset: str, budget: str
+) -> tuple[AppliedView | None, str]:
+    """What the pattern gives there, or why nothing."""
+    try:
+        asked = {"target": target_of(arch, width, dataset), "budget": budget_of(budget.strip())}
+        return api.apply(known.id, Application.model_validate(asked), service, gone), ""
+    except ValidationError as error:
+        return None, "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+    except SpecError as error:
+        return None, str(error)
+    except TaskFailed as error:
+        if not error.is_users:
+            raise
+        return None, str(error)
+
+
+def _channels(service: Service, known: KnownPattern, given: AppliedView) -> charts.Markup:
+    groups = service.ask_once(describe_groups, given.config)
+    kept = [Bar(one.name, one.stage, one.width, [given.config.widths.get(one.name, one.width)]) for one in groups]
+    return charts.bars(f"Channels of {given.config.arch}", kept, [known.id[:10]], False)

@@ -8,10 +8,12 @@ from espalier.app import charts
 from espalier.app.charts.figures import LOOKS, MOST_LEARNING
 from espalier.app.client.client import Client
 from espalier.search.answers.front import pareto
+from espalier.search.answers.patterns import pattern, weight_pattern
 from espalier.search.answers.tickets import tickets
 from espalier.search.answers.values import CostName, Pareto
+from espalier.search.question import Place
 from espalier.search.results import CurvePoint
-from espalier.search.spec import Target
+from espalier.search.spec import Budget, Target
 from tests.app.world import World
 from tests.search.answers.test_tickets import outcomes
 from tests.search.helpers import candidate, outcome, result
@@ -162,3 +164,17 @@ def test_a_way_that_has_no_name_is_drawn_too() -> None:
     assert "rewound" in texts(svg)
     points = [one for one in ElementTree.fromstring(svg).iter() if "over 1 seeds" in one.get("aria-label", "")]
     assert len(points) == 10
+
+
+def test_patterns_lie_over_each_other_by_depth() -> None:
+    places = [Place("a", 10, 0), Place("b", 20, 1)]
+    budget = Budget(metric="params", keep=0.1)
+    one = pattern("slimming", budget, places, [{"a": 5, "b": 2}, {"a": 7, "b": 2}])
+    kernel = ((0.1, 0.2, 0.1), (0.2, 0.9, 0.2), (0.1, 0.2, 0.1))
+    masked = weight_pattern("magnitude", budget, [], [{0: kernel, 2: kernel}])
+    svg = charts.kept({"one": one, "<other>": masked})
+    assert "one <other>" in texts(svg)
+    marks = [mark.get("aria-label") for mark in ElementTree.fromstring(svg).iter() if mark.get("role") == "img"]
+    said = [mark for mark in marks if mark and "% kept" in mark]
+    assert said[:2] == ["one, a: 60.00 ± 14.14 % kept", "one, b: 10.00 ± 0.00 % kept"]
+    assert [mark.split(":")[0] for mark in said[2:]] == ["<other>, stage 0", "<other>, stage 2"]
