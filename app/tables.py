@@ -7,6 +7,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
 from typing import Any, NamedTuple
 
 from rich.table import Table as RichTable
@@ -26,8 +27,10 @@ from espalier.search.answers.choice import Choice
 from espalier.search.answers.patterns import KnownPattern, Pattern, Patterns, Similarity, Transfer
 from espalier.search.answers.statistics import Direction
 from espalier.search.answers.tickets import Spread, TicketAnswer
-from espalier.search.answers.values import Answer, Efficiency, Pareto, Point
+from espalier.search.answers.values import Answer, Efficiency, Pareto, Point, sample
+from espalier.search.candidates import Arm
 from espalier.search.datasets.summary import Summary
+from espalier.search.results import Ledger
 
 _NUMBER = re.compile(r"-|[+-]?\d[\d.,]*( [kMG]|x| %|/\d+| ± [\d.]+)?")
 
@@ -326,6 +329,36 @@ def trainings(items: Iterable[CandidateView]) -> Table:
     )
     columns = ("training", "state", "params", "MACs", "test %", "seconds", "architecture, or what failed")
     return table("Trainings", columns, rows)
+
+
+def effort(items: Iterable[CandidateView]) -> Table:
+    """Accuracy against training compute: means over seeds, from what took least to what took most."""
+    arms: dict[str, list[_Trained]] = {}
+    for one in items:
+        if one.ledger is not None and one.accuracy is not None and one.arm.role != "parent":
+            arms.setdefault(one.arm.id, []).append(_Trained(one.arm, one.ledger, one.accuracy))
+    took = {id: fmean(one.ledger.pipeline.macs for one in own) for id, own in arms.items()}
+    whole = next((took[id] for id, own in arms.items() if own[0].arm.role == "reference"), 0)
+    rows = (
+        (
+            arms[id][0].arm.label,
+            f"{fmean(one.ledger.own.epochs for one in arms[id]):g}",
+            count(fmean(one.ledger.own.macs for one in arms[id])),
+            count(took[id]),
+            f"{took[id] / whole:.2f}" if whole else "-",
+            percent(sample([one.accuracy for one in arms[id]])),
+            len(arms[id]),
+        )
+        for id in sorted(took, key=lambda id: took[id])
+    )
+    columns = ("training", "epochs", "MACs", "MACs with all before", "times dense", "test %", "n")
+    return table("Accuracy against training compute", columns, rows)
+
+
+class _Trained(NamedTuple):
+    arm: Arm
+    ledger: Ledger
+    accuracy: float
 
 
 def candidates(items: Iterable[PlannedCandidate]) -> Table:

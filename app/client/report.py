@@ -83,7 +83,7 @@ def _html(told: Told) -> str:
         found.append(tables.tickets(told.tickets))
     if told.is_search:
         figures += [charts.front([front], False) for front in told.fronts]
-        found += _tables(told.fronts, told.answer)
+        found += _tables(told)
     sealed = json.dumps(
         {
             "job": told.job.model_dump(mode="json"),
@@ -123,7 +123,7 @@ def _write_markdown(told: Told, page: Path) -> None:
         found += _of_tickets(beside.name, told.tickets)
     if told.is_search:
         (beside / "front.svg").write_text(charts.front(told.fronts), encoding="utf-8")
-        found += _of_search(beside.name, told.fronts, told.answer)
+        found += _of_search(beside.name, told)
     (beside / "spec.json").write_text(told.spec + "\n", encoding="utf-8")
     (beside / "seeds.csv").write_text(_numbers(told.trainings), encoding="utf-8")
     page.write_text("\n\n".join(_sections(told, beside.name, found)) + "\n", encoding="utf-8")
@@ -179,22 +179,23 @@ def _rows(trainings: Sequence[CandidateView]) -> Iterator[Sequence[object]]:
         )  # fmt: skip
 
 
-def _of_search(beside: str, fronts: Sequence[Pareto], answer: Answer) -> Iterator[str]:
-    yield " ".join([answer.summary, *fronts[0].notes])
+def _of_search(beside: str, told: Told) -> Iterator[str]:
+    yield " ".join([told.answer.summary, *told.fronts[0].notes])
     yield f"![Accuracy against cost]({beside}/front.svg)"
     yield "Bars are one standard deviation over seeds; `ms` is the latency of one image on one thread."
-    for found in _tables(fronts, answer):
+    for found in _tables(told):
         if found.rows:
             yield f"## {found.title}"
             yield found.markdown()
 
 
-def _tables(fronts: Sequence[Pareto], answer: Answer) -> Iterator[tables.Table]:
-    yield tables.comparison(fronts[0])
-    yield tables.pareto(*fronts)
-    yield tables.verdict(answer)
-    yield tables.efficiency(answer)
-    yield tables.latency(fronts[0])
+def _tables(told: Told) -> Iterator[tables.Table]:
+    yield tables.comparison(told.fronts[0])
+    yield tables.pareto(*told.fronts)
+    yield tables.verdict(told.answer)
+    yield tables.efficiency(told.answer)
+    yield tables.effort(told.trainings)
+    yield tables.latency(told.fronts[0])
 
 
 def _of_tickets(beside: str, answer: TicketAnswer) -> Iterator[str]:

@@ -16,9 +16,11 @@ from espalier.search.answers.patterns import KnownPattern, Patterns, Transfer, p
 from espalier.search.answers.values import Sample
 from espalier.search.answers.verdict import answer
 from espalier.search.question import Place
+from espalier.search.results import Effort, Ledger
 from espalier.search.spec import Budget, Target
 from tests.app.client.values import job, planned_candidate
 from tests.app.fakes import latency_of
+from tests.app.world import World
 from tests.search.helpers import outcome
 
 OUTCOMES = [
@@ -225,3 +227,26 @@ def test_networks_that_were_not_measured_are_left_out_of_latencies() -> None:
     assert [row[0] for row in table.rows] == ["random", "uniform"] or len(table.rows) == 2
     assert len({len(row) for row in (*table.rows, table.columns)}) == 1
     table.markdown()
+
+
+def test_accuracy_against_training_compute_is_by_what_everything_took(client: Client, world: World) -> None:
+    """Of a parent nothing is told: whatever was cut from it has it in its own ledger."""
+    trained = client.candidates(world.finish())
+    took = {"dense": 10, "slimming": 30, "uniform": 5, "slimming parent": 12}
+    known = [
+        one.model_copy(
+            update={
+                "ledger": Ledger(
+                    own=Effort(epochs=3, macs=1000 * (one.seed + 1)), pipeline=Effort(macs=took[one.arm.name] * 10**9)
+                )
+            }
+        )
+        for one in trained
+    ]
+    rows = tables.effort(known).rows
+    assert [row[0] for row in rows] == [
+        "uniform params=0.1", "uniform params=0.5", "dense", "slimming params=0.1", "slimming params=0.5",
+    ]  # fmt: skip
+    assert rows[3][1:5] == ("3", "1.5 k", "30 G", "3.00")
+    assert rows[3][6] == "2"
+    assert tables.effort(one.model_copy(update={"ledger": None}) for one in trained).rows == (), "of an earlier release"
