@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +12,10 @@ from pathlib import Path
 import httpx2
 import psutil
 import pytest
+from rich.console import Console
 
 from espalier.app.client.client import Client, ClientError
-from espalier.app.client.demo import REBUILD, SPEC, service
+from espalier.app.client.demo import REBUILD, SPEC, service, show_recorded
 from espalier.models.network import build
 from espalier.search import read_document
 from espalier.search.spec import JobSpec
@@ -33,6 +36,36 @@ def test_the_demonstration_leaves_a_network_that_can_be_rebuilt(tmp_path: Path) 
         "pruned.json", "pruned.py", "pruned.safetensors", "report.html",
     ]  # fmt: skip
     assert "<svg" in (tmp_path / "left" / "report.html").read_text()
+
+
+def test_a_recorded_search_is_shown_in_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every network of it can be exported but for its weights; its service is gone in the end."""
+    monkeypatch.setenv("ESPALIER_DATA_DIR", "/nonsense")  # of the user's own service, which is left alone
+    console = Console(file=io.StringIO(), width=200)
+    addresses: list[str] = []
+
+    def look() -> None:
+        (address,) = re.findall(r"^http://\S+$", told(console), re.MULTILINE)
+        addresses.append(address)
+        with httpx2.Client(follow_redirects=True, timeout=120, headers={"Accept": "text/html"}) as browser:
+            page = browser.get(address).text
+            assert "Is automatic pruning better here?" in page
+            assert page.count("<svg") >= 3
+            (network, *_) = re.findall(r"/architectures/(\w{20,})", page)
+            exported = f"{address.partition('/sign-in')[0]}/v1/architectures/{network}/export"
+            assert "def build" in browser.get(exported, params={"format": "python"}).text
+            assert "weights" in browser.get(exported, params={"format": "safetensors"}).json()["detail"]
+        raise KeyboardInterrupt
+
+    assert show_recorded(console, look) == 0
+    assert "slimming" in told(console)
+    with pytest.raises(httpx2.TransportError):
+        httpx2.get(addresses[0])
+
+
+def told(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
 
 
 def test_what_it_searches_is_a_search() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -87,3 +88,15 @@ def test_the_demonstration_ends_with_its_code(
     monkeypatch.setattr(demo, "run", fake)
     assert run("demo", "--output", str(tmp_path)).exit_code == code
     assert asked == [tmp_path]
+
+
+def test_a_recorded_search_is_shown_until_somebody_stops_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[str] = []
+
+    def fake(_console: Console, wait: Callable[[], object]) -> int:
+        waits.append(wait.__qualname__)
+        return 3
+
+    monkeypatch.setattr(demo, "show_recorded", fake)
+    assert run("demo", "--recorded").exit_code == 3
+    assert waits == ["Event.wait"]
