@@ -32,7 +32,7 @@ from espalier.search.candidates import Arm
 from espalier.search.datasets.summary import Summary
 from espalier.search.results import Ledger
 
-_NUMBER = re.compile(r"-|[+-]?\d[\d.,]*( [kMG]|x| %|/\d+| ± [\d.]+)?")
+_NUMBER = re.compile(r"-|[+-]?\d[\d.,]*( [kMGTP]|x| %|/\d+| ± [\d.]+)?")
 
 
 class Table(NamedTuple):

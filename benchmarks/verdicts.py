@@ -14,7 +14,7 @@ from espalier.search.answers.statistics import Comparison, Decision, decided
 
 JOBS = 2000
 SPREAD = 0.003
-"""Standard deviation between trainings: 0.3 points, as on CIFAR-10 in docs/results.md."""
+"""Standard deviation between trainings: 0.3 points, as on CIFAR-10 in docs/results/vgg16-half.md."""
 
 
 class Case(NamedTuple):
