@@ -127,11 +127,12 @@ def choice(found: Choice) -> Table:
         str(point.budget or "-"),
         count(found.params),
         count(found.macs),
+        f"{point.latency_ms:.2f}",
         percent(point.accuracy),
         point.accuracy.n,
         found.architecture[:10],
     )
-    return table("Take", ("widths", "budget", "params", "MACs", "test %", "n", "architecture"), [row])
+    return table("Take", ("widths", "budget", "params", "MACs", "ms", "test %", "n", "architecture"), [row])
 
 
 def latency(front: Pareto) -> Table:

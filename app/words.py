@@ -39,8 +39,8 @@ WAYS = {
 }
 
 
-SIZES = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
-_AMOUNT = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([kKmMgGtT]?)\s*")
+_SIZES = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "p": 1e15}
+_AMOUNT = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([kKmMgGtTpP]?)\s*")
 
 
 def count(number: float) -> str:
@@ -54,7 +54,7 @@ def count(number: float) -> str:
 def amount_of(text: str) -> float | None:
     """What `count` writes, read again: 100k, 2.5 M, 4; None for what is no amount."""
     written = _AMOUNT.fullmatch(text)
-    return float(written[1]) * SIZES[written[2].lower()] if written else None
+    return float(written[1]) * _SIZES[written[2].lower()] if written else None
 
 
 def percent(sample: Sample) -> str:

@@ -43,6 +43,7 @@ class Recording(Document):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    error: str | None = None
     trainings: tuple[Recorded, ...] = Field(description="in the order in which they were asked for")
 
 

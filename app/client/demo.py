@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import secrets
 import socket
@@ -67,7 +68,7 @@ RECORDING = Path(__file__).with_name("recorded.json.gz")
 
 def show_recorded(console: Console, wait: Callable[[], object]) -> int:
     """Serve a job that was recorded, to look at it in the page, until `wait` returns; the exit code."""
-    found = Recording.model_validate_json(gzip.decompress(RECORDING.read_bytes()))
+    found = Recording.read(json.loads(gzip.decompress(RECORDING.read_bytes())))
     with tempfile.TemporaryDirectory(prefix="espalier-demo-") as folder:
         job = _enter(found, Path(folder))
         with service(Path(folder)) as client:

@@ -87,6 +87,7 @@ class _Bar(Progress):
         front = client.pareto(job.id)
         best = tuple(point for point in front.points if point.on_front)
         self.front = tables.pareto(front.model_copy(update={"points": best[-MOST_POINTS:]})) if best else None
+        self.refresh()
 
 
 def _show(event: Event, running: dict[str, str], ended: set[str], bar: Progress) -> None:

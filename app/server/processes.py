@@ -126,6 +126,7 @@ class _Server(uvicorn.Server):
             port = self.servers[0].sockets[0].getsockname()[1]
             host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
             log.info("listening on http://%s:%d", host, port)
+            gc.collect()
             gc.freeze()  # what was imported stays: a large answer need not have it looked through again and again
             if self._new_token:
                 print(f"open http://{host}:{port}/sign-in?token={self._new_token}", flush=True)  # noqa: T201

@@ -25,7 +25,7 @@ class Choice(Frozen):
 def choose(front: Pareto, outcomes: Outcomes, most: float) -> Choice | None:
     """Of the networks on the front that cost at most so much, one of the arm that is best on the hold-out, and of its
     seeds the best; None if there is none. What one network costs may differ from the mean of its arm."""
-    fitting = [one for one in _networks(front, outcomes) if one.point.on_front and one.cost <= most]
+    fitting = [one for one in _networks(front, outcomes) if one.cost <= most]
     if not fitting:
         return None
     best = max(fitting, key=lambda one: one.goodness)
@@ -40,7 +40,7 @@ def choose(front: Pareto, outcomes: Outcomes, most: float) -> Choice | None:
 
 
 def cheapest(front: Pareto, outcomes: Outcomes) -> float:
-    """What the cheapest network costs; 0 if there is none."""
+    """What the cheapest network on the front costs; 0 if there is none."""
     return min((one.cost for one in _networks(front, outcomes)), default=0.0)
 
 
@@ -58,7 +58,8 @@ class _Network(NamedTuple):
 
 
 def _networks(front: Pareto, outcomes: Outcomes) -> Iterator[_Network]:
-    points = {point.arm.id: point for point in front.points}
+    """Of the arms on the front, every seed's."""
+    points = {point.arm.id: point for point in front.points if point.on_front}
     for candidate, result in outcomes:
         if (point := points.get(candidate.arm.id)) is not None:
             cost = point.latency_ms if front.cost == "latency" else float(getattr(result.counted, front.cost))

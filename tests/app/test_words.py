@@ -71,7 +71,7 @@ def test_a_mean_in_per_cent(sample: Sample, words: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "amount"),
-    [("100k", 1e5), ("2.5 M", 2.5e6), (" 4 ", 4), (".02M", 2e4), ("1G", 1e9), ("1T", 1e12), ("٣", 3),
+    [("100k", 1e5), ("2.5 M", 2.5e6), (" 4 ", 4), (".02M", 2e4), ("1G", 1e9), ("1T", 1e12), ("2P", 2e15), ("٣", 3),
      ("many", None), ("-1", None), ("1e9", None), ("", None), ("k", None)],
 )  # fmt: skip
 def test_amounts_as_people_write_them(text: str, amount: float | None) -> None:

@@ -116,8 +116,8 @@ def search(
     }
     if budget:
         spec["budgets"] = [budget_of(one) for one in budget]
-    if method:
-        spec["methods"] = [{"name": one} for one in method]
+    if method or guide:  # whoever follows a pattern asks for no method by that
+        spec["methods"] = [{"name": one} for one in method or ()]
     if sampler:
         spec["sampler"] = {"name": sampler, "trials": trials}
     if guide:

@@ -63,7 +63,7 @@ def pareto(
 @app.command()
 def choose(
     job: Job,
-    most: Annotated[str, typer.Option(help="that the network may cost: 100k, 2.5M, or 4 milliseconds")],
+    most: Annotated[str, typer.Option(help="that the network may cost: 100k, 2.5M; of latency 4, in milliseconds")],
     cost: Annotated[CostName, typer.Option(help="what it may cost so much of")] = "params",
     url: Url = LOCAL,
     token: Token = "",

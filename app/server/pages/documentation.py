@@ -20,8 +20,9 @@ IN_SHORT = """# Espalier
 > trains that architecture from scratch, and holds it against uniform and random widths at the same measured cost, over
 > several seeds.
 
-Every route below wants the header `Authorization: Bearer TOKEN`; the token stands in `token` in the service's data
-directory. Bodies and answers are JSON; errors are problem documents (RFC 9457) that say what was wrong and what works.
+Routes under /v1 want the header `Authorization: Bearer TOKEN`; whoever started the service knows the token
+(`ESPALIER_TOKEN`, or the file `token` in its data directory). Bodies and answers are JSON, but for pictures, events and
+exported files; errors are problem documents (RFC 9457) that say what was wrong and what works.
 
 1. `POST /v1/jobs/plan` with a spec says what it would run and cost, and runs nothing. Its least is
    `{"target": {"arch": "vgg11", "dataset": "digits"}}`; `GET /v1/catalog/...` lists what may be named. Show the plan
@@ -33,7 +34,7 @@ directory. Bodies and answers are JSON; errors are problem documents (RFC 9457) 
    rebuilds with torch alone.
 
 Accuracies are fractions, costs are counts of parameters and of multiply-adds for one image. `espalier mcp` serves the
-same as tools.
+most important of it as tools.
 
 ## Routes
 

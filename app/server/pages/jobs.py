@@ -185,7 +185,7 @@ def _tables(
 class _Found(NamedTuple):
     """The network to take, or why there is none."""
 
-    choice: Choice | None
+    network: Choice | None
     problem: str = ""
 
 

@@ -154,14 +154,18 @@ def options_of(method: CatalogEntry) -> list[Option]:
     """The options of a method, from their schema."""
     found: Any = (method.options or {}).get("properties", {})
     return [
-        Option(
-            name,
-            str(schema.get("description", "")),
-            "none" if schema.get("default") is None else str(schema["default"]),
-            [str(one) for one in schema.get("enum", ())],
-        )
+        Option(name, str(schema.get("description", "")), _written(schema.get("default")), _choices(schema))
         for name, schema in found.items()
     ]
+
+
+def _written(value: Any) -> str:
+    """As it may be typed in; what is left to the method is not."""
+    return "" if value is None else value if isinstance(value, str) else json.dumps(value)
+
+
+def _choices(schema: Mapping[str, Any]) -> list[str]:
+    return ["true", "false"] if schema.get("type") == "boolean" else [*map(str, schema.get("enum", ()))]
 
 
 def _time(service: Service, plan: PlanView) -> tuple[float | None, float | None]:

@@ -69,7 +69,7 @@ def choice(
     cost: CostName = "params",
 ) -> Choice:
     """Which network to take for a budget: on the front, and best on the hold-out. Works while the job runs; 404 also if
-    no network is so small."""
+    none costs so little."""
     with service.database.session() as session:
         latencies = jobs.latencies_of(jobs.get(session, job_id))
         outcomes = candidates.outcomes(session, job_id)
@@ -85,7 +85,7 @@ def nothing_so_small(front: Pareto, outcomes: Outcomes) -> str:
     if not outcomes:
         return "This job has no network yet."
     least = charts.amount(cheapest(front, outcomes), front.cost)
-    return f"No network of this job is so small; the smallest has {least}."
+    return f"No network on the front costs so little; the cheapest there has {least}."
 
 
 @router.get("/jobs/{job_id}/verdict", operation_id="get_verdict", responses=problems(404))

@@ -46,6 +46,16 @@ def test_the_network_to_take_meets_the_budget_itself() -> None:
     assert choose(front, found, 80) is None
 
 
+def test_a_network_off_the_front_is_neither_taken_nor_named() -> None:
+    found = [
+        outcome("dense", 0.9, 1000), outcome("pruned", 0.8, 90, seed=0), outcome("pruned", 0.8, 110, seed=1),
+        outcome("uniform", 0.7, 80, seed=0), outcome("uniform", 0.7, 130, seed=1),
+    ]  # fmt: skip
+    front = pareto(found, "params")
+    assert choose(front, found, 89) is None
+    assert cheapest(front, found) == 90
+
+
 def test_multiply_adds_and_latency_are_budgets_too() -> None:
     found = [outcome("dense", 0.9, 1000), outcome("uniform", 0.6, 10)]
     for cost in ("macs", "latency"):

@@ -152,6 +152,6 @@ def test_which_network_to_take(reached: Client, world: World, run: Run) -> None:
     assert f"espalier export {id[:10]} writes it to a file" in text
     assert any(id in point.architectures for point in reached.pareto(job).points)
     refused = run("choose", job, "--most", "1")
-    assert "No network of this job is so small; the smallest has 100 parameters." in str(refused.exception)
+    assert "No network on the front costs so little; the cheapest there has 100 parameters." in str(refused.exception)
     wrong = run("choose", job, "--most", "lots")
     assert (wrong.exit_code, "'lots' is no amount; 100k, 2.5M and 4 are" in wrong.output) == (2, True)

@@ -106,7 +106,7 @@ def test_failures_are_told_with_their_reasons(world: World, browser: TestClient)
 @pytest.mark.parametrize(
     ("most", "words"),
     [
-        ("1", "the smallest has 100 parameters"),
+        ("1", "the cheapest there has 100 parameters"),
         ("many", "&#39;many&#39; is no amount"),
         ("-1", "no amount"),
         ("1e9", "no amount"),
@@ -121,7 +121,7 @@ def test_the_choice_is_on_the_page_with_its_exports(world: World, browser: TestC
     page = text(browser, f"/jobs/{job}", most="1G", cost="macs")
     (architecture,) = set(re.findall(r"/v1/architectures/(\w+)/export\?format=python", page))
     assert architecture in {point["architecture"] for point in world.get(f"/v1/jobs/{job}/pareto")["points"]}
-    assert text(browser, f"/jobs/{job}", most="1", cost="params").count("No network of this job is so small") == 1
+    assert text(browser, f"/jobs/{job}", most="1", cost="params").count("No network on the front costs so little") == 1
     text(browser, f"/jobs/{job}", 422, cost="money")
 
 

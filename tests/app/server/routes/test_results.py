@@ -220,7 +220,7 @@ def test_which_network_to_take(world: World) -> None:
     assert found["architecture"] in best["architectures"]
     least = min(point["params"] for point in front)
     assert world.get(f"/v1/jobs/{job_id}/choice", most=least)["params"] == least
-    problem(world.client.get(f"/v1/jobs/{job_id}/choice", params={"most": least - 1}), 404, "the smallest has")
+    problem(world.client.get(f"/v1/jobs/{job_id}/choice", params={"most": least - 1}), 404, "the cheapest there has")
     for most in ("-1", "nan", "inf", "many", ""):
         problem(world.client.get(f"/v1/jobs/{job_id}/choice", params={"most": most}), 422, "most")
     problem(world.client.get(f"/v1/jobs/{job_id}/choice"), 422, "most")
