@@ -26,6 +26,8 @@ from espalier.storage.database import normalised
 GUIDE = Path(__file__).parents[1] / "docs" / "guide"
 PAGES = sorted(path.name for path in GUIDE.glob("*.md") if path.name != "README.md")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+ALWAYS = ("first-search.md",)
+"""Pages that `make test` follows; the others are for `make test-long`."""
 SERVE = "espalier serve\n"
 """A block that says this alone is where a service is started again."""
 
@@ -110,7 +112,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, P
         yield client, folder
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page != "cluster.md"])
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=() if page in ALWAYS else pytest.mark.long) for page in PAGES if page != "cluster.md"],
+)
 def test_what_a_page_says_works(page: str, served: tuple[Client, Path], tmp_path: Path) -> None:
     """With a service of its own, and what was installed before, from where the page says that one is started."""
     client, folder = served
@@ -130,6 +135,7 @@ def test_what_a_page_says_works(page: str, served: tuple[Client, Path], tmp_path
                 assert not re.search(r"^(espalier|python|pip|make|curl) ", code, re.MULTILINE), f"nobody runs {code}"
 
 
+@pytest.mark.long
 def test_several_machines_share_a_database(tmp_path: Path, postgres: str) -> None:
     server = sa.create_engine(normalised(postgres), isolation_level="AUTOCOMMIT")
     name = f"guide_{uuid.uuid4().hex[:12]}"

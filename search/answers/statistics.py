@@ -9,7 +9,6 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
-from scipy import special
 
 from espalier.models.document import Frozen
 from espalier.search.spec import MOST_SEEDS
@@ -46,7 +45,7 @@ def difference(ours: Sequence[float], theirs: Sequence[float], looks: int = 1) -
         return Difference(value, None, None)
     error, freedom = _error(spreads, (len(ours), len(theirs)))
     by = _student(freedom, _level(looks)) * error
-    p = min(1.0, looks * float(2 * special.stdtr(freedom, -abs(value) / error)))
+    p = min(1.0, looks * 2 * _below(-abs(value) / error, freedom))
     return Difference(value, (value - by, value + by), p)
 
 
@@ -121,7 +120,7 @@ def _with(spreads: tuple[_Spread, _Spread], count: int) -> tuple[_Spread, _Sprea
 def _detectable(spreads: tuple[_Spread, _Spread], counts: tuple[int, int], tests: int) -> float:
     error, freedom = _error(spreads, counts)
     critical = _student(freedom, _level(tests))
-    return float(special.nctdtrinc(freedom, 1 - POWER, critical)) * error
+    return _shift(freedom, critical) * error
 
 
 class Part(NamedTuple):
@@ -162,8 +161,28 @@ def _freedom(parts: Sequence[Part]) -> float:
     return sum(part.share for part in measured) ** 2 / sum(part.share**2 / part.freedom for part in measured)
 
 
+# Student's t. SciPy takes a quarter of a second to come, which every command would wait for that asks for no test.
+
+
 def _student(freedom: float, level: float = CONFIDENCE) -> float:
+    """How far from zero the middle of it reaches that has this share."""
+    from scipy import special
+
     return float(special.stdtrit(freedom, (1 + level) / 2))
+
+
+def _below(value: float, freedom: float) -> float:
+    """The share of it that lies below a value."""
+    from scipy import special
+
+    return float(special.stdtr(freedom, value))
+
+
+def _shift(freedom: float, critical: float) -> float:
+    """How far it has to be moved to lie beyond a critical value as often as `POWER` says."""
+    from scipy import special
+
+    return float(special.nctdtrinc(freedom, 1 - POWER, critical))
 
 
 def holm(ps: Sequence[float | None], waiting: int = 0) -> list[float | None]:
