@@ -51,6 +51,11 @@ def count(number: float) -> str:
     return f"{number:.0f}"
 
 
+def no_amount(text: str) -> str:
+    """What is said of something else."""
+    return f"{text!r} is no amount; 100k, 2.5M and 4 are"
+
+
 def amount_of(text: str) -> float | None:
     """What `count` writes, read again: 100k, 2.5 M, 4; None for what is no amount."""
     written = _AMOUNT.fullmatch(text)

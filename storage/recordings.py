@@ -17,7 +17,7 @@ from espalier.search.states import FINISHED, JobState
 from espalier.storage import candidates, jobs, patterns
 from espalier.storage.errors import WrongState
 from espalier.storage.events import record
-from espalier.storage.tables import JobRow
+from espalier.storage.tables import CandidateRow, JobRow
 
 
 class Recorded(Frozen):
@@ -52,27 +52,22 @@ def recording(session: Session, job_id: str) -> Recording:
     job = jobs.get(session, job_id)
     if job.state not in FINISHED:
         raise WrongState(f"job {job_id} is {job.state}; a job is recorded when it has ended")
-    return Recording(
-        trainings=tuple(
-            Recorded(
-                key=row.key, arm=row.arm, candidate=row.candidate, result=_without_files(row.result), error=row.error
-            )
-            for row in candidates.rows(session, job_id)
-        ),
-        **{name: getattr(job, name) for name in Recording.model_fields if name not in ("schema_version", "trainings")},
-    )
+    return Recording(trainings=tuple(map(_recorded, candidates.rows(session, job_id))), **_columns(job))
 
 
-def _without_files(result: dict[str, Any] | None) -> dict[str, Any] | None:
-    return None if result is None else result | {"artifacts": {}}
+def _recorded(row: CandidateRow) -> Recorded:
+    result = None if row.result is None else row.result | {"artifacts": {}}  # no file comes along
+    return Recorded(key=row.key, arm=row.arm, candidate=row.candidate, result=result, error=row.error)
+
+
+def _columns(job: JobRow | Recording) -> dict[str, Any]:
+    """What a job's row and a recording of it have alike."""
+    return {name: getattr(job, name) for name in Recording.model_fields.keys() - {"schema_version", "trainings"}}
 
 
 def enter(session: Session, found: Recording) -> JobRow:
     """Put a recorded job beside the others, under an id of its own, with its times; its patterns into the library."""
-    whole = {
-        name: getattr(found, name) for name in Recording.model_fields if name not in ("schema_version", "trainings")
-    }
-    job = JobRow(**whole, id=secrets.token_hex(8), total=0, request_hash=content_hash(found.spec))
+    job = JobRow(**_columns(found), id=secrets.token_hex(8), total=0, request_hash=content_hash(found.spec))
     session.add(job)
     session.flush()
     wanted = [Candidate.stored(one.candidate, one.key, one.arm) for one in found.trainings]

@@ -52,18 +52,24 @@ def run(console: Console, output: Path) -> int:
         if job.state is not JobState.SUCCEEDED:
             console.print(f"The job {job.state}: {job.error}")
             return 1
-        front, answer = client.pareto(job.id), client.verdict(job.id)
-        for table in (tables.pareto(front), tables.verdict(answer), tables.efficiency(answer)):
-            console.print(table)
-        console.print(answer.summary + "\n", highlight=False)
+        front = _print_answers(client, job.id, console)
         page = output / "report.html"
         report.write(client, job.id, page)
         console.print(f"{page} shows it all, with pictures: open it in a browser", highlight=False)
         return _export(client, _best(front).architecture, console, output)
 
 
+def _print_answers(client: Client, job: str, console: Console) -> Pareto:
+    """What came of a job, in tables and a sentence; its front."""
+    front, answer = client.pareto(job), client.verdict(job)
+    for table in (tables.pareto(front), tables.verdict(answer), tables.efficiency(answer)):
+        console.print(table)
+    console.print(answer.summary + "\n", highlight=False)
+    return front
+
+
 RECORDING = Path(__file__).with_name("recorded.json.gz")
-"""A job that took hours; `python -m benchmarks.recording` made it."""
+"""A job that took nearly two hours; `python -m benchmarks.recording` made it."""
 
 
 def show_recorded(console: Console, wait: Callable[[], object]) -> int:
@@ -72,9 +78,7 @@ def show_recorded(console: Console, wait: Callable[[], object]) -> int:
     with tempfile.TemporaryDirectory(prefix="espalier-demo-") as folder:
         job = _enter(found, Path(folder))
         with service(Path(folder)) as client:
-            for table in (tables.pareto(client.pareto(job)), tables.verdict(client.verdict(job))):
-                console.print(table)
-            console.print(f"{client.verdict(job).summary}\n", highlight=False)
+            _print_answers(client, job, console)
             page = f"{client.url}/sign-in?token={client.token}&next=/jobs/{job}"
             console.print(f"{found.name}, recorded {found.finished_at:%Y-%m-%d}. To look at it, open", highlight=False)
             console.print(page, highlight=False, soft_wrap=True)

@@ -25,7 +25,7 @@ from espalier.app.client.cli.common import (
     show,
     the_job,
 )
-from espalier.app.words import amount_of
+from espalier.app.words import amount_of, no_amount
 from espalier.search.answers.values import CostName
 
 app = typer.Typer()
@@ -72,7 +72,7 @@ def choose(
     """Print which network to take for a budget: on the front, and best on the hold-out."""
     room = amount_of(most)
     if room is None:
-        raise typer.BadParameter(f"{most!r} is no amount; 100k, 2.5M and 4 are", param_hint="--most")
+        raise typer.BadParameter(no_amount(most), param_hint="--most")
     with connected(url, token) as client:
         found = client.choose(the_job(client, job), room, cost)
         hint = f"espalier export {found.architecture[:10]} writes it to a file"

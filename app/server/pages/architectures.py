@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import urllib.parse
-from collections.abc import Sequence
 from typing import Annotated, Literal, get_args
 
 from fastapi import APIRouter, Query
@@ -19,6 +18,7 @@ from espalier.app.server.routes import results as api
 from espalier.app.server.routes.results import Text
 from espalier.app.service import Service
 from espalier.app.work.tasks import describe_groups
+from espalier.models.config import ChannelConfig
 from espalier.storage.errors import NotFound
 
 router = APIRouter()
@@ -68,7 +68,9 @@ def show(architecture_id: str, service: ServiceDep, beside: Annotated[str, Query
         beside=beside,
         problem=problem,
         masked=view.config.mask is not None,
-        bars=picture(charts.bars(title, _bars(service, shown), [one.id[:10] for one in shown], False)),
+        bars=picture(
+            charts.bars(title, bars_of(service, *(one.config for one in shown)), [one.id[:10] for one in shown], False)
+        ),
         formats=FORMATS,
         most=max((layer.macs for layer in view.layers), default=1) or 1,
     )
@@ -78,9 +80,10 @@ def _network(view: ArchitectureView) -> tuple[object, ...]:
     return view.config.arch, view.config.options, view.config.inputs, view.config.outputs, view.config.mask
 
 
-def _bars(service: Service, shown: Sequence[ArchitectureView]) -> list[Bar]:
-    groups = service.ask_once(describe_groups, shown[0].config)
+def bars_of(service: Service, *configs: ChannelConfig) -> list[Bar]:
+    """The groups of a network, with what each of these configs of it keeps."""
+    groups = service.ask_once(describe_groups, configs[0])
     return [
-        Bar(one.name, one.stage, one.width, [view.config.widths.get(one.name, one.width) for view in shown])
+        Bar(one.name, one.stage, one.width, [config.widths.get(one.name, one.width) for config in configs])
         for one in groups
     ]

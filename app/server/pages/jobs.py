@@ -21,7 +21,7 @@ from espalier.app.server.responses import candidate_view, cursor, job_view
 from espalier.app.server.routes import jobs as api
 from espalier.app.server.routes.results import nothing_so_small
 from espalier.app.service import Service
-from espalier.app.words import amount_of
+from espalier.app.words import amount_of, no_amount
 from espalier.search.answers.choice import Choice, choose
 from espalier.search.answers.front import fronts
 from espalier.search.answers.patterns import Patterns
@@ -192,7 +192,7 @@ class _Found(NamedTuple):
 def _find(front: Pareto, outcomes: Outcomes, most: str) -> _Found:
     """For a budget as it was typed in."""
     if (room := amount_of(most)) is None:
-        return _Found(None, f"{most!r} is no amount; 100k, 2.5M and 4 are")
+        return _Found(None, no_amount(most))
     found = choose(front, outcomes, room)
     return _Found(found, "" if found else nothing_so_small(front, outcomes))
 

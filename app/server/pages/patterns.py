@@ -10,17 +10,16 @@ from fastapi.responses import Response
 from pydantic import ValidationError
 
 from espalier.app import charts, tables
-from espalier.app.charts.bars import Bar
 from espalier.app.rendering import picture
 from espalier.app.schemas import Application, AppliedView
 from espalier.app.server.deps import Gone, Limit, Position, ServiceDep
+from espalier.app.server.pages.architectures import bars_of
 from espalier.app.server.pages.form import budget_of, target_of
 from espalier.app.server.pages.rendering import render
 from espalier.app.server.routes import patterns as api
 from espalier.app.server.routes.patterns import Text
 from espalier.app.service import Service
 from espalier.app.work.executors.base import TaskFailed
-from espalier.app.work.tasks import describe_groups
 from espalier.search.answers.patterns import KnownPattern, similarity
 from espalier.search.errors import SpecError
 from espalier.storage.errors import NotFound
@@ -71,7 +70,11 @@ def show(
         else None,
         given=given,
         refused=refused,
-        bars=picture(_channels(service, known, given)) if given else None,
+        bars=picture(
+            charts.bars(f"Channels of {given.config.arch}", bars_of(service, given.config), [known.id[:10]], False)
+        )
+        if given
+        else None,
         asked={
             "arch": arch or where.arch,
             "width": width,
@@ -109,9 +112,3 @@ def _applied(
         if not error.is_users:
             raise
         return None, str(error)
-
-
-def _channels(service: Service, known: KnownPattern, given: AppliedView) -> charts.Markup:
-    groups = service.ask_once(describe_groups, given.config)
-    kept = [Bar(one.name, one.stage, one.width, [given.config.widths.get(one.name, one.width)]) for one in groups]
-    return charts.bars(f"Channels of {given.config.arch}", kept, [known.id[:10]], False)

@@ -43,10 +43,15 @@ Count = Annotated[int | None, Query(ge=0, lt=2**63)]
 @router.get("/jobs/{job_id}/pareto", operation_id="get_pareto", responses=problems(404, 422))
 def pareto(job_id: str, service: ServiceDep, cost: CostName = "params") -> Pareto:
     """Cost against accuracy, means over seeds. Works while the job runs, on what there is."""
+    return _front(service, job_id, cost)[0]
+
+
+def _front(service: Service, job_id: str, cost: CostName) -> tuple[Pareto, Outcomes]:
+    """A front, and what it is made of."""
     with service.database.session() as session:
         latencies = jobs.latencies_of(jobs.get(session, job_id))
         outcomes = candidates.outcomes(session, job_id)
-    return pareto_of(outcomes, cost, latencies)
+    return pareto_of(outcomes, cost, latencies), outcomes
 
 
 @router.get(
@@ -70,10 +75,7 @@ def choice(
 ) -> Choice:
     """Which network to take for a budget: on the front, and best on the hold-out. Works while the job runs; 404 also if
     none costs so little."""
-    with service.database.session() as session:
-        latencies = jobs.latencies_of(jobs.get(session, job_id))
-        outcomes = candidates.outcomes(session, job_id)
-    front = pareto_of(outcomes, cost, latencies)
+    front, outcomes = _front(service, job_id, cost)
     found = choose(front, outcomes, most)
     if found is None:
         raise HTTPException(404, nothing_so_small(front, outcomes))
