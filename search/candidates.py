@@ -15,7 +15,7 @@ from espalier.search.recipe import Recipe
 from espalier.search.spec import Budget, Init, MethodSpec, Ranking, Ratios, Seed, Target
 from espalier.search.upgrades import candidate_from_version_1
 
-KEY_VERSION = 4
+KEY_VERSION = 5
 """Part of every candidate's key. Raise it when the same candidate would give other numbers."""
 
 

@@ -24,6 +24,10 @@ from espalier.search.scores import Scores
 PULL = 0.75
 """How far strength 1 moves a scale that nothing else holds, over the whole training (scales start at 0.5)."""
 
+FORCE = 0.2
+"""The least penalty at strength 1, as a share of the loss's own pull at scales when training begins. It is that of the
+paper's VGGs; at their length `PULL` alone lets whole layers die (docs/slimming.md)."""
+
 INITIAL_SCALE = 0.5
 
 
@@ -89,7 +93,9 @@ class Slimming(PruningMethod[SlimmingOptions]):
 
     The penalty is lambda * sum |gamma|, by subgradient: lambda * sign(gamma) is added to gamma's gradient. The paper's
     lambda belongs to 125,000 steps. Here it is chosen so that the distance a free scale travels,
-    lambda * sum_t lr_t / (1 - momentum), is `strength` * PULL whatever the schedule; or it is `penalty`.
+    lambda * sum_t lr_t / (1 - momentum), is `strength` * PULL whatever the schedule. Where training is so long that
+    this would be a weak force, it is `strength` * FORCE of the median |gradient| of all scales in the first step; or it
+    is `penalty`.
     """
 
     Options = SlimmingOptions
@@ -123,15 +129,19 @@ class Slimming(PruningMethod[SlimmingOptions]):
                 f"early_bird looks at the masks of {self.options.window} epochs, and training has no more than "
                 f"{recipe.epochs}, so nothing would be saved: ask for a smaller window"
             )
-        stated = self.options.penalty
-        weight = self.options.strength * PULL / travel(recipe, steps) if stated is None else stated
-        penalty = _Penalty([*_scales(network).values()], weight)
+        penalty = self._penalty([*_scales(network).values()], recipe, steps)
         if not self.options.early_bird:
             return penalty
         bird = EarlyBird(
             lambda: scale_scores(network, self.options.across), self.options.early_bird, self.options.window
         )
         return Together([penalty, bird])
+
+    def _penalty(self, gammas: Sequence[Tensor], recipe: Recipe, steps: int) -> _Penalty:
+        if self.options.penalty is not None:
+            return _Penalty(gammas, self.options.penalty, share=0)
+        strength = self.options.strength
+        return _Penalty(gammas, strength * PULL / travel(recipe, steps), strength * FORCE)
 
     @torch.no_grad()
     def score(self, parent: Parent) -> Scores:
@@ -140,17 +150,27 @@ class Slimming(PruningMethod[SlimmingOptions]):
 
 
 class _Penalty(Regularizer):
-    """Adds lambda * sign(gamma) to the gradients of the scales. It remembers nothing."""
+    """Adds lambda * sign(gamma) to the gradients of the scales. What it remembers is lambda: a weight, or a share of
+    the first gradients where that is more."""
 
-    def __init__(self, gammas: Sequence[Tensor], weight: float) -> None:
-        self.gammas, self.weight = gammas, weight
+    def __init__(self, gammas: Sequence[Tensor], weight: float, share: float) -> None:
+        self.gammas, self.weight, self.share = gammas, weight, share
 
     @torch.no_grad()
     def before_step(self, net: nn.Module) -> None:  # noqa: ARG002  (the scales are known)
         """The subgradient of the penalty."""
         used = [gamma for gamma in self.gammas if gamma.grad is not None]
         gradients = [gamma.grad for gamma in used if gamma.grad is not None]
+        if self.share and gradients:
+            pull = float(torch.cat([gradient.flatten() for gradient in gradients]).abs().median())
+            self.weight, self.share = max(self.weight, self.share * pull), 0
         torch._foreach_add_(gradients, torch._foreach_sign(used), alpha=self.weight)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {"lambda": torch.tensor([self.weight, self.share], dtype=torch.double)}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        self.weight, self.share = state["lambda"].tolist()
 
 
 def passing_norms(network: Network, method: str) -> Sequence[ChannelGroup]:

@@ -16,7 +16,7 @@ from espalier.models.tensors import fill, state_of
 from espalier.search.regularizer import Regularizer
 from espalier.search.results import CurvePoint, EarlyStop
 
-VERSION = "3"
+VERSION = "4"
 """Of what is in the file. A training whose checkpoint is of another one begins again."""
 
 

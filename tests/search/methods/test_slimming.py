@@ -11,8 +11,9 @@ from espalier.search import allocate
 from espalier.search.errors import SpecError
 from espalier.search.methods.base import Parent
 from espalier.search.methods.channels import Across
-from espalier.search.methods.slimming import INITIAL_SCALE, PULL, Slimming, SlimmingOptions
+from espalier.search.methods.slimming import FORCE, INITIAL_SCALE, PULL, Slimming, SlimmingOptions
 from espalier.search.recipe import Recipe
+from espalier.search.regularizer import Regularizer
 from espalier.search.schedule import learning_rate
 from espalier.search.spec import Budget
 from tests.search.methods.helpers import TASK, parent_of
@@ -79,6 +80,34 @@ def test_its_parent_depends_on_how_it_ranks_where_it_ranks_before_the_end(
 ) -> None:
     asked = SlimmingOptions.model_validate(options | {"across": "max"})
     assert Slimming(asked).trained_as == asked.model_copy(update={"across": across})
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (SlimmingOptions(), FORCE * 0.5),
+        (SlimmingOptions(strength=2), 2 * FORCE * 0.5),
+        (SlimmingOptions(penalty=1e-4), 1e-4),
+    ],
+)
+def test_where_training_is_long_the_penalty_is_a_share_of_what_the_loss_pulls_with_at_first(
+    options: SlimmingOptions, expected: float
+) -> None:
+    net, method = chain(), Slimming(options)
+    recipe = Recipe(epochs=1, batch_size=1, lr=0.1, momentum=0.9, schedule="constant")
+    gamma: nn.Parameter = net[1].weight  # type: ignore[assignment]
+
+    def added(penalty: Regularizer, gradient: list[float]) -> float:
+        gamma.grad = torch.tensor(gradient)
+        penalty.before_step(net)
+        return float((gamma.grad - torch.tensor(gradient)).mean())
+
+    penalty = method.regularizer(own(net), recipe, steps=100_000)
+    assert added(penalty, [-0.1, 0.5, -0.5, 0.9]) == pytest.approx(expected, rel=1e-3)
+    assert added(penalty, [0.0, 0.0, 0.0, 0.0]) == pytest.approx(expected, rel=1e-4), "the first step decides"
+    restored = method.regularizer(own(net), recipe, steps=100_000)
+    restored.load_state_dict(penalty.state_dict())
+    assert added(restored, [0.7, 0.7, 0.7, 0.7]) == pytest.approx(expected, rel=1e-3), "and a restart changes nothing"
 
 
 def test_strength_and_penalty_are_not_both_given() -> None:
