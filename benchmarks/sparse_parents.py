@@ -1,0 +1,41 @@
+"""Slimming's parents, as jobs that are stored here left them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import NamedTuple
+
+import numpy as np
+import safetensors.torch
+from numpy.typing import NDArray
+
+from espalier.app.settings import load as load_settings
+from espalier.models.config import ChannelGroup
+from espalier.models.network import Network
+from espalier.search.candidates import Candidate
+from espalier.storage.candidates import candidate_of, result_of, rows
+from espalier.storage.database import Database
+from espalier.storage.store import Store
+
+
+class SparseParent(NamedTuple):
+    """One training with the penalty."""
+
+    candidate: Candidate
+    scales: list[tuple[ChannelGroup, NDArray[np.float64]]]
+    """|gamma| in every norm that a group passes, [width] each."""
+
+
+def sparse_parents(job: str) -> Iterator[SparseParent]:
+    """Those of a job that have been trained."""
+    settings = load_settings()
+    store = Store(settings.artifacts)
+    with closing(Database(settings.url)) as database, database.session() as session:
+        for row in rows(session, job):
+            if row.role == "parent" and (result := result_of(row)) is not None:
+                state = safetensors.torch.load_file(store.path(result.artifacts["weights"]))
+                groups = Network.of(result.config).groups
+                parts = [(group, part) for group in groups for part in group.slices if part.role == "scale"]
+                scales = [(group, state[part.tensor].double().abs().numpy()) for group, part in parts]
+                yield SparseParent(candidate_of(row), scales)
