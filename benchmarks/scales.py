@@ -14,10 +14,10 @@ from espalier.app.tables import Table, table
 from espalier.models.network import Network, dense
 from espalier.search.datasets.base import Data
 from espalier.search.datasets.recipes import PAPER
-from espalier.search.methods.slimming import PULL, Slimming, SlimmingOptions
+from espalier.search.methods.slimming import FORCE, PULL, Slimming, SlimmingOptions
 from espalier.search.schedule import steps_per_epoch, travel
 
-NETS = {"vgg16": 1e-4, "preresnet164": 1e-5, "densenet40": 1e-5}
+NETS = {"vgg16": 1e-4, "vgg19": 1e-4, "preresnet164": 1e-5, "densenet40": 1e-5}
 """And the penalty of each on CIFAR-10 (Liu et al. 2017; released code)."""
 BATCHES = 8
 
@@ -30,7 +30,8 @@ def run(setting: Setting) -> Table:
     rows = []
     for name, penalty in NETS.items():
         pull = _pull(name, data)
-        rows.append((name, f"{pull:.1e}", f"{penalty:.0e}", f"{penalty / pull:.3f}", f"{penalty / full:.2f}"))
+        strength = penalty / max(full, FORCE * pull)
+        rows.append((name, f"{pull:.1e}", f"{penalty:.0e}", f"{penalty / pull:.3f}", f"{strength:.2f}"))
     columns = ("network", "median |gradient|", "paper's lambda", "of the gradient", "strength that this is")
     return table(f"The loss's pull at scales, {BATCHES} batches of {PAPER.batch_size}, at the start", columns, rows)
 
