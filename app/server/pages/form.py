@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from espalier.app.client.client import dataset_of
 from espalier.app.words import plain
 from espalier.search.errors import SpecError
-from espalier.search.spec import JobSpec, MethodSpec
+from espalier.search.spec import JobSpec, MethodSpec, Target
 
 USUAL = ("vgg11", "fashion_small", "params=0.5 params=0.25 macs=0.5")
 """Network, data and budgets that the form begins with."""
@@ -34,8 +34,10 @@ class Given(NamedTuple):
     """Of methods, as 'method.option'; those that are left alone are empty or missing."""
 
     def spec(self) -> dict[str, Any]:
-        """What it says, as a job spec. Raises SpecError for what cannot be read."""
-        target = target_of(self.arch, self.width, self.dataset)
+        """What it says, as a job spec. Raises SpecError for what cannot be read, or would count for nothing."""
+        target, more = target_of(self.arch, self.width, self.dataset), _more(self.more)
+        if "methods" not in more:
+            self._no_idle_options()
         spec = {
             "name": self.name,
             "target": target,
@@ -46,10 +48,17 @@ class Given(NamedTuple):
         }
         if self.epochs.strip():
             spec["recipe"] = {"epochs": _whole(self.epochs, "epochs", 10_000)}
-        more = _more(self.more)
         if isinstance(more.get("target"), dict):
             more["target"] = target | more["target"]
         return spec | more
+
+    def _no_idle_options(self) -> None:
+        idle = sorted({key.partition(".")[0] for key, text in self.options.items() if text.strip()} - {*self.methods})
+        if idle:
+            raise SpecError(
+                f"{', '.join(plain(one)[:50] for one in idle)}: options are filled in and the method is not ticked; tick "
+                "it, or empty them"
+            )
 
     def _method(self, name: str) -> dict[str, Any]:
         options = {key: _value(self.options[f"{name}.{key}"]) for key in self.set_of(name)}
@@ -119,7 +128,7 @@ def like_of(spec: JobSpec) -> Given:
     said = spec.said
     plainly = Given(
         arch=spec.target.arch,
-        width=f"{spec.target.options['width']:g}" if _is_width(spec) else "",
+        width=width_of(spec.target),
         dataset=spec.target.dataset_name,
         methods=tuple(one.name for one in spec.methods),
         baselines=spec.baselines,
@@ -141,8 +150,10 @@ def _options(method: MethodSpec) -> Iterator[tuple[str, str]]:
         yield f"{method.name}.{name}", value if isinstance(value, str) else json.dumps(value)
 
 
-def _is_width(spec: JobSpec) -> bool:
-    return isinstance(spec.target.options.get("width"), float)
+def width_of(target: Target) -> str:
+    """What the field for the width says of a network."""
+    width = target.options.get("width")
+    return f"{width:g}" if isinstance(width, float) else ""
 
 
 def _meant(given: Given) -> dict[str, Any]:

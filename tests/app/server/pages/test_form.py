@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from espalier.app.server.pages.form import Given, like_of
+from espalier.search.errors import SpecError
 from espalier.search.spec import JobSpec
 from tests.app.world import SPEC
 
@@ -53,4 +54,13 @@ def test_options_that_fields_say_are_no_json() -> None:
     given = like_of(spec)
     assert given.options == {"slimming.passes": "2", "slimming.across": "max"}
     assert "methods" not in given.below
-    assert JobSpec.model_validate(given._replace(methods=("taylor",)).spec()).methods[0].options == {}
+
+
+def test_options_of_a_method_that_is_not_ticked_are_not_dropped_without_a_word() -> None:
+    given = Given(methods=("taylor",), options={"slimming.passes": "2", "slimming.across": " ", "l1_norm.x": ""})
+    with pytest.raises(SpecError, match="^slimming: options are filled in and the method is not ticked"):
+        given.spec()
+    emptied = given._replace(options={"slimming.passes": " "})
+    assert emptied.spec()["methods"] == [{"name": "taylor"}]
+    in_json = given._replace(more='{"methods": [{"name": "slimming"}]}')
+    assert in_json.spec()["methods"] == [{"name": "slimming"}], "where JSON names methods, fields of methods count not"
