@@ -275,7 +275,7 @@ def similarities(pairs: Iterable[tuple[Pattern, Pattern, Similarity]]) -> Table:
     rows = (
         (
             f"{one.name} and {other.name}",
-            str(one.budget),
+            str(one.budget) if one.budget == other.budget else f"{one.budget} and {other.budget}",
             *map(_share, (found.correlation, *found.trivial, found.beyond)),
         )
         for one, other, found in pairs

@@ -88,6 +88,9 @@ def test_patterns_are_shares_of_stages() -> None:
     assert tables.patterns(Patterns(patterns=())).rows == ()
     (row,) = tables.similarities([(one, one, similarity(one, one))]).rows
     assert row == ("slimming and slimming", "params=0.1", "+1.00", "+1.00", "+1.00", "-"), "two groups are a line"
+    other = one.model_copy(update={"budget": Budget(metric="macs", keep=0.2)})
+    (row,) = tables.similarities([(one, other, similarity(one, other))]).rows
+    assert row[1] == "params=0.1 and macs=0.2"
 
 
 def test_patterns_of_single_weights_are_shares_of_kernels() -> None:

@@ -14,7 +14,7 @@ from espalier.app.rendering import picture
 from espalier.app.schemas import Application, AppliedView
 from espalier.app.server.deps import Gone, Limit, Position, ServiceDep
 from espalier.app.server.pages.architectures import bars_of
-from espalier.app.server.pages.form import budget_of, target_of
+from espalier.app.server.pages.form import budget_of, target_of, width_of
 from espalier.app.server.pages.rendering import render
 from espalier.app.server.routes import patterns as api
 from espalier.app.server.routes.patterns import Text
@@ -56,7 +56,7 @@ def show(
     """One pattern, and where it was followed; over another one; and what it gives with another network, untrained."""
     known = api.pattern(pattern_id, service)
     other, unknown = _other(service, known, beside)
-    shown = {f"{one.id[:10]}, {one.target}": one.pattern for one in (known, other) if one}
+    shown = {f"{one.id[:10]}, {one.target}, {one.pattern.budget}": one.pattern for one in (known, other) if one}
     given, refused = _applied(service, known, gone, arch, width, dataset, budget) if arch.strip() else (None, "")
     where = known.target
     return render(
@@ -77,7 +77,7 @@ def show(
         else None,
         asked={
             "arch": arch or where.arch,
-            "width": width,
+            "width": width if arch.strip() else width_of(where),
             "dataset": dataset or where.dataset_name,
             "budget": budget or str(known.pattern.budget),
         },

@@ -43,10 +43,22 @@ def test_one_pattern_over_another(world: World, browser: TestClient) -> None:
     assert page.count("<svg") == 1
     assert second[:10] not in page
     page = text(browser, f"/patterns/{first}", beside=second[:10])
-    assert f">{second[:10]}, vgg11 digits</text>" in page
+    budgets = {one["id"]: one["pattern"]["budget"] for one in world.get("/v1/patterns")["items"]}
+    for one in (first, second):
+        metric, keep = budgets[one]["metric"], budgets[one]["keep"]
+        assert f">{one[:10]}, vgg11 digits, {metric}={keep:g}</text>" in page, "they may differ in nothing else"
     assert "How alike they are at equal depths" in page
     assert "no pattern &#39;nowhere&#39;" in text(browser, f"/patterns/{first}", beside="nowhere")
     text(browser, f"/patterns/{first}", 422, beside="x" * 300)
+
+
+@pytest.mark.parametrize(("options", "width"), [({}, ""), ({"width": 0.5}, "0.5")])
+def test_elsewhere_begins_as_where_it_was_found(
+    world: World, browser: TestClient, options: dict[str, float], width: str
+) -> None:
+    target = {"arch": "vgg11", "dataset": "digits", "options": options}
+    pattern, *_ = patterns_of(world, world.finish(target=target))
+    assert f'name="width" value="{width}"' in text(browser, f"/patterns/{pattern}")
 
 
 def test_what_a_pattern_gives_elsewhere(world: World, browser: TestClient) -> None:
