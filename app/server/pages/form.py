@@ -56,8 +56,8 @@ class Given(NamedTuple):
         idle = sorted({key.partition(".")[0] for key, text in self.options.items() if text.strip()} - {*self.methods})
         if idle:
             raise SpecError(
-                f"{', '.join(plain(one)[:50] for one in idle)}: options are filled in and the method is not ticked; tick "
-                "it, or empty them"
+                f"{', '.join(plain(one)[:50] for one in idle)}: options are filled in and the method is not ticked; "
+                "tick it, or empty them"
             )
 
     def _method(self, name: str) -> dict[str, Any]:

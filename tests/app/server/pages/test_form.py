@@ -58,7 +58,7 @@ def test_options_that_fields_say_are_no_json() -> None:
 
 def test_options_of_a_method_that_is_not_ticked_are_not_dropped_without_a_word() -> None:
     given = Given(methods=("taylor",), options={"slimming.passes": "2", "slimming.across": " ", "l1_norm.x": ""})
-    with pytest.raises(SpecError, match="^slimming: options are filled in and the method is not ticked"):
+    with pytest.raises(SpecError, match=r"^slimming: options are filled in and the method is not ticked"):
         given.spec()
     emptied = given._replace(options={"slimming.passes": " "})
     assert emptied.spec()["methods"] == [{"name": "taylor"}]
