@@ -33,12 +33,17 @@ TRANSITIONS: Mapping[str, tuple[frozenset[CandidateState], CandidateState]] = {
 
 def add(session: Session, job: JobRow, candidates: Iterable[Candidate]) -> list[Candidate]:
     """Write down what a job's planner asks for; those that are new, in order."""
-    known = set(session.scalars(sa.select(CandidateRow.key).where(CandidateRow.job_id == job.id)))
+    known = keys(session, job.id)
     new = [candidate for candidate in candidates if candidate.key not in known]
     session.add_all(_row(job.id, position, one) for position, one in enumerate(new, start=len(known)))
     job.total = len(known) + len(new)
     session.flush()
     return new
+
+
+def keys(session: Session, job_id: str) -> set[str]:
+    """Of all candidates of a job."""
+    return set(session.scalars(sa.select(CandidateRow.key).where(CandidateRow.job_id == job_id)))
 
 
 def _row(job_id: str, position: int, candidate: Candidate) -> CandidateRow:

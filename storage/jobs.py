@@ -34,6 +34,7 @@ TRANSITIONS: Mapping[str, tuple[frozenset[JobState], JobState]] = {
     "fail": (frozenset({JobState.RUNNING}), JobState.FAILED),
     "cancel": (frozenset({JobState.QUEUED, JobState.RUNNING}), JobState.CANCELLED),
     "retry": (FINISHED, JobState.QUEUED),  # succeeded: if something of it failed
+    "extend": (FINISHED, JobState.QUEUED),
     "release": (frozenset({JobState.RUNNING}), JobState.QUEUED),  # the runner is shut down
 }
 """Verb -> (states it may be said in, the state it leads to). Wanting a running job cancelled is a flag, not a state."""
@@ -225,7 +226,7 @@ def _lost(lease: Lease) -> LeaseLost:
 def cancel(session: Session, job_id: str) -> JobRow:
     """Cancel a queued job at once; ask the runner to stop a running one. Raises NotFound, WrongState."""
     job = get(session, job_id)
-    if _moved(session, job_id, "cancel", only=JobState.QUEUED, finished_at=now()):
+    if _moved(session, job_id, "cancel", JobRow.state == JobState.QUEUED, finished_at=now()):
         record(session, job_id, StateEvent(state=JobState.CANCELLED))
     else:
         asked = session.execute(
@@ -250,6 +251,25 @@ def retry(session: Session, job_id: str) -> JobRow:
     return job
 
 
+def extend(session: Session, job: JobRow, spec: JobSpec, question: Question, wanted: Sequence[Candidate]) -> JobRow:
+    """Queue a finished job again, for more than it was asked for; what it has stays. Raises NotFound, WrongState."""
+    had = candidates.keys(session, job.id)
+    if had and had.isdisjoint(one.key for one in wanted):
+        raise WrongState(
+            f"job {job.id} was planned by a release whose trainings give other numbers; submit it anew with what is to "
+            "be added"
+        )
+    asked = {"spec": spec.model_dump(mode="json"), "question": question.model_dump(mode="json")}
+    if not _moved(session, job.id, "extend", JobRow.attempts == job.attempts, finished_at=None, error=None, **asked):
+        state = get(session, job.id).state
+        raise WrongState(f"job {job.id} is {state}, or has run since it was looked at; only finished jobs are extended")
+    job = get(session, job.id)
+    session.refresh(job)
+    candidates.add(session, job, wanted)
+    record(session, job.id, StateEvent(state=JobState.QUEUED))
+    return job
+
+
 def delete(session: Session, job_id: str) -> None:
     """Forget a finished job, its events and candidates. Raises NotFound, WrongState."""
     job = get(session, job_id)
@@ -258,8 +278,7 @@ def delete(session: Session, job_id: str) -> None:
     session.delete(job)
 
 
-def _moved(session: Session, job_id: str, verb: str, only: JobState | None = None, **values: Any) -> bool:
+def _moved(session: Session, job_id: str, verb: str, *only: sa.ColumnElement[bool], **values: Any) -> bool:
     sources, target = TRANSITIONS[verb]
-    states = [only] if only else list(sources)
-    statement = sa.update(JobRow).where(JobRow.id == job_id, JobRow.state.in_(states))
+    statement = sa.update(JobRow).where(JobRow.id == job_id, JobRow.state.in_(list(sources)), *only)
     return bool(session.execute(statement.values(state=target, **values)).rowcount)  # type: ignore[attr-defined]

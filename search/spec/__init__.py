@@ -2,6 +2,7 @@
 
 from espalier.search.spec.budgets import MEANT_BUDGETS, Budget, CostMetric, Ratios, Share
 from espalier.search.spec.choices import Choice, MethodSpec, PlannerSpec
+from espalier.search.spec.extension import Extension
 from espalier.search.spec.guides import MOST_GUIDES, MOST_NAME, Guide, Kernel
 from espalier.search.spec.job import JobSpec
 from espalier.search.spec.seeds import MEANT_SEEDS, MOST_SEEDS, Seed, SeedRange
@@ -22,6 +23,7 @@ __all__ = [
     "Budget",
     "Choice",
     "CostMetric",
+    "Extension",
     "Folder",
     "Guide",
     "Init",

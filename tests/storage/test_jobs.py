@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -13,14 +14,15 @@ from sqlalchemy.orm import Session
 
 from espalier.search.question import Question
 from espalier.search.results import Execution
+from espalier.search.spec import JobSpec
 from espalier.search.states import FINISHED, JobState
-from espalier.storage import events, jobs
+from espalier.storage import candidates, events, jobs
 from espalier.storage.clock import now
 from espalier.storage.database import Database
 from espalier.storage.errors import IdempotencyClash, LeaseLost, NotFound, TooManyQueued, WrongState
 from espalier.storage.jobs import TRANSITIONS, Lease
 from espalier.storage.tables import CandidateRow, JobRow
-from tests.search.helpers import question
+from tests.search.helpers import planned, question
 from tests.storage.helpers import SPEC, submit
 
 
@@ -197,7 +199,9 @@ def test_jobs_are_found_by_words_of_their_spec(words: str, found: int, database:
         assert len(jobs.page(session, None, None, 2, words)) == found
 
 
-VERBS = st.lists(st.sampled_from(["claim", "succeed", "fail", "cancel", "retry", "release", "delete"]), max_size=12)
+VERBS = st.lists(
+    st.sampled_from(["claim", "succeed", "fail", "cancel", "retry", "extend", "release", "delete"]), max_size=12
+)
 
 
 @given(verbs=VERBS)
@@ -233,8 +237,56 @@ def say(session: Session, verb: str, job_id: str) -> None:
         jobs.claim(session, "me")
     elif verb in ("succeed", "fail", "release"):
         jobs.conclude(session, Lease(job_id, "me", jobs.get(session, job_id).attempts), verb)
+    elif verb == "extend":
+        extend(session, jobs.get(session, job_id))
     else:
         getattr(jobs, verb)(session, job_id)
+
+
+def extend(session: Session, job: JobRow, **changes: Any) -> JobRow:
+    spec = JobSpec.model_validate(job.spec | changes)
+    return jobs.extend(session, job, spec, question(spec), planned(spec))
+
+
+def finish(database: Database, job_id: str) -> None:
+    with database.session() as session:
+        job = jobs.claim(session, "me")
+        assert job is not None
+        jobs.conclude(session, Lease(job_id, "me", job.attempts), "succeed")
+
+
+def test_an_extended_job_keeps_what_it_has(database: Database) -> None:
+    job_id = submit(database)
+    finish(database, job_id)
+    with database.session() as session:
+        before = candidates.keys(session, job_id)
+        job = extend(session, jobs.get(session, job_id), seeds=[0, 7])
+        after = candidates.rows(session, job_id)
+    assert (job.state, job.total, job.finished_at) == ("queued", len(after), None)
+    assert before < {row.key for row in after}
+    assert {row.seed for row in after if row.key not in before} == {7}
+    assert kinds(database, job_id)[-1] == "queued"
+
+
+def test_a_job_that_is_not_finished_or_was_run_meanwhile_is_not_extended(database: Database) -> None:
+    job_id = submit(database)
+    with database.session() as session:
+        seen = jobs.get(session, job_id)
+    with database.session() as session, pytest.raises(WrongState, match="is queued, or has run since"):
+        extend(session, seen)
+    finish(database, job_id)
+    with database.session() as session, pytest.raises(WrongState, match="or has run since it was looked at"):
+        extend(session, seen)
+
+
+def test_a_job_whose_trainings_gave_other_numbers_is_not_extended(database: Database) -> None:
+    job_id = submit(database)
+    finish(database, job_id)
+    with database.session() as session:
+        session.execute(sa.update(CandidateRow).values(key=CandidateRow.key + "old"))
+    with database.session() as session, pytest.raises(WrongState, match="planned by a release whose trainings give"):
+        extend(session, jobs.get(session, job_id))
+    assert state(database, job_id) == "succeeded"
 
 
 def test_a_job_keeps_its_question_and_how_it_is_computed(database: Database) -> None:
