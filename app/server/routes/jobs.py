@@ -20,7 +20,7 @@ from espalier.app.server.guides import resolved
 from espalier.app.server.links import OF_A_JOB, links
 from espalier.app.server.responses import candidate_view, event_data, event_view, job_view, page, plan_view
 from espalier.app.service import Service
-from espalier.search.spec import JobSpec
+from espalier.search.spec import Extension, JobSpec
 from espalier.search.states import FINISHED, JobState
 from espalier.storage import candidates as trainings
 from espalier.storage import events as happened
@@ -127,6 +127,20 @@ def retry(job_id: str, service: ServiceDep) -> JobView:
     """Let a job go on where it was: a failed or cancelled one, or one that succeeded though candidates of it failed."""
     with service.database.session() as session:
         return job_view(jobs.retry(session, job_id), trainings.progress(session, [job_id])[job_id])
+
+
+@router.post(
+    "/{job_id}/extend", status_code=202, operation_id="extend_job", responses=problems(400, 404, 409, 413, 422)
+)
+def extend(job_id: str, extension: Extension, service: ServiceDep, gone: Gone) -> JobView:
+    """Add methods, budgets, baselines, controls or seeds to a finished job: only what is new is trained."""
+    with service.database.session() as session:
+        job = jobs.get(session, job_id)
+    spec = extension.of(JobSpec.read(job.spec))
+    estimate = service.examine_spec(spec, gone)
+    with service.database.session() as session:
+        job = jobs.extend(session, job, spec, estimate.question, estimate.candidates)
+        return job_view(job, trainings.progress(session, [job_id])[job_id])
 
 
 @router.delete("/{job_id}", status_code=204, operation_id="delete_job", responses=problems(404, 409))

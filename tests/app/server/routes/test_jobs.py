@@ -69,6 +69,64 @@ def test_cancel_retry_delete(world: World) -> None:
     assert not [path for path in world.settings.artifacts.rglob("*") if path.is_file()]
 
 
+def test_a_finished_job_is_extended_by_what_is_new(world: World) -> None:
+    job_id = world.finish()
+    path = f"/v1/jobs/{job_id}"
+    before = {one["key"]: one for one in world.get(f"{path}/candidates", limit=200)["items"]}
+    heard = told(world, path)[-1]["id"]
+    more = {"budgets": [{"metric": "params", "keep": 0.05}], "seeds": [0, 5], "baselines": ["capped"]}
+    answer = world.client.post(f"{path}/extend", json=more)
+    assert (answer.status_code, answer.json()["state"]) == (202, "queued")
+    spec = answer.json()["spec"]
+    assert spec["seeds"] == [*SPEC["seeds"], 5], "what it has is passed over"
+    assert spec["baselines"] == ["uniform", "capped"]
+    assert world.runner.run_one()
+    assert world.get(path)["state"] == "succeeded"
+    after = {one["key"]: one for one in world.get(f"{path}/candidates", limit=200)["items"]}
+    assert {key: after[key] for key in before} == before
+    new = [one["data"] for one in told(world, path) if one["id"] > heard]
+    started = {one["candidate"] for one in new if one.get("what") == "started"}
+    assert started == after.keys() - before.keys()
+    assert {one["seed"] for key, one in after.items() if key not in before} == {*SPEC["seeds"], 5}
+    assert any(one["keep"] == 0.05 for one in world.get(f"{path}/verdict")["verdicts"])
+
+
+def told(world: World, path: str) -> list[dict[str, Any]]:
+    """Events of a job."""
+    answer = world.client.get(f"{path}/events", params={"limit": 200}, headers={"Accept": "application/json"})
+    found: list[dict[str, Any]] = answer.json()["items"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "words"),
+    [
+        ({}, 422, "nothing is added"),
+        ({"seeds": SPEC["seeds"]}, 422, "nothing is added"),
+        ({"seeds": [3, 3]}, 422, "the same thing twice"),
+        ({"target": {"arch": "vgg13"}}, 422, "target"),
+    ],
+)
+def test_what_cannot_be_added_is_refused_and_changes_nothing(
+    world: World, more: dict[str, Any], status: int, words: str
+) -> None:
+    job_id = world.finish()
+    before = world.get(f"/v1/jobs/{job_id}")
+    problem(world.client.post(f"/v1/jobs/{job_id}/extend", json=more), status, words)
+    assert world.get(f"/v1/jobs/{job_id}") == before
+
+
+def test_only_a_finished_job_is_extended(world: World) -> None:
+    job_id = world.submit()
+    problem(world.client.post(f"/v1/jobs/{job_id}/extend", json={"seeds": [9]}), 409, "is queued")
+    problem(world.client.post("/v1/jobs/nowhere/extend", json={"seeds": [9]}), 404, "no job")
+
+
+def test_seeds_that_grow_by_themselves_are_not_added_to(world: World) -> None:
+    job_id = world.finish(seeds={"from": 2, "most": 3})
+    problem(world.client.post(f"/v1/jobs/{job_id}/extend", json={"seeds": [9]}), 422, "up to 3")
+
+
 def test_deleting_keeps_what_another_job_uses(world: World) -> None:
     first, second = world.finish(), world.finish(name="again")
     assert world.client.delete(f"/v1/jobs/{first}").status_code == 204
