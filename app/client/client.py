@@ -100,6 +100,10 @@ class Client:
         """Let a failed or cancelled job go on where it was."""
         return self._post(JobView, f"/v1/jobs/{job}/retry")
 
+    def extend(self, job: str, more: Mapping[str, Any]) -> JobView:
+        """Add methods, budgets, baselines, controls or seeds to a finished job; only what is new is trained."""
+        return self._post(JobView, f"/v1/jobs/{job}/extend", json=dict(more))
+
     def delete(self, job: str) -> None:
         """Forget a finished job."""
         self._request("DELETE", f"/v1/jobs/{job}")

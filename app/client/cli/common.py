@@ -30,6 +30,11 @@ Fit = Annotated[
 ]
 Channels = Annotated[int | None, typer.Option(help="of a folder's images: 1 for grey, 3 for colour (default)")]
 
+Method = Annotated[
+    list[str] | None,
+    typer.Option(help="pruning method, with options slimming:passes=2,across=max; may be repeated"),
+]
+
 Job = Annotated[str, typer.Argument(help="its id, or `last` for the newest")]
 
 LOCAL = "http://127.0.0.1:8000"
@@ -89,6 +94,24 @@ def option_of(text: str) -> tuple[str, Any]:
         raise typer.BadParameter(
             f"expected name=value with a value in JSON, for example width=0.5 or blocks=[4,0,3], got {text!r}"
         ) from error
+
+
+def method_of(text: str) -> dict[str, Any]:
+    """A method: slimming, or with options slimming:passes=2,across=max; what is no JSON is a word."""
+    name, colon, options = text.partition(":")
+    if not colon:
+        return {"name": name}
+    given = dict(one.partition("=")[::2] for one in options.split(","))
+    if not all(key and value for key, value in given.items()):
+        raise typer.BadParameter(f"expected NAME:option=value,option=value, got {text!r}")
+    return {"name": name, "options": {key: _value(value) for key, value in given.items()}}
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_refuse, parse_float=_finite)
+    except ValueError:
+        return text
 
 
 def retargeted(

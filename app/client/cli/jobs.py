@@ -16,12 +16,14 @@ from espalier.app.client.cli.common import (
     Channels,
     Fit,
     Job,
+    Method,
     Size,
     Token,
     Url,
     budget_of,
     connected,
     console,
+    method_of,
     option_of,
     retargeted,
     show,
@@ -67,7 +69,7 @@ def search(
     budget: Annotated[
         list[str] | None, typer.Option(help="for example params=0.1, or a preset's name; may be repeated")
     ] = None,
-    method: Annotated[list[str] | None, typer.Option(help="pruning method; may be repeated")] = None,
+    method: Method = None,
     baseline: Annotated[
         list[str] | None, typer.Option(help="uniform, random, capped or random_best; may be repeated")
     ] = None,
@@ -117,7 +119,7 @@ def search(
     if budget:
         spec["budgets"] = [budget_of(one) for one in budget]
     if method or guide:  # whoever follows a pattern asks for no method by that
-        spec["methods"] = [{"name": one} for one in method or ()]
+        spec["methods"] = [method_of(one) for one in method or ()]
     if sampler:
         spec["sampler"] = {"name": sampler, "trials": trials}
     if guide:
@@ -137,7 +139,7 @@ def transfer(
     fit: Fit = None,
     channels: Channels = None,
     option: Annotated[list[str] | None, typer.Option(help="factory option of the network")] = None,
-    method: Annotated[list[str] | None, typer.Option(help="to prune the target itself, too; may be repeated")] = None,
+    method: Method = None,
     plan: Annotated[bool, typer.Option("--plan", help="show what would run, and run nothing")] = False,
     url: Url = LOCAL,
     token: Token = "",
@@ -151,7 +153,7 @@ def transfer(
         spec = {field: found[field] for field in kept if field in found} | {
             "name": f"{found['name'] or job}, carried over"[:200],
             "target": retargeted(found["target"], arch, dataset, option, size=size, fit=fit, channels=channels),
-            "methods": [{"name": one} for one in method or []],
+            "methods": [method_of(one) for one in method or ()],
             "guides": [{"job": job}],
         }
         _submit(client, spec, True, plan, as_json)
@@ -255,6 +257,35 @@ def retry(job: Job, url: Url = LOCAL, token: Token = "", as_json: AsJson = False
         job = the_job(client, job)
         answer = client.retry(job)
         show(as_json, answer, tables.jobs([answer]))
+
+
+@app.command()
+def extend(
+    job: Job,
+    method: Method = None,
+    budget: Annotated[list[str] | None, typer.Option(help="for example params=0.05; may be repeated")] = None,
+    baseline: Annotated[list[str] | None, typer.Option(help="for example capped; may be repeated")] = None,
+    control: Annotated[list[str] | None, typer.Option(help="for example no_penalty; may be repeated")] = None,
+    seed: Annotated[list[int] | None, typer.Option(help="a seed that it does not have; may be repeated")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="follow the job, then print front and verdict")] = False,
+    url: Url = LOCAL,
+    token: Token = "",
+    as_json: AsJson = False,
+) -> None:
+    """Add methods, budgets, baselines, controls or seeds to a finished job; only what is new is trained."""
+    more: dict[str, Any] = {
+        "methods": [method_of(one) for one in method or ()],
+        "budgets": [budget_of(one) for one in budget or ()],
+        "baselines": baseline or (),
+        "controls": control or (),
+        "seeds": seed or (),
+    }
+    with connected(url, token) as client:
+        answer = client.extend(the_job(client, job), more)
+        if wait:
+            _watch(client, answer.id, as_json)
+        else:
+            show(as_json, answer, tables.jobs([answer]))
 
 
 @app.command()

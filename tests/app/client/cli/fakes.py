@@ -52,5 +52,9 @@ class FakeClient:
         FakeClient.posted.append(("retry", job_id))
         return job()
 
+    def extend(self, job_id: str, more: Any) -> JobView:
+        FakeClient.posted.append(("extend", more))
+        return job(id=job_id)
+
     def export(self, architecture: str, format: str) -> tuple[str, bytes]:
         return f"{architecture}.{format}", b"content"

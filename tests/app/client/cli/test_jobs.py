@@ -154,6 +154,36 @@ def test_steering_says_what_became_of_the_job(fake: type[FakeClient], run: Run, 
     assert json.loads(ran.output)["cancel_requested"] is (verb == "cancel")
 
 
+def test_methods_have_options(fake: type[FakeClient], run: Run) -> None:
+    words = "search --arch vgg11 --dataset digits --method taylor --method slimming:passes=2,across=max --plan"
+    assert run(*words.split()).exit_code == 0
+    ((_, spec),) = fake.posted
+    assert spec["methods"] == [{"name": "taylor"}, {"name": "slimming", "options": {"passes": 2, "across": "max"}}]
+
+
+@pytest.mark.parametrize("text", ["slimming:", "slimming:passes", "slimming:passes=", "slimming:=2", "slimming:a=1,"])
+def test_options_that_are_none_are_refused(fake: type[FakeClient], run: Run, text: str) -> None:
+    ran = run("search", "--arch", "vgg11", "--dataset", "digits", "--method", text)
+    assert (ran.exit_code, fake.posted) == (2, [])
+    assert "expected NAME:option=value" in ran.output
+
+
+def test_a_job_is_extended_by_what_is_said(fake: type[FakeClient], run: Run) -> None:
+    words = (
+        "extend x --method taylor:batches=2 --budget params=0.05 --baseline capped --control reverse --seed 3 --seed 4"
+    )
+    assert run(*words.split()).exit_code == 0
+    ((verb, more),) = fake.posted
+    assert verb == "extend"
+    assert more == {
+        "methods": [{"name": "taylor", "options": {"batches": 2}}],
+        "budgets": [{"metric": "params", "keep": 0.05}],
+        "baselines": ["capped"],
+        "controls": ["reverse"],
+        "seeds": [3, 4],
+    }
+
+
 # --- with a service ---------------------------------------------------------------------------------------------------
 
 
@@ -170,6 +200,15 @@ def test_a_job_is_submitted_watched_and_steered(reached: Client, world: World, r
     assert set(told) == {"job", "pareto", "verdict"}
     assert told["job"]["state"] == "succeeded"
     assert told["verdict"] == reached.verdict(submitted["id"]).model_dump(mode="json")
+
+
+def test_a_finished_job_is_extended(reached: Client, world: World, run: Run) -> None:
+    job = world.finish()
+    assert reached.job(job).spec.seeds == tuple(SPEC["seeds"])
+    answer = json.loads(run("extend", job, "--seed", "9", "--json").output)
+    assert (answer["state"], answer["spec"]["seeds"]) == ("queued", [*SPEC["seeds"], 9])
+    refused = run("extend", job, "--seed", "9")
+    assert "nothing is added" in str(refused.exception)
 
 
 def test_a_plan_is_shown_and_nothing_runs(reached: Client, run: Run, tmp_path: Path) -> None:
