@@ -102,7 +102,9 @@ def pareto(front: Pareto, *more: Pareto) -> Table:
     fronts = (front, *more)
     rows = (
         (
-            ", ".join(one.cost for one in fronts if _is_on(one, point)) if more else "●" * point.on_front,
+            ", ".join(f"{one.cost}{_chance(own)}" for one in fronts if (own := _own(one, point)).on_front)
+            if more
+            else "●" * point.on_front + _chance(point),
             point.arm.name,
             str(point.budget or "-"),
             count(point.params),
@@ -116,7 +118,16 @@ def pareto(front: Pareto, *more: Pareto) -> Table:
     )
     columns = ("front" if more else "", "widths", "budget", "params", "MACs", "ms", "test %", "n", "architecture")
     title = "Pareto fronts" if more else f"Pareto front over {front.cost} (●)"
-    return table(f"{title}, chosen by the hold-out", columns, rows)
+    return table(f"{title}, chosen by the hold-out; per cent: how probable that is", columns, rows)
+
+
+def _own(front: Pareto, point: Point) -> Point:
+    """The same point, as it stands on another front."""
+    return next(other for other in front.points if other.arm == point.arm)
+
+
+def _chance(point: Point) -> str:
+    return "" if point.front_probability is None else f" {100 * point.front_probability:.0f}%"
 
 
 def choice(found: Choice) -> Table:
@@ -152,10 +163,6 @@ def latency(front: Pareto) -> Table:
     )
     title = f"Milliseconds, median and quartiles, on {measured[0].machine}" if measured else "Latency"
     return table(title, ("widths", "budget", *heads), rows)
-
-
-def _is_on(front: Pareto, point: Point) -> bool:
-    return any(other.on_front and other.arm == point.arm for other in front.points)
 
 
 def comparison(front: Pareto) -> Table:
@@ -207,11 +214,26 @@ def efficiency(answer: Answer) -> Table:
     return table("Efficiency: how many times cheaper at the same accuracy", columns, rows)
 
 
+def hypervolume(fronts: Sequence[Pareto]) -> Table:
+    """How good each arm is over the costs that all reach."""
+    names = sorted({name for front in fronts for name in front.hypervolume})
+    rows = ((name, *(_volume(front, name) for front in fronts)) for name in names)
+    columns = ("widths", *(f"over {front.cost}" for front in fronts))
+    return table("Test accuracy in the mean over log cost, where every arm has a network, per cent", columns, rows)
+
+
+def _volume(front: Pareto, name: str) -> str:
+    if name not in front.hypervolume:
+        return "-"
+    interval = front.hypervolume_intervals.get(name)
+    return f"{100 * front.hypervolume[name]:.2f}" + (f" {_interval(interval, 100, '.2f')}" if interval else "")
+
+
 def _read_at(found: Efficiency) -> str:
     if found.refused:
         return "not compared"
     if found.at_accuracy is None:
-        return "curves do not overlap"
+        return found.unread or "no accuracy is reached by both curves"
     return f"{100 * found.at_accuracy:.2f} %" + (", on the way to the dense network" if found.through_dense else "")
 
 

@@ -150,6 +150,7 @@ class Client:
                 "std": point.accuracy.std,
                 "n": point.accuracy.n,
                 "on_front": point.on_front,
+                "front_probability": point.front_probability,
                 "architecture": point.architecture,
             }
             for point in self.pareto(job, cost).points

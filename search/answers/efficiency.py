@@ -68,12 +68,20 @@ def _efficiency(ours: list[Group], theirs: list[Group], dense: list[Group], metr
         metric=metric,
         init=ours[0].candidate.init,
         refused=refused,
+        unread=None if found or refused else _unread(ours, theirs, dense),
         factor=found.value if found else None,
         interval=found.interval if found else None,
         at_accuracy=sign * found.level if found else None,
         extremes=found.extremes if found else None,
         through_dense=found.through_dense if found else False,
     )
+
+
+def _unread(ours: list[Group], theirs: list[Group], dense: list[Group]) -> str:
+    """Why no factor was found."""
+    if min(len(ours), len(theirs)) < 2 and not dense:
+        return "one budget makes no curve, and the dense network has no result"
+    return "no accuracy is reached by both curves"
 
 
 def _cells(groups: Sequence[Group], metric: _Metric) -> list[Cell]:

@@ -6,6 +6,7 @@ import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 
+from espalier.search.answers.chance import front_probabilities
 from espalier.search.answers.hypervolume import Hypervolume, Step, hypervolume
 from espalier.search.answers.values import CostName, DensePoint, Group, Outcomes, Pareto, Point, by_arm, cost_of, sample
 from espalier.search.published import Published, published
@@ -56,9 +57,18 @@ def fronts(outcomes: Outcomes, costs: Sequence[CostName], latencies: Latencies |
 def _front(groups: Sequence[Group], means: Sequence[Point], cost: CostName, reported: tuple[Published, ...]) -> Pareto:
     signs = [group.results[0].metric.sign for group in groups]
     values = [(cost_of(point, cost), sign * point.holdout) for point, sign in zip(means, signs, strict=True)]
+    by_seed = [[sign * one.chosen_by for one in group.results] for group, sign in zip(groups, signs, strict=True)]
+    found = front_probabilities([value for value, _ in values], by_seed)
+    chances: Sequence[float | None] = found or [None] * len(values)
     points = [
-        point.model_copy(update={"on_front": by is None, "dominated_by": None if by is None else means[by].arm.id})
-        for point, by in zip(means, undominated(values), strict=True)
+        point.model_copy(
+            update={
+                "on_front": by is None,
+                "front_probability": chance,
+                "dominated_by": None if by is None else means[by].arm.id,
+            }
+        )
+        for point, by, chance in zip(means, undominated(values), chances, strict=True)
     ]
     points.sort(key=lambda point: cost_of(point, cost))
     dense = next((point for point in points if point.arm.role == "reference"), None)

@@ -223,6 +223,9 @@ class Decision(Frozen):
         description="seeds of each side with which a difference as large as this one is found 80 times in 100, if it "
         f"is true; null if more than {MOST_SEEDS} are needed",
     )
+    untold: str | None = Field(
+        default=None, description="why a difference could not be told from chance, however large it were"
+    )
     looked_at: int | None = Field(
         default=None, description="seeds of each side that this rests on, where more are added until it is decided"
     )
@@ -273,7 +276,14 @@ def _waited_for(values: _Values) -> Decision:
     """Of a comparison that has not come to its first look."""
     ours, theirs, _ = values
     value = difference(ours, theirs).value if ours and theirs else 0.0
-    return Decision(difference=value, interval=None, answer="undecided")
+    return Decision(difference=value, interval=None, answer="undecided", untold="not all of its seeds are there yet")
+
+
+def _untold(ours: Sequence[float], theirs: Sequence[float]) -> str | None:
+    """Why there is no test."""
+    if min(len(ours), len(theirs)) < 2:
+        return "one seed shows no spread"
+    return None if _spreads(ours, theirs) else "no seed differs from another"
 
 
 def _looked_at(comparisons: Sequence[_Values], looks: int = 1, waiting: int = 0) -> list[Decision]:
@@ -292,8 +302,9 @@ def _looked_at(comparisons: Sequence[_Values], looks: int = 1, waiting: int = 0)
             adjusted_answer=supported(one.value, p, sign),
             detectable=could.detectable if could else None,
             seeds_to_decide=could.seeds if could else None,
+            untold=_untold(ours, theirs),
         )
-        for one, p, could, (_, _, sign) in zip(found, adjusted, powers, comparisons, strict=True)
+        for one, p, could, (ours, theirs, sign) in zip(found, adjusted, powers, comparisons, strict=True)
     ]
 
 

@@ -19,6 +19,8 @@ ONE_PARENT = (
     "All seeds prune one parent: answers are about the widths and weights found there, and not about what the method "
     "finds in another."
 )
+OWN_PARENTS = "Every seed prunes a parent of its own: answers are about the method, on this network and data."
+ONE_TEST = "Intervals are over seeds, each for one comparison alone; the test examples are the same for all."
 
 
 def summary(verdicts: Sequence[Verdict]) -> str:
@@ -33,8 +35,10 @@ def summary(verdicts: Sequence[Verdict]) -> str:
     sentences = [_sentence(*pair, found) for pair, found in by_pair.items()] if few else _decided(made)
     about = (
         _unproven(made),
+        _no_better_than_capped(made),
         _flips(made),
         _not_compared(verdicts),
+        _untold(made),
         together(made),
         _looks(made),
         _power(verdicts),
@@ -62,7 +66,8 @@ def _against(verdict: Verdict) -> str:
 
 
 def _with_points(verdict: Verdict) -> str:
-    return f"{_budget(verdict)} ({100 * verdict.difference:+.1f} points)"
+    interval = " [{:+.1f}, {:+.1f}]".format(*(100 * end for end in verdict.interval)) if verdict.interval else ""
+    return f"{_budget(verdict)} ({100 * verdict.difference:+.1f} points{interval})"
 
 
 def _looks(verdicts: Sequence[Verdict]) -> Iterator[str]:
@@ -95,9 +100,13 @@ def _power(verdicts: Sequence[Verdict]) -> Iterator[str]:
 
 
 def _about(verdicts: Sequence[Verdict]) -> Iterator[str]:
-    """What the answers are not about, where seeds have no parents of their own."""
+    """What the answers are about, and what their intervals are over."""
     if any(0 < v.parents < v.automatic.n for v in verdicts):
         yield ONE_PARENT
+    elif any(v.parents > 1 for v in verdicts):
+        yield OWN_PARENTS
+    if any(v.interval for v in verdicts):
+        yield ONE_TEST
 
 
 def _flips(verdicts: Sequence[Verdict]) -> Iterator[str]:
@@ -122,6 +131,31 @@ def _not_compared(verdicts: Sequence[Verdict]) -> Iterator[str]:
     reasons = [v.refused for v in verdicts if v.refused]
     for reason in dict.fromkeys(reasons):
         yield f"{reasons.count(reason)} of {len(verdicts)} comparisons are not made: {reason}."
+
+
+def _no_better_than_capped(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """Where a method beats uniform widths, and one number for the whole network does, too."""
+    answers: dict[tuple[str, str], dict[str, str]] = {}
+    for v in verdicts:
+        if v.about == "widths":
+            against = _whatever_its_length(v.against, v)
+            answers.setdefault((v.arm.name, _budget(v)), {})[against] = v.adjusted_answer
+    found: dict[str, list[str]] = {}
+    for (name, budget), by_baseline in answers.items():
+        if by_baseline.get("uniform") == "better" and by_baseline.get("capped", "better") != "better":
+            found.setdefault(name, []).append(budget)
+    for name, budgets in found.items():
+        yield (
+            f"{name} beats uniform widths and not capped ones at {', '.join(budgets)}: there, it has shown that the "
+            "widest layers are too wide, and no more."
+        )
+
+
+def _untold(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """Of which comparisons nothing can be told, by reason."""
+    reasons = [v.untold for v in verdicts if v.untold]
+    for reason in dict.fromkeys(reasons):
+        yield f"{reasons.count(reason)} of {len(verdicts)} comparisons can tell nothing from chance: {reason}."
 
 
 def _unproven(verdicts: Sequence[Verdict]) -> Iterator[str]:

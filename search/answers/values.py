@@ -209,6 +209,7 @@ class Efficiency(Frozen):
         default=False, description="whether the curves meet an accuracy only on the way to the dense network"
     )
     refused: str | None = Field(default=None, description="why the two are not compared")
+    unread: str | None = Field(default=None, description="why there is no factor of two that are compared")
 
 
 class ProxyAnswer(Frozen):
@@ -269,6 +270,11 @@ class Point(Frozen):
     accuracy: Sample = Field(description="the same metric on the test data")
     metrics: dict[str, Sample] = Field(description="every metric of the task on the test data")
     on_front: bool
+    front_probability: float | None = Field(
+        default=None,
+        description="how probable it is that it is on the front, were all seeds drawn again: the share of draws of "
+        "hold-out means, each by Student's t with the spread that arms have in common; null without any spread",
+    )
     dominated_by: str | None = Field(
         description="arm of a point that costs no more and is better on the hold-out; null for points of the front"
     )

@@ -54,7 +54,7 @@ def test_a_front_fits_a_terminal_and_marks_its_points() -> None:
     found = tables.pareto(pareto(OUTCOMES, "params"))
     assert max(map(len, printed(found).splitlines())) <= 80
     by_name = {row[1]: row for row in found.rows}
-    assert [by_name[name][0] for name in ("dense", "slimming", "uniform")] == ["●", "●", ""]
+    assert [by_name[name][0] for name in ("dense", "slimming", "uniform")] == ["● 100%", "● 100%", " 0%"]
     assert by_name["slimming"][2:5] == ("params=0.1", "10 k", "100 k")
     assert by_name["slimming"][6:8] == ("85.50 ± 0.71", "2")
     assert "chosen by the hold-out" in found.title
@@ -63,8 +63,8 @@ def test_a_front_fits_a_terminal_and_marks_its_points() -> None:
 def test_of_two_fronts_each_point_says_on_which_it_is() -> None:
     found = tables.pareto(pareto(OUTCOMES, "params"), pareto(OUTCOMES, "macs"))
     assert {row[1]: row[0] for row in found.rows} == {
-        "dense": "params, macs",
-        "slimming": "params, macs",
+        "dense": "params 100%, macs 100%",
+        "slimming": "params 100%, macs 100%",
         "uniform": "",
     }
 
@@ -77,6 +77,17 @@ def test_verdicts_and_efficiency_in_words() -> None:
     assert row[4].startswith("[+")
     rows = tables.efficiency(found).rows
     assert {row[:2] for row in rows} == {("slimming vs uniform", "params"), ("slimming vs uniform", "macs")}
+
+
+def test_how_good_an_arm_is_over_all_costs() -> None:
+    fronts = [pareto(OUTCOMES, "params"), pareto(OUTCOMES, "macs")]
+    found = tables.hypervolume(fronts)
+    assert found.columns == ("widths", "over params", "over macs")
+    assert [row[0] for row in found.rows] == ["slimming", "uniform"]
+    value, interval = fronts[0].hypervolume["slimming"], fronts[0].hypervolume_intervals["slimming"]
+    assert interval is not None
+    assert found.rows[0][1] == f"{100 * value:.2f} [{100 * interval[0]:.2f}, {100 * interval[1]:.2f}]"
+    assert tables.hypervolume([pareto([], "params")]).rows == ()
 
 
 def test_patterns_are_shares_of_stages() -> None:
@@ -135,7 +146,11 @@ def test_without_spread_there_is_no_interval() -> None:
     found = answer([OUTCOMES[2], OUTCOMES[4]])
     (row,) = tables.verdict(found).rows
     assert row[4:] == ("-", "undecided", "undecided")
-    assert {row[2:] for row in tables.efficiency(found).rows} == {("-", "-", "curves do not overlap", "-")}
+    assert {row[2:] for row in tables.efficiency(found).rows} == {
+        ("-", "-", "one budget makes no curve, and the dense network has no result", "-")
+    }
+    assert found.verdicts[0].untold == "one seed shows no spread"
+    assert "1 of 1 comparisons can tell nothing from chance: one seed shows no spread." in found.summary
 
 
 def test_two_settings_of_one_method_are_two_rows() -> None:

@@ -30,26 +30,59 @@ def job(methods: tuple[str, ...]) -> list[Any]:
 def test_few_pairs_have_a_sentence_each() -> None:
     text = summary(compare(job(METHODS[:4])))
     assert len(METHODS[:4]) * len(BASELINES) == MOST_SENTENCES
-    assert text.startswith("slimming is better than uniform at params 0.1 (+40.0 points).")
-    assert "thinet shows no difference to capped that can be told from chance at params 0.1 (+0.0 points)." in text
+    assert text.startswith("slimming is better than uniform at params 0.1 (+40.0 points [+38.9, +41.1]).")
+    told = "thinet shows no difference to capped that can be told from chance at params 0.1 (+0.0 points [-1.1, +1.1])."
+    assert told in text
+    assert "Intervals are over seeds, each for one comparison alone; the test examples are the same for all." in text
 
 
 def test_of_many_what_is_decided_is_said_by_baseline() -> None:
     found = compare(job(METHODS) + arm("pruned", [0.7, 0.705, 0.71], init="inherited"))
     text = summary(found)
     assert (
-        "Better than random: slimming at params 0.1 (+40.0 points); slimming inherited at params 0.1 lr 0.1 (+20.0 points)."
-        in text
+        "Better than random: slimming at params 0.1 (+40.0 points [+38.9, +41.1]); slimming inherited at params 0.1 "
+        "lr 0.1 (+20.0 points [+18.9, +21.1])." in text
     )
-    assert "Worse than capped: taylor at params 0.1 (-40.0 points)." in text
+    assert "Worse than capped: taylor at params 0.1 (-40.0 points [-41.1, -38.9])." in text
     assert (
-        "Worse than fresh weights in the same widths (slimming): slimming inherited at params 0.1 lr 0.1 (-20.0 points)."
-        in text
+        "Worse than fresh weights in the same widths (slimming): slimming inherited at params 0.1 lr 0.1 (-20.0 points "
+        "[-21.1, -18.9])." in text
     )
     assert "l1_norm at" not in text
     undecided = sum(one.adjusted_answer == "undecided" for one in found)
     assert f"{undecided} of {len(found)} comparisons show no difference that can be told from chance." in text
     assert f"All {len(found)} comparisons are right together 95 times in 100 (Holm)" in text
+
+
+def at(kind: str, keep: float, level: float) -> list[Any]:
+    return [outcome(kind, keep=keep, seed=i, accuracy=level + i / 200) for i in range(3)]
+
+
+def test_what_one_number_for_the_network_does_as_well_is_said() -> None:
+    known = [*at("pruned", 0.1, 0.9), *at("uniform", 0.1, 0.5), *at("capped", 0.1, 0.9)]
+    known += [*at("pruned", 0.2, 0.9), *at("uniform", 0.2, 0.5), *at("capped", 0.2, 0.7)]
+    known += [*at("pruned", 0.3, 0.9), *at("uniform", 0.3, 0.9), *at("capped", 0.3, 0.9)]
+    words = "slimming beats uniform widths and not capped ones at params 0.1: there, it has shown that the widest"
+    assert words in summary(compare(known))
+    without = [(one, result) for one, result in known if one.arm.name != "capped"]
+    assert "not capped ones" not in summary(compare(without)), "what was not trained says nothing"
+
+
+def test_a_verdict_says_what_it_is_about() -> None:
+    def seeds(*parents: str) -> list[Any]:
+        ours = [
+            outcome("pruned", keep=0.1, seed=i, accuracy=0.9 + i / 200, needs={"parent": parent})
+            for i, parent in enumerate(parents)
+        ]
+        return [*ours, *at("uniform", 0.1, 0.5)]
+
+    own, one = "Every seed prunes a parent of its own", "All seeds prune one parent"
+    assert own in summary(compare(seeds("a", "b", "c")))
+    assert one in summary(compare(seeds("a", "a", "a")))
+    assert own not in summary(compare(seeds("a", "a", "a")))
+    nothing = summary(compare([*at("guided", 0.1, 0.9), *at("uniform", 0.1, 0.5)]))
+    assert own not in nothing
+    assert one not in nothing
 
 
 def test_a_difference_that_cannot_be_is_not_promised() -> None:

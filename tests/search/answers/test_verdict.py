@@ -107,8 +107,8 @@ def test_the_summary_is_plain_about_all_three_answers() -> None:
         + arm("pruned", [0.5, 0.6], 0.3) + arm("uniform", [0.5, 0.6], 0.3)
     )  # fmt: skip
     text = summary(compare(outcomes))
-    assert "slimming is better than uniform at params 0.1 (+80.0 points)" in text
-    assert "is worse than uniform at params 0.2 (-80.0 points)" in text
+    assert "slimming is better than uniform at params 0.1 (+80.0 points [+77.0, +83.0])" in text
+    assert "is worse than uniform at params 0.2 (-80.0 points [-83.0, -77.0])" in text
     assert "shows no difference to uniform that can be told from chance at params 0.3" in text
     assert "parent" not in text
     assert "points would have been found 80 times in 100 (median)." in text
@@ -224,7 +224,7 @@ def test_ratios_are_compared_with_the_baselines_of_those_ratios() -> None:
     )
     (verdict,) = compare(outcomes)
     assert (verdict.against, verdict.keep, verdict.metric, verdict.answer) == ("uniform", None, "params", "better")
-    assert f"slimming is better than uniform at {one} (+80.0 points)" in summary([verdict])
+    assert f"slimming is better than uniform at {one} (+80.0 points [+77.0, +83.0])" in summary([verdict])
 
 
 def test_a_verdict_names_the_arms_it_compares() -> None:
