@@ -22,6 +22,8 @@ LOOKS = tuple(
     for place, colour in enumerate(COLOURS)
 )
 """Every colour with every shape; the first seven differ in both."""
+USUAL = ("slimming", "uniform", "capped", "random")
+"""Arms of most jobs, and what the default compares."""
 PUBLISHED = Look(GREY, "cross")
 AXES: Mapping[CostName, str] = {
     "params": "parameters",
@@ -165,8 +167,10 @@ def _levels(front: Pareto) -> list[Level]:
 
 
 def looks_of(names: set[str]) -> dict[str, Look]:
-    """A look for each series."""
-    return {name: LOOKS[place % len(LOOKS)] for place, name in enumerate(sorted(names))}
+    """A look for each series: of usual ones the same in every picture that has any, of others what is left."""
+    known = USUAL if names.intersection(USUAL) else ()
+    ordered = enumerate((*known, *sorted(names.difference(known))))
+    return {name: LOOKS[place % len(LOOKS)] for place, name in ordered if name in names}
 
 
 def _mark(point: Point, cost: CostName, links: Links | None) -> Mark:

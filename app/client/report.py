@@ -17,6 +17,7 @@ from espalier.app.client.client import Client
 from espalier.app.rendering import STATIC_FILES, picture, rendered
 from espalier.app.schemas import CandidateView, JobView
 from espalier.app.words import markdown
+from espalier.search.answers.patterns import Patterns
 from espalier.search.answers.tickets import TicketAnswer
 from espalier.search.answers.values import Answer, CostName, Pareto
 from espalier.search.events import CandidateFinished
@@ -39,6 +40,7 @@ class Told(NamedTuple):
     answer: Answer
     trainings: Sequence[CandidateView]
     tickets: TicketAnswer | None
+    patterns: Patterns
     taken_over: int
 
     @property
@@ -71,6 +73,7 @@ def _ask(client: Client, job_id: str) -> Told:
         client.verdict(job_id),
         client.candidates(job_id),
         client.tickets(job_id) if job.spec.tickets else None,
+        client.patterns(job_id),
         _taken_over(client, job) if job.state in FINISHED else 0,
     )
 
@@ -90,6 +93,7 @@ def _html(told: Told) -> str:
             "fronts": {front.cost: front.model_dump(mode="json") for front in told.fronts},
             "verdict": told.answer.model_dump(mode="json"),
             "tickets": told.tickets and told.tickets.model_dump(mode="json"),
+            "patterns": told.patterns.model_dump(mode="json"),
             "candidates": [one.model_dump(mode="json") for one in told.trainings],
         },
         sort_keys=True,
@@ -194,7 +198,9 @@ def _tables(told: Told) -> Iterator[tables.Table]:
     yield tables.pareto(*told.fronts)
     yield tables.verdict(told.answer)
     yield tables.efficiency(told.answer)
+    yield tables.hypervolume(told.fronts)
     yield tables.effort(told.trainings)
+    yield tables.patterns(told.patterns)
     yield tables.latency(told.fronts[0])
 
 

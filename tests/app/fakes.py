@@ -29,11 +29,13 @@ class FakeExecutor:
         self.held: Callable[[Candidate], bool] = lambda _: False
         """Candidates that never end."""
         self.cancelled: list[Future[Any]] = []
+        self.execution = Execution()
+        """How networks are computed here."""
 
     def submit(self, task: Task) -> Future[Any]:
         future: Future[Any] = Future()
         if task.function is prepare_job:
-            future.set_result(Execution())
+            future.set_result(self.execution)
         elif task.function is validate_spec:
             spec = task.args[0]
             future.set_result(PlanEstimate(question(spec), tuple(planned(spec)), most(spec), Cost(1000, 10000), 1, 1))
@@ -66,7 +68,7 @@ class FakeExecutor:
         if error := self.broken(candidate):
             future.set_exception(TaskFailed("Diverged", error, False))
         else:
-            future.set_result(_Evaluated(candidate, task.kwargs["keep_weights"]))
+            future.set_result(_Evaluated(candidate, task.kwargs["keep_weights"], self.execution))
 
     def cancel(self, future: Future[Any]) -> None:
         self.cancelled.append(future)
@@ -88,7 +90,7 @@ def latency_of(config: ChannelConfig) -> tuple[Latency, ...]:
 class _Evaluated:
     """Automatic is better than uniform, which is better than random; a little noise by key."""
 
-    def __init__(self, candidate: Candidate, keep_weights: bool) -> None:
+    def __init__(self, candidate: Candidate, keep_weights: bool, execution: Execution) -> None:
         known = {"sparse": 0.9, "dense": 0.9, "pruned": 0.8, "random": 0.6, "ticket": 0.9}
         base = known.get(candidate.origin.kind, 0.7)
         noise = int(hashlib.sha256(candidate.key.encode()).hexdigest()[:4], 16) / 65536 / 100
@@ -99,6 +101,6 @@ class _Evaluated:
             base + noise,
             max(1, round(1000 * keep)),
             seconds=0.01,
-            made_by=MadeBy(espalier=VERSION, torch="0", execution=Execution()),
+            made_by=MadeBy(espalier=VERSION, torch="0", execution=execution),
         )
         self.artifacts = {"weights": candidate.key.encode()} if keep_weights else {}

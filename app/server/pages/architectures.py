@@ -13,7 +13,7 @@ from espalier.app.charts.bars import Bar
 from espalier.app.rendering import picture
 from espalier.app.schemas import ArchitectureView
 from espalier.app.server.deps import Limit, Position, ServiceDep
-from espalier.app.server.pages.rendering import render
+from espalier.app.server.pages.rendering import formats, render
 from espalier.app.server.routes import results as api
 from espalier.app.server.routes.results import Text
 from espalier.app.service import Service
@@ -24,7 +24,6 @@ from espalier.storage.errors import NotFound
 router = APIRouter()
 
 Sort = Literal["accuracy", "params", "macs", "latency"]
-FORMATS = ("json", "yaml", "csv", "python", "safetensors", "onnx", "torch_export")
 
 
 @router.get("/architectures")
@@ -71,7 +70,7 @@ def show(architecture_id: str, service: ServiceDep, beside: Annotated[str, Query
         bars=picture(
             charts.bars(title, bars_of(service, *(one.config for one in shown)), [one.id[:10] for one in shown], False)
         ),
-        formats=FORMATS,
+        formats=formats(service),
         most=max((layer.macs for layer in view.layers), default=1) or 1,
     )
 

@@ -24,7 +24,7 @@ class Given(NamedTuple):
     width: str = ""
     dataset: str = USUAL[1]
     methods: tuple[str, ...] = ("slimming",)
-    baselines: tuple[str, ...] = ("uniform",)
+    baselines: tuple[str, ...] = ("uniform", "capped")
     budgets: str = USUAL[2]
     seeds: str = "3"
     epochs: str = ""

@@ -16,7 +16,7 @@ from espalier.app import charts, tables
 from espalier.app.rendering import picture
 from espalier.app.schemas import CandidateView, JobView
 from espalier.app.server.deps import Limit, Position, ServiceDep
-from espalier.app.server.pages.rendering import render
+from espalier.app.server.pages.rendering import formats, render
 from espalier.app.server.responses import candidate_view, cursor, job_view
 from espalier.app.server.routes import jobs as api
 from espalier.app.server.routes.results import nothing_so_small
@@ -30,6 +30,7 @@ from espalier.search.answers.values import Answer, CostName, Outcomes, Pareto
 from espalier.search.answers.verdict import answer as answer_of
 from espalier.search.candidates import Candidate
 from espalier.search.events import EpochEvent
+from espalier.search.recipe import Recipe
 from espalier.search.results import Latencies
 from espalier.search.states import FINISHED, CandidateState, JobState
 from espalier.storage import candidates as trainings
@@ -99,7 +100,8 @@ def show(
         cost=cost,
         most=most,
         choice=_find(found[cost], outcomes, most) if most.strip() else None,
-        tables=[*_tables(found["params"], answer, seen.patterns, found_tickets)],
+        tables=[*_tables(found, answer, seen.patterns, found_tickets)],
+        formats=formats(service),
         counts=seen.counts,
         spec=json.dumps(view.spec.said, indent=2),
     )
@@ -170,11 +172,13 @@ def address(architecture: str) -> str:
 
 
 def _tables(
-    front: Pareto, answer: Answer | None, found: Patterns, found_tickets: TicketAnswer | None
+    found_fronts: Mapping[CostName, Pareto], answer: Answer | None, found: Patterns, found_tickets: TicketAnswer | None
 ) -> Iterator[tables.Table]:
+    front = found_fronts["params"]
     if answer is not None:
         yield tables.verdict(answer)
         yield tables.efficiency(answer)
+        yield tables.hypervolume([front, found_fronts["macs"]])
     yield tables.comparison(front)
     yield tables.latency(front)
     yield tables.patterns(found)
@@ -226,13 +230,15 @@ def delete(job_id: str, service: ServiceDep) -> Response:
 
 @router.get("/compare")
 def compare(service: ServiceDep, job: Annotated[list[str] | None, Query(max_length=200)] = None) -> Response:
-    """Several jobs in one picture, where nothing but their data need be alike."""
+    """Several jobs in one picture: on the same data and for the same task; what else differs is said."""
     chosen = list(dict.fromkeys(job or []))
     problem = "" if 1 < len(chosen) <= MOST_JOBS else f"Choose from 2 to {MOST_JOBS} jobs."
     found = [] if problem else [_look(service, one) for one in chosen]
     if len({candidate.data for seen in found for candidate, _ in seen.outcomes}) > 1:
         names = sorted({seen.view.spec.target.dataset_name for seen in found})
         problem = f"Accuracies on different images are no comparison ({', '.join(names)})."
+    if len({seen.view.spec.target.task for seen in found}) > 1:
+        problem = "Networks that were trained for different tasks are no comparison."
     by_letter = dict(zip(string.ascii_uppercase, found, strict=False))
     both = {one: fronts(seen.outcomes, ["params", "macs"]) for one, seen in by_letter.items() if not problem}
     pictures = [
@@ -241,4 +247,26 @@ def compare(service: ServiceDep, job: Annotated[list[str] | None, Query(max_leng
         if both
     ]
     views = {one: seen.view for one, seen in by_letter.items()}
-    return render("compare.html", problem=problem, jobs=views, figures=pictures)
+    notes = [] if problem else [*_differences(by_letter)]
+    return render("compare.html", problem=problem, jobs=views, figures=pictures, notes=notes)
+
+
+def _differences(jobs: Mapping[str, _Seen]) -> Iterator[str]:
+    """What else differs between jobs that are drawn together, so that it may be why their accuracies do."""
+    recipes = {letter: seen.outcomes[0][0].recipe for letter, seen in jobs.items() if seen.outcomes}
+    for field in Recipe.model_fields:
+        values = {letter: getattr(recipe, field) for letter, recipe in recipes.items()}
+        if any(value != next(iter(values.values())) for value in values.values()):
+            yield f"Their recipes differ in {field}: {_each(values)}."
+    made = {letter: ", ".join(_made_by(seen.outcomes)) for letter, seen in jobs.items() if seen.outcomes}
+    if len({*made.values()}) > 1:
+        yield f"Their networks were not computed alike: {_each(made)}."
+
+
+def _each(values: Mapping[str, object]) -> str:
+    return "; ".join(f"{letter} {value}" for letter, value in values.items())
+
+
+def _made_by(outcomes: Outcomes) -> list[str]:
+    """Releases and executions behind results."""
+    return sorted({f"release {result.made_by.espalier} ({result.made_by.execution})" for _, result in outcomes})

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from espalier.app.rendering import rendered
+from espalier.app.schemas import CatalogEntry
 from espalier.app.server.auth import reads_pages
 from espalier.app.server.browsers import HEADERS
+from espalier.app.service import Service
+from espalier.app.work.tasks import describe_catalog
 
 KEPT = ("retry-after", "allow", "connection")
 """Headers of a problem that its page has, too."""
@@ -18,6 +22,12 @@ KEPT = ("retry-after", "allow", "connection")
 def render(template: str, status: int = 200, **values: object) -> HTMLResponse:
     """A page."""
     return HTMLResponse(rendered(template, **values), status)
+
+
+def formats(service: Service) -> list[str]:
+    """What an architecture can be exported as."""
+    catalog: Mapping[str, list[CatalogEntry]] = service.ask_once(describe_catalog)
+    return [one.name for one in catalog["exports"]]
 
 
 def shown(request: Request, problem: JSONResponse) -> Response:

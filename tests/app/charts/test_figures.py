@@ -5,7 +5,7 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 from espalier.app import charts
-from espalier.app.charts.figures import LOOKS, MOST_LEARNING
+from espalier.app.charts.figures import LOOKS, MOST_LEARNING, looks_of
 from espalier.app.client.client import Client
 from espalier.search.answers.front import pareto
 from espalier.search.answers.patterns import pattern, weight_pattern
@@ -178,3 +178,10 @@ def test_patterns_lie_over_each_other_by_depth() -> None:
     said = [mark for mark in marks if mark and "% kept" in mark]
     assert said[:2] == ["one, a: 60.00 ± 14.14 % kept", "one, b: 10.00 ± 0.00 % kept"]
     assert [mark.split(":")[0] for mark in said[2:]] == ["<other>, stage 0", "<other>, stage 2"]
+
+
+def test_usual_arms_look_the_same_in_every_picture() -> None:
+    few, many = looks_of({"uniform", "taylor"}), looks_of({"uniform", "capped", "guided", "slimming", "taylor"})
+    assert few["uniform"] == many["uniform"]
+    assert len(set(many.values())) == len(many)
+    assert looks_of({"b", "a"}) == {"a": LOOKS[0], "b": LOOKS[1]}, "without any of them, all looks are there"

@@ -10,6 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from espalier.app.work.tasks import measure_latencies
+from espalier.search.results import Execution
 from tests.app.world import World
 from tests.search.helpers import question
 
@@ -163,9 +164,23 @@ def test_several_jobs_in_one_picture(world: World, browser: TestClient) -> None:
     for letter, name in (("A", "one"), ("B", "other")):
         assert re.search(f"{letter}: <a href=[^>]*>{name}</a>", page)
         assert f">{letter}: slimming</text>" in page
+    assert "differ" not in page
     assert "Choose from 2" in text(browser, "/compare", job=[one, one])
     assert "Choose from 2" in text(browser, "/compare")
     text(browser, "/compare", 404, job=[one, "x"])
+
+
+def test_what_else_differs_between_jobs_is_said(world: World, browser: TestClient) -> None:
+    one, other = world.finish(), world.finish(recipe={"preset": "quick", "epochs": 7, "lr": 0.2})
+    page = text(browser, "/compare", job=[one, other])
+    assert re.search(r"Their recipes differ in epochs: A \d+; B 7\.", page)
+    assert re.search(r"Their recipes differ in lr: A [\d.]+; B 0\.2\.", page)
+    assert "not computed alike" not in page
+    world.executor.execution = Execution(threads=2)
+    last = world.finish(seeds=[8])
+    page = text(browser, "/compare", job=[one, last])
+    assert "Their networks were not computed alike: A release" in page
+    assert page.count("<svg") == 2
 
 
 def test_a_job_that_was_retried_is_shown_while_it_is_measured_again(world: World, browser: TestClient) -> None:
