@@ -13,6 +13,7 @@ from espalier.app.rendering import STATIC_FILES
 from espalier.app.server import errors, pages, studies
 from espalier.app.server.auth import STATIC, RequireToken
 from espalier.app.server.browsers import GuardBrowsers
+from espalier.app.server.compress import Compress
 from espalier.app.server.deps import BEARER, known_parameters
 from espalier.app.server.errors import FieldProblem, LimitBody, Problem, problems
 from espalier.app.server.head import AnswerHead
@@ -47,6 +48,7 @@ def create_app(service: Service, hosts: Iterable[str] | None = None) -> FastAPI:
     app.add_middleware(LimitBody)
     app.add_middleware(RequireToken, token=service.token)
     app.add_middleware(GuardBrowsers, hosts=hosts)
+    app.add_middleware(Compress)
     app.add_middleware(AnswerHead)
     return app
 
