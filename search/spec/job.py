@@ -89,7 +89,7 @@ class JobSpec(Document):
         description='{"preset": NAME} stands for ratios that a paper gives for the architecture; its catalog entry has '
         "their names",
     )
-    baselines: tuple[Name, ...] = Field(default=("uniform",), max_length=16)
+    baselines: tuple[Name, ...] = Field(default=("uniform", "capped"), max_length=16)
     guides: tuple[Guide, ...] = Field(
         default=(),
         max_length=MOST_GUIDES,

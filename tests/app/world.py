@@ -24,6 +24,7 @@ from tests.app.fakes import FakeExecutor
 
 SPEC: dict[str, Any] = {
     "target": {"arch": "vgg11", "dataset": "digits"},
+    "baselines": ["uniform"],
     "seeds": [0, 1],
     "parents": "one",
     "budgets": [{"metric": "params", "keep": 0.1}, {"metric": "params", "keep": 0.5}],
