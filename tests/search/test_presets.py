@@ -7,6 +7,8 @@ import pytest
 from espalier.models.network import Network, dense
 from espalier.search.allocate import by_ratios
 from espalier.search.presets import OPTIONS, PRESETS, preset
+from espalier.search.recipe import Recipe
+from espalier.search.schedule import matched
 from espalier.search.spec import Ratios
 
 GAP = ("thinet-gap", "thinet-tiny")
@@ -50,6 +52,28 @@ def test_what_is_kept_is_what_is_published(arch: str, name: str, params: float, 
     cost, whole = network.coupling.cost(widths), network.cost
     assert cost.params / whole.params == pytest.approx(params, abs=0.003), "Li's VGG has a layer more"
     assert cost.macs / whole.macs == pytest.approx(macs, abs=0.004), "FLOPs of the papers count a little more"
+
+
+@pytest.mark.parametrize(
+    ("arch", "name", "whole", "expected"),
+    [
+        ("vgg16", "li2017-A", 160, 243),
+        ("resnet56", "li2017-A", 160, 178),
+        ("resnet56", "li2017-B", 160, 220),
+        ("resnet110", "li2017-A", 160, 190),
+        ("resnet110", "li2017-B", 160, 260),
+        ("torchvision/resnet34", "li2017-A", 90, 106),
+        ("torchvision/resnet34", "li2017-B", 90, 118),
+        ("torchvision/resnet50", "thinet-70", 90, 141),
+        ("torchvision/resnet50", "thinet-50", 90, 180),
+    ],
+)
+def test_scratch_b_is_as_long_as_published(arch: str, name: str, whole: int, expected: int) -> None:
+    """Liu et al. 2019, section 4 and released code: E * FLOPs of the whole network / those of the pruned one, at most
+    twice as long."""
+    network, widths = widths_of(arch, name)
+    recipe = Recipe(epochs=whole, batch_size=64, lr=0.1, match="compute")
+    assert matched(recipe, network.cost, network.coupling.cost(widths)).epochs == expected
 
 
 @pytest.mark.parametrize(("name", "millions", "billions"), [("thinet-gap", 8.32, 4.67), ("thinet-tiny", 1.33, 1.00)])

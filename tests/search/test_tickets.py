@@ -52,6 +52,23 @@ def test_conv_networks_have_the_papers_densities(arch: str, conv: float, quoted:
         assert 100 * mask.density == pytest.approx(density, abs=0.06)
 
 
+@pytest.mark.parametrize(
+    ("arch", "whole", "quoted"),
+    [
+        ("resnet20", 2560 + 640, {4: 41.7, 6: 27.1, 7: 21.9, 10: 11.8}),  # its shortcuts' and its last layer's weights
+        ("vgg19", 0, {12: 6.9, 15: 3.5, 19: 1.4}),  # 1.5 in the paper, of 0.8 ** 19 = 1.44
+    ],
+)
+def test_networks_that_are_cut_together_have_the_papers_densities(
+    arch: str, whole: int, quoted: dict[int, float]
+) -> None:
+    network = Network.of(dense(arch)).fresh(0)
+    for number, density in quoted.items():
+        mask = ticket_mask(network, TicketRates(scope="global", layers="conv"), number)
+        cut = sum(kept.numel() for kept in mask.kept.values())
+        assert 100 * (mask.density * cut + whole) / (cut + whole) == pytest.approx(density, abs=0.06)
+
+
 def test_the_last_layer_is_cut_at_half_the_rate_or_not_at_all_where_all_are_ranked_together() -> None:
     assert rates_of(LENET, TicketRates()) == {"fc1.weight": 0.2, "fc2.weight": 0.2, "classifier.weight": 0.1}
     assert rates_of(LENET, TicketRates(scope="global")) == {"fc1.weight": 0.2, "fc2.weight": 0.2}
