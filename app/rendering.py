@@ -9,7 +9,7 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from espalier.app.words import count, percent, plain
+from espalier.app.words import count, duration, percent, plain
 from espalier.search.version import VERSION
 
 FOLDER = Path(__file__).parent
@@ -42,15 +42,3 @@ def _environment() -> jinja2.Environment:
 def when(time: datetime | None) -> str:
     """A time, in UTC."""
     return "" if time is None else f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def duration(seconds: float | None) -> str:
-    """A length of time, in the one or two units that matter."""
-    if seconds is None:
-        return "unknown"
-    minutes = round(seconds / 60)
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if minutes < 90:
-        return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60:02} min"

@@ -67,6 +67,11 @@ class JobView(Frozen):
         """What people see it by: its name, or its id where it has none to be seen."""
         return self.name.strip() or self.id
 
+    @property
+    def is_cancelling(self) -> bool:
+        """Whether it still runs, and is to stop."""
+        return self.cancel_requested and self.state is JobState.RUNNING
+
 
 class CandidateHead(Frozen):
     """Which candidate it is."""
@@ -104,6 +109,10 @@ class PlanView(Frozen):
     dense: CostView
     epochs: int = Field(description="of those candidates together")
     macs: int = Field(description="multiply-adds of all training; pruned networks taken to cost what uniform ones do")
+    seconds: float | None = Field(
+        default=None,
+        description="that it takes here at least, by the rate of what was trained so far; null before anything was",
+    )
 
 
 class CandidateView(CandidateHead):

@@ -65,6 +65,16 @@ class Service:
         """What a spec would run, if it can work; of one that was looked at a moment ago, from memory."""
         return self._examinations.remembered(validate_spec, spec, self.paths, VALIDATION.bytes, gone=gone)
 
+    def rate(self, networks: int) -> float | None:
+        """Multiply-adds of training per second while so many networks are trained, as many at once as there are cores
+        for; None before anything was trained here."""
+        with self.database.session() as session:
+            pace = candidates.pace(session)
+        if pace is None:
+            return None
+        at_once = max(1, (self.settings.workers or cores()) // pace.threads)
+        return pace.macs_per_second * max(1, min(networks, at_once))
+
     def ask(self, function: Callable[..., T], *args: Any) -> T:
         """The same for what is quick, beside whatever is examined."""
         return self._questions.ask(function, *args)

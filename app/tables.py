@@ -20,9 +20,10 @@ from espalier.app.schemas import (
     CatalogEntry,
     JobView,
     PlannedCandidate,
+    PlanView,
     ProgressView,
 )
-from espalier.app.words import WAYS, count, markdown, percent, plain
+from espalier.app.words import WAYS, count, duration, markdown, percent, plain
 from espalier.search.answers.choice import Choice
 from espalier.search.answers.patterns import KnownPattern, Pattern, Patterns, Similarity, Transfer
 from espalier.search.answers.statistics import Direction
@@ -82,13 +83,24 @@ def jobs(items: Iterable[JobView]) -> Table:
         (
             job.id,
             job.name,
-            job.state,
+            "cancelling" if job.is_cancelling else job.state,
             _done(job.progress),
             f"{job.created_at:%Y-%m-%dT%H:%M:%S}",
         )
         for job in items
     )
     return table("Jobs", ("id", "name", "state", "done", "submitted"), rows)
+
+
+def effort_of(plan: PlanView) -> str:
+    """What a plan takes, in a sentence."""
+    words = (
+        f"{plan.epochs} epochs and {count(plan.macs)} multiply-adds of training in all; the whole network has "
+        f"{count(plan.dense.params)} parameters and takes {count(plan.dense.macs)} multiply-adds an image."
+    )
+    if plan.seconds is None:
+        return f"{words} How long that takes is known once something was trained here."
+    return f"{words} About {duration(plan.seconds)} here, by what was trained so far."
 
 
 def _done(progress: ProgressView) -> str:
@@ -203,7 +215,7 @@ def efficiency(answer: Answer) -> Table:
         (
             f"{e.name} vs {e.against}",
             e.metric,
-            f"{e.factor:.2f}x" if e.factor is not None else "-",
+            _times(e.factor) if e.factor is not None else "-",
             _interval(e.interval, 1, ".2f"),
             _read_at(e),
             f"{e.extremes[0]:.2f}x to {e.extremes[1]:.2f}x" if e.extremes else "-",
@@ -212,6 +224,10 @@ def efficiency(answer: Answer) -> Table:
     )
     columns = ("at equal accuracy", "cost", "times cheaper", "95 % interval", "at", "elsewhere")
     return table("Efficiency: how many times cheaper at the same accuracy", columns, rows)
+
+
+def _times(factor: float) -> str:
+    return f"{factor:.2f}x" + (", so dearer" if round(factor, 2) < 1 else "")
 
 
 def hypervolume(fronts: Sequence[Pareto]) -> Table:

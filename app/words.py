@@ -62,6 +62,18 @@ def amount_of(text: str) -> float | None:
     return float(written[1]) * _SIZES[written[2].lower()] if written else None
 
 
+def duration(seconds: float | None) -> str:
+    """A length of time, in the one or two units that matter."""
+    if seconds is None:
+        return "unknown"
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if minutes < 90:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60:02} min"
+
+
 def percent(sample: Sample) -> str:
     """A mean over seeds with its deviation, in per cent."""
     spread = f" ± {100 * sample.std:.2f}" if sample.std is not None else ""

@@ -10,6 +10,7 @@ SearchError
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 
 
@@ -30,7 +31,10 @@ class UnknownName(SpecError):
     """A name that is not in its registry."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
-        super().__init__(f"no {kind} {name!r}; there are: {', '.join(known)}")
+        there = [*known]
+        close = difflib.get_close_matches(name, there, 2)
+        meant = f"; did you mean {' or '.join(close)}?" if close else ""
+        super().__init__(f"no {kind} {name!r}; there are: {', '.join(there)}{meant}")
 
 
 class DataUnavailable(SpecError):

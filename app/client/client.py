@@ -43,6 +43,12 @@ Spec = JobSpec | Mapping[str, Any]
 MOST_ON_A_PAGE = 200
 
 
+NO_TOKEN = (
+    ". Commands take it from --token or ESPALIER_TOKEN, or from the file `token` in the service's data directory, "
+    "where ESPALIER_DATA_DIR names that"
+)
+
+
 class ClientError(Exception):
     """The service refused, or could not be reached."""
 
@@ -310,6 +316,7 @@ def _event(fields: Mapping[str, str]) -> EventView:
 def _reason(response: httpx2.Response) -> str:
     try:
         problem = response.json()
-        return f"{problem['title']} ({problem['status']}): {problem['detail']}"
+        hint = NO_TOKEN if response.status_code == 401 else ""
+        return f"{problem['title']} ({problem['status']}): {problem['detail']}{hint}"
     except (ValueError, KeyError, TypeError):
         return f"HTTP {response.status_code} from {response.url}"

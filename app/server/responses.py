@@ -108,14 +108,15 @@ def _head(candidate: Candidate) -> dict[str, Any]:
     }
 
 
-def plan_view(estimate: PlanEstimate) -> PlanView:
-    """What a spec would run."""
+def plan_view(estimate: PlanEstimate, rate: float | None) -> PlanView:
+    """What a spec would run, and how long that takes at so many multiply-adds a second."""
     return PlanView(
         candidates=tuple(PlannedCandidate(epochs=one.recipe.epochs, **_head(one)) for one in estimate.candidates),
         most=estimate.most,
         dense=CostView(**estimate.dense._asdict()),
         epochs=estimate.epochs,
         macs=estimate.macs,
+        seconds=None if rate is None else estimate.macs / rate,
     )
 
 

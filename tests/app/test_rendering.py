@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import jinja2
 import pytest
 
-from espalier.app.rendering import duration, rendered, when
+from espalier.app.rendering import rendered, when
 
 NASTY = "<script>alert(1)</script>"
 
@@ -21,22 +21,6 @@ def test_what_is_shown_is_escaped() -> None:
 def test_a_value_that_is_not_given_is_an_error_and_no_gap() -> None:
     with pytest.raises(jinja2.UndefinedError):
         rendered("error.html", title="t")
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (None, "unknown"),
-        (0.4, "0 s"),
-        (89, "89 s"),
-        (90, "2 min"),
-        (5000, "83 min"),
-        (5400, "1 h 30 min"),
-        (4e5, "111 h 07 min"),
-    ],
-)
-def test_lengths_of_time_in_words(seconds: float | None, words: str) -> None:
-    assert duration(seconds) == words
 
 
 def test_times_are_written_in_utc() -> None:

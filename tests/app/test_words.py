@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from espalier.app.words import amount_of, count, markdown, percent, plain
+from espalier.app.words import amount_of, count, duration, markdown, percent, plain
 from espalier.search.answers.values import Sample
 
 
@@ -78,3 +78,19 @@ def test_amounts_as_people_write_them(text: str, amount: float | None) -> None:
     assert amount_of(text) == amount
     if amount:
         assert amount_of(count(amount)) == amount
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (None, "unknown"),
+        (0.4, "0 s"),
+        (89, "89 s"),
+        (90, "2 min"),
+        (5000, "83 min"),
+        (5400, "1 h 30 min"),
+        (4e5, "111 h 07 min"),
+    ],
+)
+def test_lengths_of_time_in_words(seconds: float | None, words: str) -> None:
+    assert duration(seconds) == words

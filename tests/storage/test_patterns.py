@@ -19,6 +19,7 @@ from tests.search.helpers import planned, question, result
 LEAST: dict[str, Any] = {
     "target": {"arch": "vgg11", "dataset": "digits"},
     "budgets": [{"metric": "params", "keep": 0.5}],
+    "baselines": ["uniform"],
     "seeds": [0, 1, 2],
 }
 ACCURACY = {"pruned": 0.8, "guided": 0.8, "uniform": 0.6}

@@ -9,12 +9,14 @@ import typer
 from rich.text import Text
 
 from espalier.app.client.cli import jobs, patterns, results, service
+from espalier.app.client.cli.common import examples
 from espalier.app.client.client import ClientError
 from espalier.app.words import make_console, plain
 from espalier.search.version import VERSION
 
 app = typer.Typer(
     help="Pruning as architecture search: automatic widths against uniform and random ones, trained from scratch.",
+    epilog=examples("espalier demo", "espalier serve", "espalier search --arch vgg11 --dataset fashion_small --plan"),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )

@@ -14,6 +14,7 @@ from pydantic_core import to_jsonable_python
 
 from espalier.app.addresses import is_loopback
 from espalier.app.client.client import Client, ClientError, dataset_of
+from espalier.app.tables import Table
 from espalier.app.words import make_console, plain
 
 console = make_console()
@@ -58,6 +59,11 @@ def _stored_token(url: str) -> str | None:
     return path.read_text().strip() if path.exists() else None
 
 
+def examples(*lines: str) -> str:
+    """The end of a command's help: what may be typed, a line each."""
+    return "\n\n".join(["For example:", *lines])
+
+
 def the_job(client: Client, job: str) -> str:
     """The id of a job as a command line names it."""
     if job != "last":
@@ -74,7 +80,12 @@ def show(as_json: bool, value: Any, *tables: Any) -> None:
         typer.echo(json.dumps(to_jsonable_python(value), indent=2))
     else:
         for table in tables:
-            console.print(plain(table, lines=True) if isinstance(table, str) else table)
+            console.print(plain(table, lines=True) if isinstance(table, str) else _or_none(table))
+
+
+def _or_none(table: Any) -> Any:
+    """A table, or that there is nothing in it."""
+    return f"{table.title}: none" if isinstance(table, Table) and not table.rows else table
 
 
 def _refuse(text: str) -> float:

@@ -23,6 +23,7 @@ from espalier.app.client.cli.common import (
     budget_of,
     connected,
     console,
+    examples,
     method_of,
     option_of,
     retargeted,
@@ -41,7 +42,12 @@ NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$")
 """As JSON and YAML 1.2 write one with an exponent."""
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "espalier submit spec.json --plan   shows what would run",
+        "espalier submit spec.json --wait   follows it, then prints front and verdict",
+    )
+)
 def submit(
     spec: Annotated[Path, typer.Argument(help="a job spec, JSON or YAML")],
     wait: Annotated[bool, typer.Option("--wait", help="follow the job, then print front and verdict")] = False,
@@ -56,7 +62,12 @@ def submit(
         _submit(client, _read_spec(spec), wait, plan, as_json, idempotency_key)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "espalier search --arch vgg16 --option width=0.5 --dataset cifar10 --budget params=0.1 --budget macs=0.3",
+        "espalier search --arch resnet20 --dataset folder:pets --method slimming:passes=2 --method taylor --plan",
+    )
+)
 def search(
     arch: Annotated[str, typer.Option(help="see `espalier catalog`")],
     dataset: Annotated[str, typer.Option(help="a data set, or folder:NAME for images under the data root")],
@@ -130,7 +141,7 @@ def search(
         _submit(client, spec, True, plan, as_json)
 
 
-@app.command()
+@app.command(epilog=examples("espalier transfer last --arch vgg19   carries what was found to another network"))
 def transfer(
     job: Job,
     arch: Annotated[str | None, typer.Option(help="another network; the job's own if not given")] = None,
@@ -186,7 +197,7 @@ def _submit(
         planned = client.plan(spec)
         many, most = len(planned.candidates), planned.most or 0
         more = [f"{many} to begin with, at most {most} in all."] if most > many else []
-        show(as_json, planned, tables.candidates(planned.candidates), *more)
+        show(as_json, planned, tables.candidates(planned.candidates), *more, tables.effort_of(planned))
         return
     job = client.submit(spec, idempotency_key)
     if wait:
@@ -219,7 +230,7 @@ def _watch(client: Client, job_id: str, as_json: bool) -> None:
         raise ClientError(f"job {job_id} {job.state}" + (f": {job.error}" if job.error else ""))
 
 
-@app.command("jobs")
+@app.command("jobs", epilog=examples("espalier jobs --state running"))
 def list_jobs(
     state: Annotated[str | None, typer.Option(help="queued, running, succeeded, failed or cancelled")] = None,
     most: Annotated[int, typer.Option(min=1)] = 50,
@@ -233,7 +244,7 @@ def list_jobs(
         show(as_json, items, tables.jobs(items))
 
 
-@app.command()
+@app.command(epilog=examples("espalier watch last   follows the newest job"))
 def watch(job: Job, url: Url = LOCAL, token: Token = "", as_json: AsJson = False) -> None:
     """Follow a job to its end."""
     with connected(url, token) as client:
@@ -241,7 +252,7 @@ def watch(job: Job, url: Url = LOCAL, token: Token = "", as_json: AsJson = False
         _watch(client, job, as_json)
 
 
-@app.command()
+@app.command(epilog=examples("espalier cancel last"))
 def cancel(job: Job, url: Url = LOCAL, token: Token = "", as_json: AsJson = False) -> None:
     """Stop a job; its finished results stay."""
     with connected(url, token) as client:
@@ -250,7 +261,7 @@ def cancel(job: Job, url: Url = LOCAL, token: Token = "", as_json: AsJson = Fals
         show(as_json, answer, tables.jobs([answer]))
 
 
-@app.command()
+@app.command(epilog=examples("espalier retry last"))
 def retry(job: Job, url: Url = LOCAL, token: Token = "", as_json: AsJson = False) -> None:
     """Let a job go on where it was: failed, cancelled, or succeeded with candidates that failed."""
     with connected(url, token) as client:
@@ -259,7 +270,12 @@ def retry(job: Job, url: Url = LOCAL, token: Token = "", as_json: AsJson = False
         show(as_json, answer, tables.jobs([answer]))
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "espalier extend last --budget params=0.05 --seed 3 --seed 4 --wait",
+        "espalier extend last --method taylor:batches=16 --baseline random",
+    )
+)
 def extend(
     job: Job,
     method: Method = None,
@@ -288,9 +304,9 @@ def extend(
             show(as_json, answer, tables.jobs([answer]))
 
 
-@app.command()
+@app.command(epilog=examples("espalier delete 47a5e7258badf9d3 --yes"))
 def delete(
-    job: str,
+    job: Annotated[str, typer.Argument(help="its id; what is deleted is named, so `last` is none")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="ask nothing")] = False,
     url: Url = LOCAL,
     token: Token = "",
@@ -306,7 +322,7 @@ def delete(
         show(as_json, {"deleted": job}, f"job {job} is deleted")
 
 
-@app.command()
+@app.command(epilog=examples("espalier candidates last --most 20"))
 def candidates(
     job: Job,
     most: Annotated[int | None, typer.Option(min=1)] = None,

@@ -20,6 +20,7 @@ from espalier.app.client.cli.common import (
     Url,
     budget_of,
     connected,
+    examples,
     retargeted,
     show,
     the_job,
@@ -29,7 +30,7 @@ from espalier.search.answers.patterns import similarity
 app = typer.Typer()
 
 
-@app.command()
+@app.command(epilog=examples("espalier pattern last --beside 47a5e7258badf9d3   says how alike two jobs' patterns are"))
 def pattern(
     job: Job,
     beside: Annotated[str | None, typer.Option(help="another job, to say how alike their patterns are")] = None,
@@ -58,7 +59,7 @@ def pattern(
         show(as_json, alike, tables.patterns(found), tables.patterns(others), tables.similarities(pairs))
 
 
-@app.command()
+@app.command(epilog=examples("espalier patterns --arch vgg19 --dataset cifar10"))
 def patterns(
     arch: Annotated[str | None, typer.Option(help="a network they are wanted for")] = None,
     dataset: Annotated[str | None, typer.Option(help="a data set they are wanted for")] = None,
@@ -72,7 +73,7 @@ def patterns(
         show(as_json, found, tables.library(found))
 
 
-@app.command()
+@app.command(epilog=examples("espalier apply 8bf291de29 --arch vgg19 --budget macs=0.3 -o config.json"))
 def apply(
     pattern: Annotated[str, typer.Argument(help="id of a pattern, see `espalier patterns`")],
     arch: Annotated[str | None, typer.Option(help="another network; the pattern's own if not given")] = None,

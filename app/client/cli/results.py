@@ -21,6 +21,7 @@ from espalier.app.client.cli.common import (
     Token,
     Url,
     connected,
+    examples,
     option_of,
     show,
     the_job,
@@ -42,7 +43,7 @@ def _save(draw: Callable[[], str], path: Path | None) -> None:
         raise typer.BadParameter(str(error), param_hint="--save") from error
 
 
-@app.command()
+@app.command(epilog=examples("espalier pareto last --cost macs --save front.svg"))
 def pareto(
     job: Job,
     cost: Annotated[CostName, typer.Option(help="what accuracy is held against")] = "params",
@@ -60,7 +61,12 @@ def pareto(
         show(as_json, front, tables.pareto(front), *measured, *front.notes)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "espalier choose last --most 100k",
+        "espalier choose last --most 4 --cost latency   at most four milliseconds an image",
+    )
+)
 def choose(
     job: Job,
     most: Annotated[str, typer.Option(help="that the network may cost: 100k, 2.5M; of latency 4, in milliseconds")],
@@ -79,7 +85,7 @@ def choose(
         show(as_json, found, tables.choice(found), hint)
 
 
-@app.command()
+@app.command(epilog=examples("espalier verdict last"))
 def verdict(job: Job, url: Url = LOCAL, token: Token = "", as_json: AsJson = False) -> None:
     """Print whether automatic pruning was better."""
     with connected(url, token) as client:
@@ -88,7 +94,7 @@ def verdict(job: Job, url: Url = LOCAL, token: Token = "", as_json: AsJson = Fal
         show(as_json, answer, tables.verdict(answer), tables.efficiency(answer), answer.summary)
 
 
-@app.command()
+@app.command(epilog=examples("espalier tickets last --save tickets.svg"))
 def tickets(job: Job, save: Save = None, url: Url = LOCAL, token: Token = "", as_json: AsJson = False) -> None:
     """Print a job's lottery tickets, round by round."""
     with connected(url, token) as client:
@@ -98,7 +104,7 @@ def tickets(job: Job, save: Save = None, url: Url = LOCAL, token: Token = "", as
         show(as_json, answer, tables.tickets(answer), answer.summary)
 
 
-@app.command()
+@app.command(epilog=examples("espalier report last -o report.html   one file that opens offline"))
 def report(
     job: Job,
     output: Annotated[Path, typer.Option("--output", "-o", help="the page; its picture goes beside it")] = Path(
@@ -118,7 +124,7 @@ def report(
     show(as_json, {"file": str(output)}, str(output))
 
 
-@app.command("show")
+@app.command("show", epilog=examples("espalier show 91bf0c3fb1"))
 def show_architecture(
     architecture: Annotated[
         str, typer.Argument(help="id of an architecture, or its first characters, as tables show them")
@@ -136,7 +142,11 @@ def show_architecture(
         show(as_json, found, *tables.network(found, about))
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "espalier export 91bf0c3fb1 --format python -o pruned.py", "espalier export 91bf0c3fb1 --format onnx"
+    )
+)
 def export(
     architecture: Annotated[
         str, typer.Argument(help="id of an architecture, or its first characters, as tables show them")
@@ -161,7 +171,9 @@ def export(
 KINDS = ("architectures", "datasets", "methods", "arms", "planners", "tasks", "layers", "exports", "executors")
 
 
-@app.command()
+@app.command(
+    epilog=examples("espalier catalog   everything that can be asked for", "espalier catalog vgg16 --option width=0.5")
+)
 def catalog(
     name: Annotated[str | None, typer.Argument(help="an architecture, to see what of it can be pruned")] = None,
     option: Annotated[
@@ -184,7 +196,7 @@ def catalog(
         show(as_json, lists, *(tables.entries(kind, entries) for kind, entries in lists.items()))
 
 
-@app.command()
+@app.command(epilog=examples("espalier data folder:pets --size 64 --save four.png"))
 def data(
     name: Annotated[str, typer.Argument(help="a data set, or folder:NAME for images under the data root")],
     size: Size = None,

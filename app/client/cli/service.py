@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from espalier.app.addresses import is_loopback
-from espalier.app.client.cli.common import LOCAL, Token, Url, connected, console
+from espalier.app.client.cli.common import LOCAL, Token, Url, connected, console, examples
 from espalier.app.client.client import ClientError
 
 app = typer.Typer()
@@ -19,7 +19,7 @@ Port = Annotated[int, typer.Option(min=0, max=65535)]
 NoAuth = Annotated[bool, typer.Option("--no-auth", help="ask for no token; on loopback addresses only")]
 
 
-@app.command()
+@app.command(epilog=examples("espalier serve   then http://127.0.0.1:8000"))
 def serve(
     host: Host = "127.0.0.1",
     port: Port = 8000,
@@ -34,7 +34,7 @@ def serve(
     processes.serve(host, port, with_api=True, with_runner=True, auth=_auth(host, no_auth))
 
 
-@app.command()
+@app.command(epilog=examples("espalier api --host 0.0.0.0 --port 8000"))
 def api(host: Host = "127.0.0.1", port: Port = 8000, no_auth: NoAuth = False) -> None:
     """Run the API alone; jobs wait for a runner elsewhere."""
     from espalier.app.server import processes
@@ -42,7 +42,7 @@ def api(host: Host = "127.0.0.1", port: Port = 8000, no_auth: NoAuth = False) ->
     processes.serve(host, port, with_api=True, with_runner=False, auth=_auth(host, no_auth))
 
 
-@app.command()
+@app.command(epilog=examples("ESPALIER_DATABASE_URL=postgresql://… espalier runner"))
 def runner() -> None:
     """Run jobs, without an API."""
     from espalier.app.server import processes
@@ -50,7 +50,7 @@ def runner() -> None:
     processes.serve("", 0, with_api=False, with_runner=True, auth=True)
 
 
-@app.command()
+@app.command(epilog=examples("espalier upgrade   before the first start of a new release"))
 def upgrade() -> None:
     """Bring the database up to date."""
     from espalier.app.server import processes
@@ -58,7 +58,7 @@ def upgrade() -> None:
     processes.upgrade()
 
 
-@app.command()
+@app.command(epilog=examples("espalier demo", "espalier demo --recorded   trains nothing"))
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="directory for the report and the network")] = Path(
         "espalier-demo"
@@ -81,7 +81,7 @@ def _auth(host: str, no_auth: bool) -> bool:
     return False
 
 
-@app.command()
+@app.command(epilog=examples("espalier mcp --allow-submit"))
 def mcp(
     allow_submit: Annotated[bool, typer.Option(help="let agents start and stop searches, too")] = False,
     url: Url = LOCAL,

@@ -14,14 +14,14 @@ from espalier.search.errors import SpecError
 from espalier.search.spec import JobSpec, MethodSpec, Target
 
 USUAL = ("vgg11", "fashion_small", "params=0.5 params=0.25 macs=0.5")
-"""Network, data and budgets that the form begins with."""
+"""Network, data and budgets that the form begins with, at a quarter of its width: minutes, not an hour."""
 
 
 class Given(NamedTuple):
     """What stands in the form."""
 
     arch: str = USUAL[0]
-    width: str = ""
+    width: str = "0.25"
     dataset: str = USUAL[1]
     methods: tuple[str, ...] = ("slimming",)
     baselines: tuple[str, ...] = ("uniform", "capped")

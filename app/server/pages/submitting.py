@@ -29,9 +29,8 @@ from espalier.app.work.tasks import describe_architecture, describe_catalog, des
 from espalier.search.arms import BASELINES
 from espalier.search.datasets import Summary
 from espalier.search.errors import SpecError
-from espalier.search.machine import cores
 from espalier.search.spec import JobSpec
-from espalier.storage import candidates, jobs
+from espalier.storage import jobs
 from espalier.storage.errors import NotFound, TooManyQueued
 
 router = APIRouter()
@@ -92,8 +91,6 @@ class _Plan(NamedTuple):
     view: PlanView
     network: CatalogArchitecture
     data: Summary
-    seconds: float | None
-    """That it takes here at least; None where nothing was trained yet."""
     rate: float | None
     """Multiply-adds per second by which that is reckoned: of trainings so far, as many at once as there are workers."""
     spec: str
@@ -105,12 +102,13 @@ class _Plan(NamedTuple):
 
 
 def _plan(service: Service, spec: JobSpec, written: str, gone: Gone) -> _Plan:
-    view = plan_view(service.examine_spec(spec, gone))
+    estimate = service.examine_spec(spec, gone)
+    rate = service.rate(len(estimate.candidates))
     data = service.examine(describe_dataset, spec.target.dataset, service.paths, gone=gone)
     network = service.ask_once(
         describe_architecture, spec.target.arch, len(data.classes), data.shape, dict(spec.target.options)
     )
-    return _Plan(view, network, data, *_time(service, view), written)
+    return _Plan(plan_view(estimate, rate), network, data, rate, written)
 
 
 def _page(
@@ -166,13 +164,3 @@ def _written(value: Any) -> str:
 
 def _choices(schema: Mapping[str, Any]) -> list[str]:
     return ["true", "false"] if schema.get("type") == "boolean" else [*map(str, schema.get("enum", ()))]
-
-
-def _time(service: Service, plan: PlanView) -> tuple[float | None, float | None]:
-    with service.database.session() as session:
-        pace = candidates.pace(session)
-    if pace is None:
-        return None, None
-    at_once = min(len(plan.candidates), max(1, (service.settings.workers or cores()) // pace.threads))
-    rate = pace.macs_per_second * max(1, at_once)
-    return plan.macs / rate, rate

@@ -15,7 +15,9 @@ from espalier.app.server.deps import Gone, ServiceDep
 from espalier.app.server.errors import problems
 from espalier.app.work.tasks import describe_architecture, describe_catalog, describe_dataset
 from espalier.models.config import Shape
+from espalier.models.errors import UnknownArchitecture
 from espalier.search.datasets import Summary
+from espalier.search.errors import UnknownName
 from espalier.search.spec import FOLDER, Folder
 
 router = APIRouter(prefix="/v1/catalog", tags=["catalog"])
@@ -91,7 +93,7 @@ def architecture(
     """One network: its cost, its channel groups, what can be pruned, and what cannot and why."""
     known = [entry.name for entry in service.ask_once(describe_catalog)["architectures"]]
     if name not in known:
-        raise HTTPException(404, f"no architecture {name[:200]!r}; there are: {', '.join(known)}")
+        raise HTTPException(404, str(UnknownArchitecture(name[:200], known)))
     return service.ask_once(describe_architecture, name, classes, shape, options)
 
 
@@ -125,7 +127,7 @@ def dataset(
         return service.examine(describe_dataset, _folder(name.removeprefix(FOLDER), options), service.paths, gone=gone)
     known = [entry.name for entry in service.ask_once(describe_catalog)["datasets"]]
     if name not in known:
-        raise HTTPException(404, f"no data set {name[:200]!r}; there are: {', '.join(known)}, and {FOLDER}NAME")
+        raise HTTPException(404, str(UnknownName("data set", name[:200], [*known, f"{FOLDER}{name[:200]}"])))
     if options:
         raise HTTPException(422, f"{', '.join(options)} is for folders; {name} is read as it is")
     return service.examine(describe_dataset, name, service.paths, gone=gone)

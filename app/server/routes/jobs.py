@@ -92,7 +92,8 @@ def _repeated(service: Service, idempotency_key: str | None, spec: JobSpec) -> J
 )
 def plan(spec: SpecDep, service: ServiceDep, gone: Gone) -> Response:
     """What a spec would run, without running it."""
-    view = plan_view(service.examine_spec(resolved(service, spec), gone))
+    estimate = service.examine_spec(resolved(service, spec), gone)
+    view = plan_view(estimate, service.rate(len(estimate.candidates)))
     return Response(view.model_dump_json(), media_type="application/json")  # thousands of lines: not on the event loop
 
 

@@ -23,6 +23,7 @@ SPEC = JobSpec.model_validate(
     {
         "target": {"arch": "vgg11", "dataset": "digits"},
         "seeds": [0, 1],
+        "baselines": ["uniform"],
         "parents": "one",
         "budgets": [{"metric": "params", "keep": 0.1}],
     }

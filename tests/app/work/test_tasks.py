@@ -30,6 +30,7 @@ SPEC = JobSpec.model_validate(
     {
         "target": {"arch": "vgg11", "options": {"width": 0.1}, "dataset": "digits"},
         "budgets": [{"metric": "params", "keep": 0.3}],
+        "baselines": ["uniform"],
         "seeds": [0],
         "recipe": {"epochs": 1},
     }

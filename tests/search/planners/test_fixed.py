@@ -16,7 +16,7 @@ from espalier.search.spec import JobSpec
 from tests.search.helpers import planned as planned_of
 from tests.search.helpers import question, result
 
-LEAST: dict[str, Any] = {"target": {"arch": "vgg11", "dataset": "digits"}}
+LEAST: dict[str, Any] = {"target": {"arch": "vgg11", "dataset": "digits"}, "baselines": ["uniform"]}
 
 
 def planned(**changes: object) -> list[Candidate]:

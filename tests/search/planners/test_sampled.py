@@ -23,6 +23,7 @@ WHOLE = {place.name: place.width for place in GROUPS}
 SPEC: dict[str, Any] = {
     "target": {"arch": "vgg11", "dataset": "digits"},
     "methods": [],
+    "baselines": ["uniform"],
     "budgets": [{"metric": "params", "keep": 0.5}, {"metric": "macs", "keep": 0.2}],
     "seeds": [3, 1],
 }

@@ -14,6 +14,7 @@ SPEC = JobSpec.model_validate(
         "target": {"arch": "vgg11", "dataset": "digits"},
         "methods": [{"name": "slimming"}],
         "budgets": [{"metric": "params", "keep": 0.5}],
+        "baselines": ["uniform"],
         "seeds": [0, 1],
     }
 )

@@ -87,7 +87,7 @@ def test_what_is_found_may_be_carried_to_other_targets() -> None:
 def test_the_least_is_an_architecture_and_a_data_set() -> None:
     spec = JobSpec.model_validate(LEAST)
     assert [str(budget) for budget in spec.budgets] == ["params=0.5", "params=0.25", "params=0.1"]
-    assert (spec.baselines, spec.inits, spec.seeds) == (("uniform",), ("scratch",), (0, 1, 2))
+    assert (spec.baselines, spec.inits, spec.seeds) == (("uniform", "capped"), ("scratch",), (0, 1, 2))
     assert (spec.target.task, spec.planner.name, spec.minimum_keep) == ("classification", "fixed", 0.1)
     with pytest.raises(ValidationError):
         JobSpec.model_validate({"target": {"arch": "vgg11"}})

@@ -9,9 +9,13 @@ from typing import Any
 import pytest
 import typer
 
+from espalier.app import tables
+from espalier.app.client import cli
 from espalier.app.client.cli.common import option_of, show
 from espalier.app.client.client import Client
+from espalier.app.schemas import CostView, PlanView
 from espalier.app.tables import table
+from espalier.search.states import JobState
 from tests.app.client.cli.conftest import Run
 from tests.app.client.cli.fakes import FakeClient
 from tests.app.client.values import job
@@ -64,3 +68,51 @@ def test_the_newest_job_is_called_last(reached: Client, world: World, run: Run) 
         assert f"job {newest} is succeeded" in str(run(command, "last").exception)
     assert run("delete", "last", "--yes").exit_code != 0, "what is deleted is named"
     assert len(reached.jobs()) == 2
+
+
+def commands() -> list[str]:
+    return sorted(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_commands_help_ends_with_an_example(run: Run, command: str) -> None:
+    text = run(command, "--help").output
+    _, _, shown = text.partition("For example:")
+    assert f"espalier {command}" in shown
+    assert run(command, "--help").exit_code == 0
+
+
+def test_an_empty_table_says_that_there_is_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    show(False, [], tables.jobs([]), tables.jobs([job()]))
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert first == "Jobs: none"
+    assert any("a job" in line for line in rest)
+
+
+def test_a_job_that_is_to_stop_is_said_to() -> None:
+    assert tables.jobs([job(state=JobState.RUNNING, cancel_requested=True)]).rows[0][2] == "cancelling"
+    assert tables.jobs([job(state=JobState.CANCELLED, cancel_requested=True)]).rows[0][2] == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(None, "is known once something was trained here."), (7200.0, "About 2 h 00 min here")]
+)
+def test_a_plan_says_what_it_takes(seconds: float | None, words: str) -> None:
+    cost = CostView(params=1500, macs=2_000_000)
+    plan = PlanView(candidates=(), dense=cost, epochs=3, macs=10**12, seconds=seconds)
+    told = tables.effort_of(plan)
+    assert told.startswith("3 epochs and 1 T multiply-adds of training in all; the whole network has 1.5 k parameters")
+    assert words in told
+
+
+def test_what_is_spelled_nearly_right_is_recognised(reached: Client, run: Run) -> None:
+    assert "did you mean vgg19 or vgg16 or vgg13" in str(run("catalog", "vgg12").exception)
+    assert "did you mean" in str(run("data", "digit").exception)
+    assert "did you mean folder:shapes" in str(run("data", "shapes").exception)
+    assert reached.token == "secret"
+
+
+def test_without_the_token_it_is_said_where_to_take_it_from(reached: Client, run: Run) -> None:
+    told = str(run("jobs", "--token", "wrong-one", "--url", reached.url).exception)
+    assert "ESPALIER_TOKEN" in told
+    assert "ESPALIER_DATA_DIR" in told

@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from espalier.storage.candidates import Pace
 from tests.app.world import SPEC, TOKEN, World, listening, problem
 
 
@@ -30,9 +31,21 @@ def test_a_submitted_job_is_found_where_it_says(world: World) -> None:
 def test_a_plan_is_shown_and_nothing_is_stored(world: World) -> None:
     answer = world.client.post("/v1/jobs/plan", json=SPEC).json()
     assert len(answer["candidates"]) == 11
-    assert set(answer) == {"candidates", "most", "dense", "epochs", "macs"}
+    assert set(answer) == {"candidates", "most", "dense", "epochs", "macs", "seconds"}
+    assert answer["seconds"] is None, "nothing was trained here yet"
     assert answer["most"] == 11
     assert world.get("/v1/jobs")["items"] == []
+
+
+def test_how_long_a_plan_takes_is_reckoned_by_what_was_trained(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("espalier.app.service.candidates.pace", lambda _: Pace(macs_per_second=1e6, threads=1))
+    monkeypatch.setattr("espalier.app.service.cores", lambda: 4)
+    plan = world.client.post("/v1/jobs/plan", json=SPEC | {"seeds": [5]}).json()
+    assert len(plan["candidates"]) > 4
+    assert plan["seconds"] == plan["macs"] / 4e6, "four at a time"
+    assert world.service.rate(1) == 1e6
 
 
 def test_pages(world: World) -> None:
