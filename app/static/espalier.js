@@ -81,21 +81,32 @@ function later() {
 
 let source = null;
 let timer = null;
+let reopening = null;
+
+// An EventSource tries again by itself where the connection broke, and never again where the answer was an error.
+function follow(address) {
+  source = new EventSource(address);
+  // not "measuring": what is measured then is how fast networks run while nothing else does
+  for (const kind of ["state", "preparing", "candidate", "epoch", "silent", "transfer"]) {
+    source.addEventListener(kind, soon);
+  }
+  source.addEventListener("error", () => {
+    say("The service is not there; this page tries again.");
+    soon();
+    if (source.readyState === EventSource.CLOSED) reopening = setTimeout(() => follow(address), 5000);
+  });
+  source.addEventListener("open", () => { say(""); soon(); });
+}
 
 function stop() {
   source?.close();
+  clearTimeout(reopening);
   clearInterval(timer);
 }
 
 const live = document.getElementById("live");
 if (live?.dataset.events) {
-  source = new EventSource(live.dataset.events);
-  // not "measuring": what is measured then is how fast networks run while nothing else does
-  for (const kind of ["state", "preparing", "candidate", "epoch", "silent", "transfer"]) {
-    source.addEventListener(kind, soon);
-  }
-  source.addEventListener("error", () => { say("The service is not there; this page tries again."); soon(); });
-  source.addEventListener("open", () => say(""));
+  follow(live.dataset.events);
 } else if (live?.dataset.every) {
   timer = setInterval(refresh, 1000 * Number(live.dataset.every));
 }

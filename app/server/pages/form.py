@@ -13,6 +13,15 @@ from espalier.app.words import plain
 from espalier.search.errors import SpecError
 from espalier.search.spec import JobSpec, MethodSpec, Target
 
+
+class NotReadable(SpecError):
+    """What stands in a field cannot be read."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
 USUAL = ("vgg11", "fashion_small", "params=0.5 params=0.25 macs=0.5")
 """Network, data and budgets that the form begins with, at a quarter of its width: minutes, not an hour."""
 
@@ -55,9 +64,10 @@ class Given(NamedTuple):
     def _no_idle_options(self) -> None:
         idle = sorted({key.partition(".")[0] for key, text in self.options.items() if text.strip()} - {*self.methods})
         if idle:
-            raise SpecError(
+            raise NotReadable(
+                "methods",
                 f"{', '.join(plain(one)[:50] for one in idle)}: options are filled in and the method is not ticked; "
-                "tick it, or empty them"
+                "tick it, or empty them",
             )
 
     def _method(self, name: str) -> dict[str, Any]:
@@ -80,27 +90,29 @@ class Given(NamedTuple):
 
 def target_of(arch: str, width: str, dataset: str) -> dict[str, Any]:
     """A network on a data set, as fields have it. Raises SpecError."""
-    options = {"options": {"width": _number(width, "width")}} if width.strip() else {}
+    options = {"options": {"width": _number(width, "width", "width")}} if width.strip() else {}
     return {"arch": arch.strip(), "dataset": dataset_of(dataset.strip())} | options
 
 
-def _number(text: str, what: str) -> float:
+def _number(text: str, what: str, field: str) -> float:
     try:
         return float(text)
     except ValueError as error:
-        raise SpecError(f"{what} is a number such as 0.5, got {text[:50]!r}") from error
+        raise NotReadable(field, f"{what} is a number such as 0.5, got {text[:50]!r}") from error
 
 
 def _whole(text: str, what: str, most: int) -> int:
     if not text.strip().isdecimal() or len(text) > 20 or not 1 <= int(text) <= most:
-        raise SpecError(f"{what} is a whole number from 1 to {most}, got {text[:50]!r}")
+        raise NotReadable(what, f"{what} is a whole number from 1 to {most}, got {text[:50]!r}")
     return int(text)
 
 
 def budget_of(text: str) -> dict[str, Any]:
     """A budget as the form has it: params=0.5, or a preset's name. Raises SpecError."""
     metric, given, keep = text.partition("=")
-    return {"metric": metric, "keep": _number(keep, f"what stays of {metric}")} if given else {"preset": text}
+    return (
+        {"metric": metric, "keep": _number(keep, f"what stays of {metric}", "budgets")} if given else {"preset": text}
+    )
 
 
 def _value(text: str) -> Any:
@@ -117,9 +129,9 @@ def _more(text: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise SpecError(f"what else the spec says is no JSON: {error}") from error
+        raise NotReadable("more", f"what else the spec says is no JSON: {error}") from error
     if not isinstance(found, dict):
-        raise SpecError("what else the spec says is a JSON object: {…}")
+        raise NotReadable("more", "what else the spec says is a JSON object: {…}")
     return found
 
 

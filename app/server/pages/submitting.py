@@ -18,7 +18,7 @@ from espalier.app.schemas import CatalogArchitecture, CatalogEntry, PlanView
 from espalier.app.server.body import parse_spec
 from espalier.app.server.deps import Gone, ServiceDep
 from espalier.app.server.guides import resolved
-from espalier.app.server.pages.form import Given, like_of
+from espalier.app.server.pages.form import Given, NotReadable, like_of
 from espalier.app.server.pages.rendering import render
 from espalier.app.server.responses import plan_view
 from espalier.app.server.routes import jobs as api
@@ -36,6 +36,21 @@ from espalier.storage.errors import NotFound, TooManyQueued
 router = APIRouter()
 
 MOST_FIELDS = 500
+PLACES: Mapping[tuple[str, ...], str] = {
+    ("target", "arch"): "arch",
+    ("target", "options"): "width",
+    ("target", "dataset"): "dataset",
+    ("recipe", "epochs"): "epochs",
+    **{(name,): name for name in ("methods", "baselines", "budgets", "seeds", "name")},
+}
+"""Where a spec says what a field of the form does."""
+UNKNOWN = {
+    "no architecture": "arch",
+    "no data set": "dataset",
+    "no pruning method": "methods",
+    "no baseline": "baselines",
+}
+"""How errors begin about names that do not exist."""
 
 
 @router.get("/new")
@@ -71,11 +86,29 @@ def _answer(service: Service, body: str, gone: Gone) -> Response:
     except RequestValidationError as error:
         return _page(service, given, problem="This is no spec yet.", errors=error.errors(), status=422)
     except (SpecError, NotFound, TooManyQueued) as error:
-        return _page(service, given, problem=str(error), status=422)
+        return _page(service, given, problem=str(error), at=_field_of(error), status=422)
     except TaskFailed as error:
         if not error.is_users:
             raise
-        return _page(service, given, problem=str(error), status=422)
+        return _page(service, given, problem=str(error), at=_field_of(error), status=422)
+
+
+def _field_of(error: Exception) -> str:
+    """Where an error is shown besides the top: at the field that it is about, if it is about one."""
+    if isinstance(error, NotReadable):
+        return error.field
+    return next((field for words, field in UNKNOWN.items() if str(error).startswith(words)), "")
+
+
+def _at_fields(errors: Sequence[Any]) -> dict[str, str]:
+    """What is wrong with a spec, by the fields that say those parts of it."""
+    found: dict[str, str] = {}
+    for one in errors:
+        place = tuple(map(str, one["loc"][1:]))
+        field = next((field for start, field in PLACES.items() if place[: len(start)] == start), None)
+        if field is not None:
+            found.setdefault(field, plain(str(one["msg"])))
+    return found
 
 
 def _given(fields: Mapping[str, list[str]]) -> Given:
@@ -117,6 +150,7 @@ def _page(
     plan: _Plan | None = None,
     problem: str = "",
     errors: Any = (),
+    at: str = "",
     status: int = 200,
 ) -> Response:
     catalog: Mapping[str, list[CatalogEntry]] = service.ask_once(describe_catalog)
@@ -135,6 +169,7 @@ def _page(
         problem=problem,
         errors=[(plain(".".join(map(str, one["loc"][1:]))), plain(str(one["msg"]))) for one in errors],
         below=given.below,
+        wrong=_at_fields(errors) | ({at: problem} if at else {}),
     )
 
 

@@ -64,7 +64,7 @@ def test_it_starts_a_search(world: World, browser: TestClient) -> None:
 
 
 def test_a_plan_says_how_long_it_takes_once_something_was_trained(world: World, browser: TestClient) -> None:
-    assert "on this" not in sent(browser).text
+    assert "is known once something was trained here" in unescape(sent(browser).text)
     world.finish()
     page = sent(browser).text
     assert ("multiply-adds per second" in page) == bool(
@@ -112,6 +112,32 @@ def test_what_only_a_worker_finds_wrong_is_said_too(world: World, browser: TestC
     answer = sent(browser, arch="vgg12")
     assert answer.status_code == 422
     assert "did you mean vgg11?" in answer.text
+    assert wrong_fields(answer.text) == {"arch"}
+
+
+def wrong_fields(page: str) -> set[str]:
+    """Fields at which something is said to be wrong, each naming where."""
+    said = set(re.findall(r'<small class="failed" id="([a-z]+)-problem">', page))
+    assert said == set(re.findall(r'aria-describedby="([a-z]+)-problem"', page))
+    return said
+
+
+@pytest.mark.parametrize(
+    ("changes", "fields"),
+    [
+        ({"width": "wide"}, {"width"}),
+        ({"budgets": "params=7", "name": "x" * 300}, {"budgets", "name"}),
+        ({"budgets": "params=lots"}, {"budgets"}),
+        ({"seeds": "none"}, {"seeds"}),
+        ({"epochs": "-1"}, {"epochs"}),
+        ({"more": "{"}, {"more"}),
+        ({"more": '{"inits": ["magic"]}'}, set()),
+        ({"slimming.passes": "2", "methods": "taylor"}, {"methods"}),
+        ({}, set()),
+    ],
+)
+def test_what_is_wrong_is_said_at_its_field(changes: dict[str, str], fields: set[str], browser: TestClient) -> None:
+    assert wrong_fields(sent(browser, **changes).text) == fields
 
 
 def test_nonsense_is_no_error_of_ours(browser: TestClient) -> None:
