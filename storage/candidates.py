@@ -235,6 +235,24 @@ def progress(session: Session, job_ids: Sequence[str]) -> dict[str, Progress]:
     }
 
 
+class Best(NamedTuple):
+    """The best network of a job so far, by the hold-out."""
+
+    arm: str
+    accuracy: float
+    params: int
+
+
+def best(session: Session, job_ids: Sequence[str]) -> dict[str, Best]:
+    """Of each job that has one that is neither its dense network nor a parent."""
+    own = (CandidateRow.job_id.in_(job_ids), CandidateRow.role.in_(("automatic", "baseline")))
+    place = sa.func.row_number().over(partition_by=CandidateRow.job_id, order_by=CandidateRow.holdout.desc())
+    columns = (CandidateRow.job_id, CandidateRow.arm_name, CandidateRow.accuracy, CandidateRow.params)
+    ranked = sa.select(*columns, place.label("place")).where(*own, CandidateRow.accuracy.is_not(None)).subquery()
+    found = session.execute(sa.select(ranked).where(ranked.c.place == 1))
+    return {job: Best(arm or "", accuracy, params) for job, arm, accuracy, params, _ in found}
+
+
 class Pace(NamedTuple):
     """How fast networks were trained here lately."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from tests.app.server.pages.test_architectures import trained
 from tests.browser.conftest import Served, in_background
@@ -108,6 +108,26 @@ def test_a_service_that_is_gone_is_said_to_be_and_comes_back(chromium: Browser, 
         page.close()
 
 
+def test_events_that_were_refused_once_are_asked_for_again(page: Page, served: Served) -> None:
+    """A browser gives up a stream that was answered by an error, as a full service does."""
+    job, refused = served.submit(), list[str]()
+
+    def answer(route: Route) -> None:
+        if refused:
+            route.continue_()
+        else:
+            refused.append(route.request.url)
+            route.fulfill(status=503, body="busy")
+
+    page.route("**/events*", answer)
+    page.goto(f"/jobs/{job}")
+    expect(page.locator(".state")).to_have_text("queued")
+    page.wait_for_timeout(3000)  # what follows the error by itself is over
+    assert refused
+    in_background(served).join()
+    expect(page.locator(".state")).to_have_text("succeeded", timeout=20_000)
+
+
 def test_names_are_never_executed(page: Page, served: Served) -> None:
     job = served.finish(name=NASTY)
     for path in ("/", f"/jobs/{job}", f"/jobs/{job}/delete", f"/new?like={job}"):
@@ -153,9 +173,13 @@ def test_every_page_can_be_used_by_everyone(theme: str, width: int, page: Page, 
     page.set_viewport_size({"width": width, "height": 900})
     for path in (
         "/", "/new", f"/jobs/{job}", f"/architectures/{architecture}", "/architectures", f"/patterns/{pattern}", "/patterns",
-        f"/jobs/{job}/delete", "/nothing", "/sign-in",
+        f"/jobs/{job}/delete", f"/jobs/{job}/trainings", "/nothing", "/sign-in",
     ):  # fmt: skip
         page.goto(path)
+        if path == "/new":
+            page.get_by_label("Budgets").fill("params=2")
+            page.get_by_role("button", name="Show what would run").click()
+            expect(page.get_by_role("alert")).to_be_visible()
         found = Axe().run(page).response["violations"]
         assert [
             (one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")

@@ -14,11 +14,11 @@ from espalier.search.events import CandidateFailed, CandidateFinished, Candidate
 from espalier.search.results import Effort, Execution, Failure, Ledger, MadeBy
 from espalier.search.states import ENDED, CandidateState
 from espalier.storage import candidates, events, jobs
-from espalier.storage.candidates import TRANSITIONS, Pace
+from espalier.storage.candidates import TRANSITIONS, Best, Pace
 from espalier.storage.database import Database
 from espalier.storage.errors import WrongState
 from espalier.storage.tables import ArtifactRow, CandidateRow, JobRow
-from tests.search.helpers import candidate, result
+from tests.search.helpers import candidate, outcome, result
 from tests.storage.helpers import submit
 
 CANDIDATES = [candidate("dense"), *(candidate("uniform", seed=s) for s in range(3)), candidate("pruned", keep=0.1)]
@@ -264,3 +264,17 @@ def test_the_pace_is_that_of_the_last_trainings(database: Database) -> None:
     trained(3_000_000, 4.0)
     with database.session() as session:
         assert candidates.pace(session, last=2) == Pace(macs_per_second=500_000, threads=2)
+
+
+def test_the_best_of_a_job_is_by_the_hold_out_and_no_dense_network(database: Database) -> None:
+    known = [
+        outcome("dense", 0.99, 1000),
+        outcome("uniform", 0.6, 100, keep=0.1),
+        outcome("pruned", 0.7, 90, keep=0.1),
+        outcome("pruned", 0.65, 90, keep=0.1, seed=1),
+    ]
+    job = submit(database, [one for one, _ in known], [result for _, result in known])
+    other = submit(database)
+    with database.session() as session:
+        found = candidates.best(session, [job, other])
+    assert found == {job: Best("slimming", 0.7, 90)}

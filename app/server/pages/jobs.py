@@ -57,12 +57,13 @@ def index(
     wanted = next((one for one in JobState if one == state), None)
     with service.database.session() as session:
         rows = jobs.page(session, wanted, position, limit + 1, words.strip())
-        progress = trainings.progress(session, [row.id for row in rows])
+        ids = [row.id for row in rows]
+        progress, best = trainings.progress(session, ids), trainings.best(session, ids)
     views = [job_view(row, progress[row.id]) for row in rows[:limit]]
     following = cursor(rows[limit - 1].number) if len(rows) > limit else None
     kept = urllib.parse.urlencode({"state": state, "words": words})
     return render(
-        "jobs.html", jobs=views, states=list(JobState), wanted=wanted, words=words, following=following,
+        "jobs.html", jobs=views, best=best, states=list(JobState), wanted=wanted, words=words, following=following,
         query=f"{kept}&", any_open=any(one.state not in FINISHED for one in views),
     )  # fmt: skip
 
@@ -104,6 +105,15 @@ def show(
         formats=formats(service),
         counts=seen.counts,
         spec=json.dumps(view.spec.said, indent=2),
+    )
+
+
+@router.get("/jobs/{job_id}/trainings")
+def list_trainings(job_id: str, service: ServiceDep, position: Position = None, limit: Limit = 100) -> Response:
+    """Every training of a job, in the order of its plan."""
+    found = api.candidates(job_id, service, position, limit)
+    return render(
+        "trainings.html", job=api.get(job_id, service), found=found.items, following=found.next_cursor, query=""
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from html import unescape
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ def text(browser: TestClient, path: str, status: int = 200, **params: Any) -> st
 def test_no_job_yet(browser: TestClient) -> None:
     page = text(browser, "/")
     assert "No job yet" in page
-    assert "data-every" not in page, "nothing to wait for"
+    assert 'data-every="30"' in page, "somebody may submit one"
 
 
 def test_all_jobs_are_listed_newest_first(world: World, browser: TestClient) -> None:
@@ -168,6 +169,31 @@ def test_several_jobs_in_one_picture(world: World, browser: TestClient) -> None:
     assert "Choose from 2" in text(browser, "/compare", job=[one, one])
     assert "Choose from 2" in text(browser, "/compare")
     text(browser, "/compare", 404, job=[one, "x"])
+
+
+def test_the_list_has_the_best_network_so_far_of_every_job(world: World, browser: TestClient) -> None:
+    job, waiting = world.finish(), world.submit()
+    found = world.get(f"/v1/jobs/{job}/candidates", limit=200)["items"]
+    compared = [one for one in found if one["arm"]["role"] in ("automatic", "baseline")]
+    best = max(compared, key=lambda one: one["holdout"])
+    page = text(browser, "/")
+    assert f"{100 * best['accuracy']:.2f} %, {best['arm']['name']}, {best['params']}" in page
+    assert page.count(" %, ") == 1, f"{waiting} has none yet"
+
+
+def test_every_training_is_listed_page_by_page(world: World, browser: TestClient) -> None:
+    world.executor.broken = lambda one: "it <burst>" if one.origin.kind == "uniform" else None
+    job = world.finish()
+    found = world.get(f"/v1/jobs/{job}/candidates", limit=200)["items"]
+    page = text(browser, f"/jobs/{job}/trainings")
+    assert f'href="/jobs/{job}/trainings"' in text(browser, f"/jobs/{job}")
+    assert page.count("<tr>") == 1 + len(found)
+    assert "it &lt;burst&gt;" in page
+    first = text(browser, f"/jobs/{job}/trainings", limit=2)
+    (following,) = re.findall(r'rel="next" href="\?([^"]*)"', first)
+    second = browser.get(f"/jobs/{job}/trainings?limit=2&{unescape(following)}", headers={"Accept": "text/html"}).text
+    assert [one["label"] for one in found[2:4]] == re.findall(r"<tr>\n<td>([^<]*)</td>", second)
+    text(browser, "/jobs/nowhere/trainings", 404)
 
 
 def test_what_else_differs_between_jobs_is_said(world: World, browser: TestClient) -> None:
