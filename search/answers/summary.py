@@ -24,15 +24,20 @@ ONE_TEST = "Intervals are over seeds, each for one comparison alone; the test ex
 
 
 def summary(verdicts: Sequence[Verdict]) -> str:
+    """What verdicts say, in one text."""
+    return " ".join(sentences(verdicts))
+
+
+def sentences(verdicts: Sequence[Verdict]) -> list[str]:
     """One plain sentence for each method and baseline, or why there is none. Of many, what is decided, by baseline."""
     if not verdicts:
-        return "There is no verdict: no budget has results of both a method and a baseline."
+        return ["There is no verdict: no budget has results of both a method and a baseline."]
     made = [v for v in verdicts if not v.refused]
     by_pair: dict[tuple[About, str, str], list[Verdict]] = {}
     for v in made:
         by_pair.setdefault((v.about, v.arm.name, v.against), []).append(v)
     few = len(by_pair) <= MOST_SENTENCES
-    sentences = [_sentence(*pair, found) for pair, found in by_pair.items()] if few else _decided(made)
+    answers = [_sentence(*pair, found) for pair, found in by_pair.items()] if few else _decided(made)
     about = (
         _unproven(made),
         _no_better_than_capped(made),
@@ -44,7 +49,7 @@ def summary(verdicts: Sequence[Verdict]) -> str:
         _power(verdicts),
         _about(verdicts),
     )
-    return " ".join([*sentences, *itertools.chain.from_iterable(about)])
+    return [*answers, *itertools.chain.from_iterable(about)]
 
 
 def _decided(verdicts: Sequence[Verdict]) -> Iterator[str]:
@@ -144,10 +149,11 @@ def _no_better_than_capped(verdicts: Sequence[Verdict]) -> Iterator[str]:
     for (name, budget), by_baseline in answers.items():
         if by_baseline.get("uniform") == "better" and by_baseline.get("capped", "better") != "better":
             found.setdefault(name, []).append(budget)
-    for name, budgets in found.items():
+    if found:
+        places = "; ".join(f"{name} at {', '.join(budgets)}" for name, budgets in found.items())
         yield (
-            f"{name} beats uniform widths and not capped ones at {', '.join(budgets)}: there, it has shown that the "
-            "widest layers are too wide, and no more."
+            f"Better than uniform widths and not than capped ones: {places}. There, it is shown that the widest layers "
+            "are too wide, and no more."
         )
 
 

@@ -231,6 +231,7 @@ class Answer(Frozen):
     efficiency: tuple[Efficiency, ...]
     proxies: tuple[ProxyAnswer, ...] = Field(default=(), description="of a sampler")
     summary: str
+    sentences: tuple[str, ...] = Field(default=(), description="the summary's, one by one")
 
 
 class DensePoint(Frozen):

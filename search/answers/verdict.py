@@ -9,7 +9,7 @@ from statistics import fmean
 from espalier.search.answers.efficiency import efficiency
 from espalier.search.answers.proxies import proxies, told
 from espalier.search.answers.statistics import Comparison, Decision, decided
-from espalier.search.answers.summary import summary
+from espalier.search.answers.summary import sentences
 from espalier.search.answers.values import (
     About,
     Answer,
@@ -30,11 +30,13 @@ from espalier.search.spec import Ratios
 def answer(outcomes: Outcomes, looks: Sequence[int] = (), failed: Sequence[Candidate] = ()) -> Answer:
     """Everything there is to say about whether automatic pruning was better; `looks` and `failed` as in `compare`."""
     verdicts, judged = compare(outcomes, looks, failed), proxies(outcomes)
+    words = (*sentences(verdicts), *told(judged))
     return Answer(
         verdicts=tuple(verdicts),
         efficiency=tuple(efficiency(outcomes)),
         proxies=tuple(judged),
-        summary=" ".join([summary(verdicts), *told(judged)]),
+        summary=" ".join(words),
+        sentences=words,
     )
 
 

@@ -62,10 +62,10 @@ def test_what_one_number_for_the_network_does_as_well_is_said() -> None:
     known = [*at("pruned", 0.1, 0.9), *at("uniform", 0.1, 0.5), *at("capped", 0.1, 0.9)]
     known += [*at("pruned", 0.2, 0.9), *at("uniform", 0.2, 0.5), *at("capped", 0.2, 0.7)]
     known += [*at("pruned", 0.3, 0.9), *at("uniform", 0.3, 0.9), *at("capped", 0.3, 0.9)]
-    words = "slimming beats uniform widths and not capped ones at params 0.1: there, it has shown that the widest"
+    words = "Better than uniform widths and not than capped ones: slimming at params 0.1. There, it is shown that the"
     assert words in summary(compare(known))
     without = [(one, result) for one, result in known if one.arm.name != "capped"]
-    assert "not capped ones" not in summary(compare(without)), "what was not trained says nothing"
+    assert "not than capped ones" not in summary(compare(without)), "what was not trained says nothing"
 
 
 def test_a_verdict_says_what_it_is_about() -> None:

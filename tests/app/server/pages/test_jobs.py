@@ -60,8 +60,8 @@ def test_many_jobs_are_several_pages(world: World, browser: TestClient) -> None:
 def test_a_finished_job_shows_all_that_came_of_it(world: World, browser: TestClient) -> None:
     job = world.finish(name="a search", baselines=["uniform", "random"])
     page = text(browser, f"/jobs/{job}")
-    summary = world.get(f"/v1/jobs/{job}/verdict")["summary"]
-    assert summary in page
+    for sentence in world.get(f"/v1/jobs/{job}/verdict")["sentences"]:
+        assert f"<li>{sentence}</li>" in page
     for words in ("a search", "Which network should I take?", "dense, ", "Verdict", "Efficiency", "params=0.1", "random",
                   "Learning curves", "What was submitted"):  # fmt: skip
         assert words in page, words
