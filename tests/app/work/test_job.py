@@ -21,11 +21,12 @@ from espalier.app.work.executors.base import Task, TaskFailed, WorkerLost
 from espalier.app.work.job import TRIES
 from espalier.app.work.tasks import evaluate_candidate, measure_latencies, prepare_job
 from espalier.search.answers.front import pareto
+from espalier.search.answers.tickets import TicketAnswer, tickets
 from espalier.search.candidates import Candidate
 from espalier.search.events import EVENT, CandidateFinished, Event, SilentEvent
 from espalier.search.planners import PLANNERS
 from espalier.search.results import Failure, Outcome, Result
-from espalier.search.spec import Budget, JobSpec, PlannerSpec
+from espalier.search.spec import Budget, JobSpec, PlannerSpec, Tickets
 from espalier.storage import candidates, events, jobs
 from espalier.storage.database import Database
 from espalier.storage.errors import WrongState
@@ -438,6 +439,47 @@ def test_a_killed_runner_goes_on_without_asking_twice(
     assert labels(database, job_id) == ALL
     assert [len(done) for done in halving.asked] == [2, 3, 4]
     assert len(set(halving.asked)) == 3
+
+
+TICKETS = SPEC.model_copy(
+    update={"methods": (), "budgets": (), "baselines": (), "tickets": Tickets(rounds=3, controls=("reinit", "continued"))}
+)
+
+
+@pytest.mark.parametrize("at", ["ticket round 1 seed 0", "ticket round 2 seed 1", "reinit round 3 seed 0"])
+def test_tickets_of_a_runner_that_was_killed_in_any_round_are_the_same(
+    database: Database, tmp_path: Path, at: str
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed(one: Candidate) -> str | None:
+        if one.label == at:
+            raise Killed
+        return None
+
+    whole = submit(database, TICKETS)
+    make_runner(database, tmp_path / "whole").run_one()
+    expected = answer_of(database, whole)
+    assert {point.round for point in expected.points if point.name == "ticket"} == {1, 2, 3}
+    with database.session() as session:
+        session.execute(sa.delete(JobRow))  # so that nothing is taken over from it
+    job_id, first_run, second_run = submit(database, TICKETS), FakeExecutor(), FakeExecutor()
+    first_run.broken = killed
+    with pytest.raises(Killed):
+        make_runner(database, tmp_path, first_run).run_one()
+    with database.session() as session:
+        jobs.reclaim(session)
+    make_runner(database, tmp_path, second_run).run_one()
+    assert job(database, job_id).state == "succeeded"
+    finished = {one.label for one in first_run.evaluated} - {one.label for one in second_run.evaluated}
+    assert finished, "what was over is not trained again"
+    assert answer_of(database, job_id) == expected
+
+
+def answer_of(database: Database, job_id: str) -> TicketAnswer:
+    with database.session() as session:
+        return tickets(candidates.outcomes(session, job_id))
 
 
 def test_a_planner_is_told_of_failures(database: Database, tmp_path: Path, halving: type[Halving]) -> None:
