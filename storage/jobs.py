@@ -56,9 +56,10 @@ def submit(
     idempotency_key: str | None = None,
     most_queued: int | None = None,
     asked: JobSpec | None = None,
+    submitted_by: str | None = None,
 ) -> JobRow:
     """Queue a job. Raises TooManyQueued. The caller has looked for `idempotency_key` with `find_repeated` before.
-    `asked`: the spec as it came in, if not all of it was spelt out."""
+    `asked`: the spec as it came in, if not all of it was spelt out; `submitted_by`: the name of a token."""
     if most_queued is not None:
         queued = session.scalar(sa.select(sa.func.count()).where(JobRow.state == JobState.QUEUED)) or 0
         if queued >= most_queued:
@@ -73,6 +74,7 @@ def submit(
         idempotency_key=idempotency_key,
         request_hash=content_hash(asked or spec),
         created_at=now(),
+        submitted_by=submitted_by,
     )
     session.add(job)
     session.flush()

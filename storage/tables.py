@@ -71,6 +71,8 @@ class JobRow(Base):
     """How its networks are computed; chosen once, so that every arm is computed alike."""
     latencies: Mapped[dict[str, Any] | None]
     """What running its networks takes, by architecture; measured when all were trained."""
+    submitted_by: Mapped[str | None] = mapped_column(sa.String(100))
+    """Name of the token; None for the service's own."""
 
 
 class EventRow(Base):
@@ -162,6 +164,19 @@ class RunnerRow(Base):
     seen_at: Mapped[datetime]
 
 
+class TokenRow(Base):
+    """A token beside the service's own, as a hash."""
+
+    __tablename__ = "tokens"
+
+    id: Mapped[str] = mapped_column(sa.String(16), primary_key=True)
+    name: Mapped[str] = mapped_column(sa.String(100), unique=True)
+    role: Mapped[str] = mapped_column(sa.String(16))
+    hash: Mapped[str] = mapped_column(sa.String(64), unique=True)
+    created_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+
 class PatternRow(Base):
     """A pattern that a job found. It outlives the job."""
 
@@ -196,5 +211,6 @@ __all__ = [
     "JobRow",
     "PatternRow",
     "RunnerRow",
+    "TokenRow",
     "TransferRow",
 ]
