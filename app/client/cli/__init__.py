@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from espalier.app.client.cli import jobs, patterns, results, service
+from espalier.app.client.cli import jobs, patterns, results, service, tokens
 from espalier.app.client.cli.common import examples
 from espalier.app.client.client import ClientError
 from espalier.app.words import make_console, plain
@@ -22,6 +22,7 @@ app = typer.Typer(
 )
 for group in (service, jobs, patterns, results):
     app.add_typer(group.app)
+app.add_typer(tokens.app, name="token")
 
 
 def _say_version(asked: bool) -> None:
