@@ -61,6 +61,7 @@ class JobView(Frozen):
     attempts: int = Field(description="how often a runner took it up")
     cancel_requested: bool
     error: str | None
+    submitted_by: str | None = Field(default=None, description="name of the token; null for the service's own")
 
     @property
     def called(self) -> str:

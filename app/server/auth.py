@@ -1,16 +1,26 @@
-"""Asking for the token, before anything of a request is read."""
+"""Asking for a token, before anything of a request is read; and what each may do."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import time
 import urllib.parse
+from collections.abc import Callable
+from typing import NamedTuple
 
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from espalier.app.server.browsers import SAFE
 from espalier.app.server.errors import problem
+from espalier.storage import tokens
+from espalier.storage.database import Database
+from espalier.storage.tables import TokenRow
+from espalier.storage.tokens import ROLES, Role
 
 SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
 OPEN = frozenset({"/healthz", "/readyz", "/llms.txt", SIGN_IN})
@@ -18,6 +28,41 @@ OPEN = frozenset({"/healthz", "/readyz", "/llms.txt", SIGN_IN})
 COOKIE_SECONDS = 30 * 24 * 3600
 STATIC = "/static"
 """The pages' scripts and styles stand under this; they need none either."""
+READING = frozenset({"/v1/jobs/plan", "/new", SIGN_OUT})
+"""What is asked by POST and changes nothing; of the form's answers, its route tells them apart."""
+REMEMBERED_SECONDS, MOST_REMEMBERED = 2.0, 1000
+"""For how long a token is taken to be what it was, so that not every request asks the database."""
+
+
+class Caller(NamedTuple):
+    """Who asks."""
+
+    name: str | None
+    """Of the token; None for the service's own, or where none is asked for."""
+    role: Role
+
+    def may(self, needed: Role) -> bool:
+        """Whether the role is enough."""
+        return ROLES.index(self.role) >= ROLES.index(needed)
+
+    def must(self, needed: Role) -> None:
+        """Raises HTTPException, 403, if it is not."""
+        if not self.may(needed):
+            raise HTTPException(403, self.refusal(needed))
+
+    def must_own(self, job_id: str, submitted_by: str | None) -> None:
+        """Of jobs, each changes its own; an admin those of everybody. Raises HTTPException, 403."""
+        self.must("submit")
+        if self.role != "admin" and submitted_by != self.name:
+            whose = "with the service's own token" if submitted_by is None else f"by {submitted_by}"
+            raise HTTPException(403, f"job {job_id} was submitted {whose}, and {self.name} may change its own alone")
+
+    def refusal(self, needed: Role) -> str:
+        """Why something is not done."""
+        return f"the token {self.name} has the role {self.role}, and this takes {needed}"
+
+
+OWNER = Caller(None, "admin")
 
 
 def is_token(token: str, offered: str | None) -> bool:
@@ -26,9 +71,67 @@ def is_token(token: str, offered: str | None) -> bool:
     return bool(offered) and hmac.compare_digest(ours, theirs)
 
 
-def signed_in(token: str) -> str:
-    """What a browser's cookie says: made from the token, which cannot be found from it."""
-    return hmac.new(token.encode(), b"espalier: a browser that was shown the token", hashlib.sha256).hexdigest()
+def signed_in(secret: str) -> str:
+    """What a browser's cookie says: made from the token, or from what is kept of it, which cannot be found from it."""
+    return hmac.new(secret.encode(), b"espalier: a browser that was shown the token", hashlib.sha256).hexdigest()
+
+
+class Gate:
+    """Knows whose a token or a cookie is: the service's own, or one of the database's. Threads may share it."""
+
+    def __init__(self, token: str | None, database: Database) -> None:
+        self.token, self._database = token, database
+        """None: nobody is asked for one."""
+        self._known: dict[str, tuple[float, Caller | None]] = {}
+
+    async def caller(self, offered: str) -> Caller | None:
+        """Whose a token is."""
+        if self.token is not None and is_token(self.token, offered):
+            return OWNER
+        return await self._remembered(offered, self._with_token) if offered else None
+
+    async def of_cookie(self, value: str | None) -> Caller | None:
+        """Whose a cookie is."""
+        if not value or self.token is None:
+            return None
+        if is_token(signed_in(self.token), value):
+            return OWNER
+        return await self._remembered(value, self._with_cookie)
+
+    async def cookie(self, offered: str) -> str | None:
+        """What a token is exchanged for in a browser; None if it is none."""
+        if self.token is not None and is_token(self.token, offered):
+            return signed_in(self.token)
+        row = await run_in_threadpool(self._row, tokens.find, offered)
+        return None if row is None else f"{row.id}.{signed_in(row.hash)}"
+
+    async def _remembered(self, secret: str, find: Callable[[str], Caller | None]) -> Caller | None:
+        key, moment = tokens.hashed(secret), time.monotonic()
+        until, caller = self._known.get(key, (0.0, None))
+        if until < moment:
+            caller = await run_in_threadpool(find, secret)
+            if len(self._known) >= MOST_REMEMBERED:
+                self._known.clear()
+            self._known[key] = (moment + REMEMBERED_SECONDS, caller)
+        return caller
+
+    def _with_token(self, offered: str) -> Caller | None:
+        return _caller(self._row(tokens.find, offered))
+
+    def _with_cookie(self, value: str) -> Caller | None:
+        id, _, proof = value.partition(".")
+        row = self._row(tokens.with_id, id)
+        return _caller(row) if row is not None and is_token(signed_in(row.hash), proof) else None
+
+    def _row(self, find: Callable[..., TokenRow | None], by: str) -> TokenRow | None:
+        if "\0" in by:  # which no database looks for
+            return None
+        with self._database.session() as session:
+            return find(session, by)
+
+
+def _caller(row: TokenRow | None) -> Caller | None:
+    return None if row is None else Caller(row.name, next(role for role in ROLES if role == row.role))
 
 
 def cookie_name(scope: Scope) -> str:
@@ -37,16 +140,11 @@ def cookie_name(scope: Scope) -> str:
     return f"espalier_{port}"
 
 
-def is_signed_in(token: str, request: Request) -> bool:
-    """Whether a browser's request carries the cookie that the token was exchanged for."""
-    return is_token(signed_in(token), request.cookies.get(cookie_name(request.scope)))
-
-
-def remember(response: Response, request: Request, token: str) -> Response:
-    """Exchange the token for a cookie. A link in a chat brings it along, so that nobody signs in twice; another page's
+def remember(response: Response, request: Request, cookie: str) -> Response:
+    """Give a browser the cookie. A link in a chat brings it along, so that nobody signs in twice; another page's
     form does not (`browsers` refuses that, too), and reading changes nothing."""
     response.set_cookie(
-        cookie_name(request.scope), signed_in(token), COOKIE_SECONDS, httponly=True, samesite="lax",
+        cookie_name(request.scope), cookie, COOKIE_SECONDS, httponly=True, samesite="lax",
         secure=request.url.scheme == "https",
     )  # fmt: skip
     return response
@@ -64,30 +162,54 @@ def reads_pages(request: Request) -> bool:
     return is_page and "text/html" in request.headers.get("accept", "")
 
 
-class RequireToken:
-    """Lets a request through with `Authorization: Bearer <token>`, or with the page's cookie. None asks for nothing."""
+def needed(method: str, path: str) -> Role:
+    """What it takes to ask for this: to change something, to be allowed to submit."""
+    applies = path.startswith("/v1/patterns/") and path.endswith("/apply")
+    return "read" if method in SAFE or path in READING or applies else "submit"
 
-    def __init__(self, app: ASGIApp, token: str | None) -> None:
-        self.app, self.token = app, token
+
+class RequireToken:
+    """Lets a request through with `Authorization: Bearer <token>`, or with the page's cookie, as far as that token's
+    role goes. A gate without a token asks for none."""
+
+    def __init__(self, app: ASGIApp, gate: Gate, shown: Callable[[Request, JSONResponse], Response]) -> None:
+        self.app, self.gate, self.shown = app, gate, shown
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or self.token is None or _is_open(scope["path"]):
+        if scope["type"] != "http" or self.gate.token is None or _is_open(scope["path"]):
             await self.app(scope, receive, send)
             return
         request = Request(scope)
         offered = _offered(request)
-        if is_token(self.token, offered) or (offered is None and is_signed_in(self.token, request)):
+        if offered is None:
+            caller = await self.gate.of_cookie(request.cookies.get(cookie_name(scope)))
+        else:
+            caller = await self.gate.caller(offered)
+        if caller is None:
+            answer = self._unknown(request, offered)
+        elif not caller.may(wanted := needed(scope["method"], scope["path"])):
+            answer = self.shown(request, problem(403, caller.refusal(wanted)))
+        else:
+            scope["espalier.caller"] = caller
             await self.app(scope, receive, send)
             return
+        await answer(scope, receive, send)
+
+    def _unknown(self, request: Request, offered: str | None) -> Response:
         if offered is None and reads_pages(request):
             here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
             back = urllib.parse.urlencode({"next": here if request.method == "GET" else "/"})
-            await RedirectResponse(f"{SIGN_IN}?{back}", 303)(scope, receive, send)
-            return
+            return RedirectResponse(f"{SIGN_IN}?{back}", 303)
         what = "a wrong token" if offered else "no token"
         answer = problem(401, f"{what} was sent; send 'Authorization: Bearer <token>'")
         answer.headers["WWW-Authenticate"] = "Bearer"
-        await answer(scope, receive, send)
+        return answer
+
+
+def caller_of(request: Request) -> Caller:
+    """Who asks; where no token is asked for, everybody is the owner."""
+    caller: Caller = request.scope.get("espalier.caller", OWNER)
+    return caller
 
 
 def _is_open(path: str) -> bool:

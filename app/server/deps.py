@@ -15,10 +15,11 @@ from fastapi.dependencies.models import Dependant
 from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
+from espalier.app.server.auth import Caller, caller_of
 from espalier.app.server.responses import BadCursor, position
 from espalier.app.service import Service
 
-BEARER = HTTPBearer(auto_error=False, description="the service's token")
+BEARER = HTTPBearer(auto_error=False, description="the service's token, or one that `espalier token create` made")
 """Tells the API's description that a token is wanted; `app.server.auth` asks for it, before a body is read."""
 
 
@@ -28,6 +29,10 @@ def get_service(request: Request) -> Service:
 
 
 ServiceDep = Annotated[Service, Depends(get_service)]
+
+
+CallerDep = Annotated[Caller, Depends(caller_of)]
+"""Who asks, and what he may."""
 
 
 def known_parameters(request: Request) -> None:

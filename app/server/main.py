@@ -11,7 +11,7 @@ from starlette.staticfiles import StaticFiles
 
 from espalier.app.rendering import STATIC_FILES
 from espalier.app.server import errors, pages, studies
-from espalier.app.server.auth import STATIC, RequireToken
+from espalier.app.server.auth import STATIC, Gate, RequireToken
 from espalier.app.server.browsers import GuardBrowsers
 from espalier.app.server.compress import Compress
 from espalier.app.server.deps import BEARER, known_parameters
@@ -38,7 +38,7 @@ def create_app(service: Service, hosts: Iterable[str] | None = None) -> FastAPI:
     errors.install(app, shown)
     needed = [Depends(BEARER), Depends(known_parameters)]
     for router in (jobs.router, results.router, patterns.router, catalog.router):
-        app.include_router(router, dependencies=needed, responses=problems(401, 413, 422, 500, 503))
+        app.include_router(router, dependencies=needed, responses=problems(401, 403, 413, 422, 500, 503))
     app.include_router(health.router)
     app.include_router(pages.router)
     # Swagger UI's own files come from a package, so that the page works without the internet
@@ -46,7 +46,8 @@ def create_app(service: Service, hosts: Iterable[str] | None = None) -> FastAPI:
     studies.install(app, service)
     app.mount(STATIC, StaticFiles(directory=STATIC_FILES))
     app.add_middleware(LimitBody)
-    app.add_middleware(RequireToken, token=service.token)
+    gate = app.state.gate = Gate(service.token, service.database)
+    app.add_middleware(RequireToken, gate=gate, shown=shown)
     app.add_middleware(GuardBrowsers, hosts=hosts)
     app.add_middleware(Compress)
     app.add_middleware(AnswerHead)

@@ -11,10 +11,11 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 
 import uvicorn
+from sqlalchemy.orm import Session
 
 from espalier.app.addresses import names_of
 from espalier.app.server.connections import listening_options
@@ -39,6 +40,18 @@ def upgrade() -> None:
         database = Database(settings.url)
         database.upgrade()
         database.close()
+
+
+@contextmanager
+def session_here() -> Iterator[Session]:
+    """The database that is set here, brought up to date. Raises SettingsError if it cannot be used."""
+    settings = load()
+    os.umask(0o077)
+    with _told():
+        database = Database(settings.url)
+        database.upgrade()
+    with closing(database), database.session() as session:
+        yield session
 
 
 @contextmanager

@@ -85,6 +85,7 @@ def job_view(job: JobRow, progress: Progress) -> JobView:
         ),
         created_at=job.created_at,
         started_at=job.started_at,
+        submitted_by=job.submitted_by,
         finished_at=job.finished_at,
         attempts=job.attempts,
         cancel_requested=job.cancel_requested,

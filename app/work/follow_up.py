@@ -55,6 +55,8 @@ def queue(session: Session, job_id: str, one: FollowUp) -> None:
     key = f"{job_id} carried to {content_hash(one.there)}"
     if one.spec is not None and one.estimate is not None:
         known = jobs.with_key(session, key)
-        new = known or jobs.submit(session, one.spec, one.estimate.question, one.estimate.candidates, key)
+        whose = jobs.get(session, job_id).submitted_by
+        wanted = (one.spec, one.estimate.question, one.estimate.candidates)
+        new = known or jobs.submit(session, *wanted, key, submitted_by=whose)
         told["job"] = new.id
     record(session, job_id, TransferEvent.model_validate(told))

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from espalier.app import charts, tables
 from espalier.app.rendering import picture
 from espalier.app.schemas import CandidateView, JobView
-from espalier.app.server.deps import Limit, Position, ServiceDep
+from espalier.app.server.deps import CallerDep, Limit, Position, ServiceDep
 from espalier.app.server.pages.rendering import formats, render
 from espalier.app.server.responses import candidate_view, cursor, job_view
 from espalier.app.server.routes import jobs as api
@@ -212,16 +212,16 @@ def _find(front: Pareto, outcomes: Outcomes, most: str) -> _Found:
 
 
 @router.post("/jobs/{job_id}/cancel")
-def cancel(job_id: str, service: ServiceDep) -> Response:
+def cancel(job_id: str, service: ServiceDep, caller: CallerDep) -> Response:
     """Stop a job."""
-    api.cancel(job_id, service)
+    api.cancel(job_id, service, caller)
     return RedirectResponse(f"/jobs/{job_id}", 303)
 
 
 @router.post("/jobs/{job_id}/retry")
-def retry(job_id: str, service: ServiceDep) -> Response:
+def retry(job_id: str, service: ServiceDep, caller: CallerDep) -> Response:
     """Let a job go on."""
-    api.retry(job_id, service)
+    api.retry(job_id, service, caller)
     return RedirectResponse(f"/jobs/{job_id}", 303)
 
 
@@ -232,9 +232,9 @@ def ask_to_delete(job_id: str, service: ServiceDep) -> Response:
 
 
 @router.post("/jobs/{job_id}/delete")
-def delete(job_id: str, service: ServiceDep) -> Response:
+def delete(job_id: str, service: ServiceDep, caller: CallerDep) -> Response:
     """Forget a finished job."""
-    api.delete(job_id, service)
+    api.delete(job_id, service, caller)
     return RedirectResponse("/", 303)
 
 

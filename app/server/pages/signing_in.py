@@ -8,8 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
-from espalier.app.server.auth import SIGN_IN, SIGN_OUT, forget, is_token, remember
-from espalier.app.server.deps import ServiceDep
+from espalier.app.server.auth import SIGN_IN, SIGN_OUT, Gate, forget, remember
 from espalier.app.server.pages.rendering import render
 
 router = APIRouter()
@@ -22,28 +21,21 @@ LONGEST_ADDRESS = 2000
 
 
 @router.get(SIGN_IN)
-def ask(
-    request: Request,
-    service: ServiceDep,
-    next: Next = "/",
-    token: Annotated[str | None, Query(max_length=500)] = None,
+async def ask(
+    request: Request, next: Next = "/", token: Annotated[str | None, Query(max_length=500)] = None
 ) -> Response:
     """Ask for the token; one in the address becomes a cookie and leaves the address."""
     if token is None:
         return _form(next, "This service's token")
-    if service.token is not None and not is_token(service.token, token):
-        return _form(next, "The token in the address is not this service's. Its token", 401)
-    return _enter(request, service.token, next)
+    return await _enter(request, token, next, "The token in the address is not this service's. Its token")
 
 
 @router.post(SIGN_IN)
-async def sign_in(request: Request, service: ServiceDep, next: Next = "/") -> Response:
+async def sign_in(request: Request, next: Next = "/") -> Response:
     """Exchange the token for a cookie."""
     fields = urllib.parse.parse_qs((await request.body())[:LONGEST].decode(errors="replace"))
     offered = fields.get("token", [""])[0].strip()
-    if service.token is not None and not is_token(service.token, offered):
-        return _form(next, "That is not this service's token. Its token", 401)
-    return _enter(request, service.token, next)
+    return await _enter(request, offered, next, "That is not this service's token. Its token")
 
 
 @router.post(SIGN_OUT)
@@ -52,9 +44,13 @@ def sign_out(request: Request) -> Response:
     return forget(RedirectResponse(SIGN_IN, 303), request)
 
 
-def _enter(request: Request, token: str | None, next: str) -> Response:
+async def _enter(request: Request, offered: str, next: str, otherwise: str) -> Response:
+    gate: Gate = request.app.state.gate
     response = RedirectResponse(_here(next), 303)
-    return response if token is None else remember(response, request, token)
+    if gate.token is None:
+        return response
+    cookie = await gate.cookie(offered)
+    return _form(next, otherwise, 401) if cookie is None else remember(response, request, cookie)
 
 
 def _form(next: str, words: str, status: int = 200) -> Response:

@@ -15,8 +15,9 @@ from starlette.concurrency import run_in_threadpool
 
 from espalier.app import tables
 from espalier.app.schemas import CatalogArchitecture, CatalogEntry, PlanView
+from espalier.app.server.auth import Caller
 from espalier.app.server.body import parse_spec
-from espalier.app.server.deps import Gone, ServiceDep
+from espalier.app.server.deps import CallerDep, Gone, ServiceDep
 from espalier.app.server.guides import resolved
 from espalier.app.server.pages.form import Given, NotReadable, like_of
 from espalier.app.server.pages.rendering import render
@@ -64,13 +65,13 @@ def ask(service: ServiceDep, like: Annotated[str, Query(max_length=200)] = "") -
 
 
 @router.post("/new")
-async def answer(request: Request, service: ServiceDep, gone: Gone) -> Response:
+async def answer(request: Request, service: ServiceDep, gone: Gone, caller: CallerDep) -> Response:
     """Plan it, or start it."""
     body = (await request.body()).decode(errors="replace")
-    return await run_in_threadpool(_answer, service, body, gone)
+    return await run_in_threadpool(_answer, service, body, gone, caller)
 
 
-def _answer(service: Service, body: str, gone: Gone) -> Response:
+def _answer(service: Service, body: str, gone: Gone, caller: Caller) -> Response:
     try:
         fields = urllib.parse.parse_qs(body, keep_blank_values=True, max_num_fields=MOST_FIELDS)
     except ValueError:
@@ -80,7 +81,7 @@ def _answer(service: Service, body: str, gone: Gone) -> Response:
         written = json.dumps(given.spec())
         spec = parse_spec(written.encode(), "application/json")
         if fields.get("what") == ["submit"]:
-            job = api.submit(spec, service, Response(), gone)
+            job = api.submit(spec, service, Response(), gone, caller)
             return RedirectResponse(f"/jobs/{job.id}", 303)
         return _page(service, given, _plan(service, resolved(service, spec), written, gone))
     except RequestValidationError as error:

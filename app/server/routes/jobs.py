@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from espalier.app.schemas import CandidateView, EventView, JobView, Page, PlanView
 from espalier.app.server.body import DOCUMENTED, SpecDep
-from espalier.app.server.deps import Gone, Limit, Position, ServiceDep
+from espalier.app.server.deps import CallerDep, Gone, Limit, Position, ServiceDep
 from espalier.app.server.errors import problems
 from espalier.app.server.guides import resolved
 from espalier.app.server.links import OF_A_JOB, links
@@ -51,9 +51,11 @@ def submit(
     service: ServiceDep,
     response: Response,
     gone: Gone,
+    caller: CallerDep,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
 ) -> JobView:
     """Queue a search. A spec that cannot work is refused here, not after an hour."""
+    caller.must("submit")
     asked, repeated = spec, _repeated(service, idempotency_key, spec)
     if repeated is None:
         spec = resolved(service, spec)
@@ -62,7 +64,7 @@ def submit(
             with service.database.session() as session:
                 most = service.settings.max_queued_jobs
                 wanted = (spec, estimate.question, estimate.candidates)
-                job = jobs.submit(session, *wanted, idempotency_key, most, asked)
+                job = jobs.submit(session, *wanted, idempotency_key, most, asked, caller.name)
                 view = job_view(job, trainings.progress(session, [job.id])[job.id])
         except IntegrityError:  # the same key, twice at once: the other one won
             repeated = _repeated(service, idempotency_key, asked)
@@ -117,26 +119,29 @@ def get(job_id: str, service: ServiceDep) -> JobView:
 
 
 @router.post("/{job_id}/cancel", status_code=202, operation_id="cancel_job", responses=problems(404, 409))
-def cancel(job_id: str, service: ServiceDep) -> JobView:
+def cancel(job_id: str, service: ServiceDep, caller: CallerDep) -> JobView:
     """Stop a job. Running candidates end within seconds; finished results stay."""
     with service.database.session() as session:
+        caller.must_own(job_id, jobs.get(session, job_id).submitted_by)
         return job_view(jobs.cancel(session, job_id), trainings.progress(session, [job_id])[job_id])
 
 
 @router.post("/{job_id}/retry", status_code=202, operation_id="retry_job", responses=problems(404, 409))
-def retry(job_id: str, service: ServiceDep) -> JobView:
+def retry(job_id: str, service: ServiceDep, caller: CallerDep) -> JobView:
     """Let a job go on where it was: a failed or cancelled one, or one that succeeded though candidates of it failed."""
     with service.database.session() as session:
+        caller.must_own(job_id, jobs.get(session, job_id).submitted_by)
         return job_view(jobs.retry(session, job_id), trainings.progress(session, [job_id])[job_id])
 
 
 @router.post(
     "/{job_id}/extend", status_code=202, operation_id="extend_job", responses=problems(400, 404, 409, 413, 422)
 )
-def extend(job_id: str, extension: Extension, service: ServiceDep, gone: Gone) -> JobView:
+def extend(job_id: str, extension: Extension, service: ServiceDep, gone: Gone, caller: CallerDep) -> JobView:
     """Add methods, budgets, baselines, controls or seeds to a finished job: only what is new is trained."""
     with service.database.session() as session:
         job = jobs.get(session, job_id)
+    caller.must_own(job_id, job.submitted_by)
     spec = extension.of(JobSpec.read(job.spec))
     estimate = service.examine_spec(spec, gone)
     with service.database.session() as session:
@@ -145,8 +150,10 @@ def extend(job_id: str, extension: Extension, service: ServiceDep, gone: Gone) -
 
 
 @router.delete("/{job_id}", status_code=204, operation_id="delete_job", responses=problems(404, 409))
-def delete(job_id: str, service: ServiceDep) -> None:
+def delete(job_id: str, service: ServiceDep, caller: CallerDep) -> None:
     """Forget a finished job, its study, and the artifacts nobody else uses."""
+    with service.database.session() as session:
+        caller.must_own(job_id, jobs.get(session, job_id).submitted_by)
     service.delete_job(job_id)
 
 

@@ -442,7 +442,12 @@ def test_a_killed_runner_goes_on_without_asking_twice(
 
 
 TICKETS = SPEC.model_copy(
-    update={"methods": (), "budgets": (), "baselines": (), "tickets": Tickets(rounds=3, controls=("reinit", "continued"))}
+    update={
+        "methods": (),
+        "budgets": (),
+        "baselines": (),
+        "tickets": Tickets(rounds=3, controls=("reinit", "continued")),
+    }
 )
 
 

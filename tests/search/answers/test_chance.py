@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from espalier.search.answers.chance import _is_on_front, front_probabilities
+from espalier.search.answers.chance import are_on_front, front_probabilities
 from espalier.search.answers.front import undominated
 
 
@@ -44,7 +44,7 @@ def test_a_draws_front_is_the_front(points: list[tuple[int, int]]) -> None:
     points.sort()
     costs, values = (np.array(side, dtype=float) for side in zip(*points, strict=True))
     expected = [by is None for by in undominated([(float(c), float(v)) for c, v in zip(costs, values, strict=True)])]
-    assert _is_on_front(costs, values[None])[0].tolist() == expected
+    assert are_on_front(costs, values[None])[0].tolist() == expected
 
 
 def test_it_is_right_as_often_as_it_says() -> None:
