@@ -30,11 +30,11 @@ def front_probabilities(costs: Sequence[float], samples: Sequence[Sequence[float
     drawn = means + deviations / np.sqrt(counts) * generator.standard_normal((DRAWS, len(counts)))
     order = np.argsort(costs, kind="stable")
     found = np.empty(len(counts))
-    found[order] = _is_on_front(np.asarray(costs, dtype=float)[order], drawn[:, order]).mean(axis=0)
+    found[order] = are_on_front(np.asarray(costs, dtype=float)[order], drawn[:, order]).mean(axis=0)
     return [float(one) for one in found]
 
 
-def _is_on_front(costs: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+def are_on_front(costs: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     """Whether each point [draws, points] is on its draw's front; costs [points] do not fall."""
     starts = np.flatnonzero(np.diff(costs, prepend=-np.inf))
     place = np.searchsorted(starts, np.arange(len(costs)), side="right") - 1
