@@ -178,7 +178,7 @@ def _read_spec(path: Path) -> dict[str, Any]:
 
     Loader.add_implicit_resolver("tag:yaml.org,2002:float", NUMBER, [*"+-.0123456789"])
     try:
-        spec = yaml.load(path.read_text(), Loader)  # a SafeLoader
+        spec = yaml.load(path.read_text(), Loader)  # noqa: S506  (a SafeLoader)
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise typer.BadParameter(f"{path} cannot be read as JSON or YAML: {error}") from error
     if not isinstance(spec, dict):
