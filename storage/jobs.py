@@ -154,9 +154,13 @@ def claim(session: Session, owner: str) -> JobRow | None:
     return job
 
 
-def reclaim(session: Session) -> None:
-    """Let running jobs be claimed at once. Only for a process that knows that no other runner lives."""
-    session.execute(sa.update(JobRow).where(JobRow.state == JobState.RUNNING).values(lease_until=shared_now(session)))
+def reclaim(session: Session, owner: str | None = None) -> None:
+    """Let running jobs be claimed at once: those that this runner dropped when the database failed it, or all of them.
+    The latter only for a process that knows that no other runner lives."""
+    running = sa.update(JobRow).where(JobRow.state == JobState.RUNNING)
+    if owner is not None:
+        running = running.where(JobRow.owner == owner)
+    session.execute(running.values(lease_until=shared_now(session) - timedelta(milliseconds=1)))
 
 
 def renew(session: Session, lease: Lease) -> bool:

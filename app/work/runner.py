@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from espalier.app.work.executors.base import Executor, TaskFailed, WorkerLost
@@ -34,6 +34,8 @@ log = logging.getLogger("espalier.runner")
 
 IDLE_SECONDS = 0.5
 HEARTBEAT_SECONDS = 5.0
+FAILED_SECONDS = 2.0
+"""Until it is tried again, where the database did not answer; the job is still this runner's then."""
 
 
 class Runner:
@@ -63,9 +65,12 @@ class Runner:
                     self.stopping.wait(IDLE_SECONDS)
             except LeaseLost as error:
                 log.warning("%s; left to its new runner", error)
+            except DBAPIError as error:
+                log.warning("the database failed: %s; the runner tries again", str(error.orig).splitlines()[0])
+                self.stopping.wait(FAILED_SECONDS)
             except Exception:
                 log.exception("the runner failed; it goes on")
-                self.stopping.wait(5)
+                self.stopping.wait(FAILED_SECONDS)
         if self._studies is not None:
             self._studies.close()
         with contextlib.suppress(SQLAlchemyError), self.database.session() as session:
@@ -88,6 +93,7 @@ class Runner:
         """
         with self.database.session() as session:
             self.heartbeat(session)
+            jobs.reclaim(session, self.owner)  # it runs none now
             job = jobs.claim(session, self.owner)
         if job is None:
             return False

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import gc
+import itertools
 import threading
 import time
 from concurrent.futures import Future
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 
 from espalier.app.work.executors.base import Task, WorkerLost
 from espalier.app.work.runner import running
 from espalier.app.work.tasks import prepare_job
-from espalier.storage import candidates, jobs, runners
+from espalier.search.candidates import Candidate
+from espalier.storage import candidates, events, jobs, runners
 from espalier.storage.clock import now
 from espalier.storage.database import Database
-from espalier.storage.errors import NotFound
+from espalier.storage.errors import DatabaseUnusable, NotFound
 from espalier.storage.tables import JobRow
 from tests.app.fakes import FakeExecutor
-from tests.app.work.helpers import front_of, held_run, job, make_runner, states, submit, wait_for
+from tests.app.work.helpers import SPEC, front_of, held_run, job, make_runner, states, submit, wait_for
+from tests.conftest import CrashingPostgres
 
 
 def test_no_job_is_no_work(database: Database, tmp_path: Path) -> None:
@@ -186,3 +192,56 @@ def test_what_an_ended_job_worked_with_is_gone_and_a_cancelled_one_keeps_it(data
     make_runner(database, tmp_path).run_one()
     assert job(database, job_id).state == "succeeded"
     assert not (tmp_path / "work" / job_id).exists()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of connections that died
+@pytest.mark.parametrize("times", [2, pytest.param(20, marks=[pytest.mark.long, pytest.mark.timeout(600)])])
+def test_a_database_that_crashes_and_comes_back_again_and_again_loses_nothing(
+    crashing: CrashingPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    monkeypatch.setattr("espalier.app.work.runner.FAILED_SECONDS", 0.2)
+    spec = SPEC.model_copy(update={"seeds": tuple(range(2 * times))})
+    with closing(Database(crashing.url)) as database:
+        database.upgrade()
+        whole = submit(database, spec)
+        make_runner(database, tmp_path / "whole").run_one()
+        expected = front_of(database, whole)
+        with database.session() as session:
+            session.execute(sa.delete(JobRow))  # so that nothing is taken over from it
+        job_id, executor, crashes = submit(database, spec), FakeExecutor(), itertools.count(1)
+
+        def crash(one: Candidate) -> None:
+            if one.origin.kind == "uniform" and one.seed % 2 and next(crashes) <= times:
+                crashing.crash()
+
+        executor.broken = crash  # type: ignore[assignment]
+        with running(make_runner(database, tmp_path / "disturbed", executor)):
+            while not is_over(database, job_id):
+                time.sleep(0.1)
+        assert next(crashes) > times
+        ended = job(database, job_id)
+        assert (ended.state, ended.attempts > times) == ("succeeded", True)
+        assert front_of(database, job_id) == expected
+        with database.session() as session:
+            told = [row.data for row in events.after(session, job_id, 0, 5000) if row.data.get("what") == "finished"]
+        assert len({one["candidate"] for one in told}) == len(told) == ended.total, "each is told once"
+    gc.collect()  # connections that died warn when they go, and are not the next test's
+
+
+def is_over(database: Database, job_id: str) -> bool:
+    """Whether a job has ended, as far as the database answers."""
+    try:
+        return job(database, job_id).state in ("succeeded", "failed")
+    except (SQLAlchemyError, DatabaseUnusable):
+        return False
+
+
+def test_what_a_runner_dropped_is_its_own_at_once(database: Database, tmp_path: Path) -> None:
+    job_id = submit(database)
+    with database.session() as session:
+        runner = make_runner(database, tmp_path)
+        assert jobs.claim(session, runner.owner) is not None
+    with database.session() as session:
+        assert jobs.claim(session, "another") is None, "its lease is good"
+    assert runner.run_one()
+    assert (job(database, job_id).state, job(database, job_id).attempts) == ("succeeded", 2)
