@@ -1,0 +1,52 @@
+"""How far networks that one method cut from several parents differ, beside how far trainings of one of them do:
+`python -m benchmarks.parents JOB…` for jobs stored here, each with one parent for all of its seeds."""
+
+from __future__ import annotations
+
+import math
+from statistics import fmean, variance
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from espalier.app.settings import load as load_settings
+from espalier.app.tables import Table, table
+from espalier.storage.candidates import candidate_of, result_of, rows
+from espalier.storage.database import Database
+
+
+def main(jobs: Annotated[list[str], typer.Argument(help="their ids")]) -> None:
+    """By arm, over all of the jobs."""
+    database = Database(load_settings().url)
+    by_arm: dict[str, list[list[float]]] = {}
+    with database.session() as session:
+        for job in jobs:
+            own: dict[str, list[float]] = {}
+            for row in rows(session, job):
+                result = result_of(row)
+                if row.role == "automatic" and result is not None:
+                    own.setdefault(candidate_of(row).arm.label, []).append(result.reported)
+            for arm, values in own.items():
+                by_arm.setdefault(arm, []).append(values)
+    database.close()
+    Console(width=120).print(compared(by_arm))
+
+
+def compared(by_arm: dict[str, list[list[float]]]) -> Table:
+    """Analysis of variance with one random effect: parents, and trainings within them, as often each."""
+    found = []
+    for arm, parents in by_arm.items():
+        (count,) = {len(values) for values in parents}
+        within = fmean(variance(values) for values in parents)
+        between = variance([fmean(values) for values in parents]) - within / count
+        found.append((
+            arm, len(parents), count, " ".join(f"{100 * fmean(values):.2f}" for values in parents),
+            f"{100 * math.sqrt(within):.2f}", f"{100 * math.sqrt(max(0.0, between)):.2f}",
+        ))  # fmt: skip
+    columns = ("arm", "parents", "trainings of each", "means, %", "between trainings", "between parents")
+    return table("Standard deviations of test accuracy, points", columns, found)
+
+
+if __name__ == "__main__":
+    typer.run(main)
