@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from espalier.app.addresses import is_loopback
-from espalier.app.client.cli.common import LOCAL, Token, Url, connected, console, examples
+from espalier.app.client.cli.common import LOCAL, AsJson, Token, Url, connected, console, examples, show
 from espalier.app.client.client import ClientError
+from espalier.app.tables import table
 
 app = typer.Typer()
 
@@ -71,6 +72,18 @@ def demo(
     from espalier.app.client.demo import run, show_recorded
 
     raise typer.Exit(show_recorded(console, threading.Event().wait) if recorded else run(console, output))
+
+
+@app.command(epilog=examples("espalier doctor"))
+def doctor(as_json: AsJson = False) -> None:
+    """Say what of this machine and its settings is amiss; exit 1 if something will fail."""
+    from espalier.app.checkup import checkup
+    from espalier.app.settings import load
+
+    found = list(checkup(load()))
+    show(as_json, [one._asdict() for one in found], table("Checkup", ("what", "state", "in words"), found))
+    if any(one.state == "bad" for one in found):
+        raise typer.Exit(1)
 
 
 def _auth(host: str, no_auth: bool) -> bool:
