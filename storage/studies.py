@@ -4,12 +4,14 @@ optuna."""
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import optuna
 import sqlalchemy as sa
 from optuna.distributions import FloatDistribution
+from optuna.exceptions import ExperimentalWarning
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState, create_trial
 
@@ -18,6 +20,8 @@ from espalier.storage.database import Database, prepare_sqlite
 
 OUTCOME, LABEL, PAGE = "outcome", "training", "page"
 """Attributes of each trial: the outcome as JSON, which alone is read again; what it was and where it is shown."""
+METRICS = ["parameters", "metric on the hold-out"]
+"""What people see values as."""
 VALUES = "parameters; metric on the hold-out, by which networks are chosen"
 
 
@@ -50,6 +54,9 @@ class Studies:
         about = {"job": name, "page": f"/jobs/{job_id}", "values": VALUES}
         for key in about.keys() - study.user_attrs.keys():
             study.set_user_attr(key, about[key])
+        if study.metric_names is None:
+            with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):  # since 2023
+                study.set_metric_names(METRICS)
         return Study(study)
 
     def delete(self, job_id: str) -> None:

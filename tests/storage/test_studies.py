@@ -33,6 +33,17 @@ def test_outcomes_are_read_back_by_another_process(studies: Studies, database: D
     other.close()
 
 
+def test_values_have_names(studies: Studies, database: Database) -> None:
+    for _ in range(2):  # also of a study that was there
+        studies.open("job").record(result(ONE, 0.9, 1000))
+    storage = RDBStorage(database.url)
+    seen = optuna.load_study(study_name="job", storage=storage)
+    assert seen.metric_names == ["parameters", "metric on the hold-out"]
+    assert seen.trials[0].values == [1000, 0.9]
+    storage.remove_session()
+    storage.engine.dispose()
+
+
 def test_a_result_is_recorded_once(studies: Studies) -> None:
     study = studies.open("job")
     study.record(result(ONE, 0.9))
