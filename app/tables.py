@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from rich.table import Table as RichTable
 
+from espalier.app.charts.bars import Bar
 from espalier.app.schemas import (
     AppliedView,
     ArchitectureView,
@@ -251,6 +252,19 @@ def _read_at(found: Efficiency) -> str:
     if found.at_accuracy is None:
         return found.unread or "no accuracy is reached by both curves"
     return f"{100 * found.at_accuracy:.2f} %" + (", on the way to the dense network" if found.through_dense else "")
+
+
+def stages(bars: Sequence[Bar], names: Sequence[str]) -> Table:
+    """What networks keep of each stage of the one that they were cut from."""
+    by_stage: dict[int, list[Bar]] = {}
+    for bar in bars:
+        by_stage.setdefault(bar.stage, []).append(bar)
+    rows = []
+    for stage, own in sorted(by_stage.items()):
+        whole = sum(bar.whole for bar in own)
+        kept = [sum(bar.kept[place] for bar in own) for place in range(len(names))]
+        rows.append((stage, whole, *(f"{count(one)} ({100 * one / whole:.1f} %)" for one in kept)))
+    return table("What stays of each stage", ("stage", "channels", *names), rows)
 
 
 def patterns(found: Patterns) -> Table:

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from espalier.app import tables
+from espalier.app.charts.bars import Bar
 from espalier.app.client.client import Client
 from espalier.app.tables import table
 from espalier.app.words import make_console
@@ -88,6 +89,13 @@ def test_how_good_an_arm_is_over_all_costs() -> None:
     assert interval is not None
     assert found.rows[0][1] == f"{100 * value:.2f} [{100 * interval[0]:.2f}, {100 * interval[1]:.2f}]"
     assert tables.hypervolume([pareto([], "params")]).rows == ()
+
+
+def test_what_stays_of_each_stage() -> None:
+    bars = [Bar("a", 0, 10, [5, 10]), Bar("b", 1, 200, [20, 200]), Bar("c", 1, 200, [40, 0])]
+    found = tables.stages(bars, ["one", "other"])
+    assert found.columns == ("stage", "channels", "one", "other")
+    assert found.rows == (("0", "10", "5 (50.0 %)", "10 (100.0 %)"), ("1", "400", "60 (15.0 %)", "200 (50.0 %)"))
 
 
 def test_patterns_are_shares_of_stages() -> None:

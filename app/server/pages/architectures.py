@@ -8,7 +8,7 @@ from typing import Annotated, Literal, get_args
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from espalier.app import charts
+from espalier.app import charts, tables
 from espalier.app.charts.bars import Bar
 from espalier.app.rendering import picture
 from espalier.app.schemas import ArchitectureView
@@ -61,15 +61,15 @@ def show(architecture_id: str, service: ServiceDep, beside: Annotated[str, Query
             other = None
     title = f"Channels of {view.config.arch}"
     shown = [view] if other is None else [view, other]
+    groups, names = bars_of(service, *(one.config for one in shown)), [one.id[:10] for one in shown]
     return render(
         "architecture.html",
         view=view,
         beside=beside,
         problem=problem,
         masked=view.config.mask is not None,
-        bars=picture(
-            charts.bars(title, bars_of(service, *(one.config for one in shown)), [one.id[:10] for one in shown], False)
-        ),
+        bars=picture(charts.bars(title, groups, names, False)),
+        stages=tables.stages(groups, names),
         formats=formats(service),
         most=max((layer.macs for layer in view.layers), default=1) or 1,
     )
