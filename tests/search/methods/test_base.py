@@ -18,7 +18,7 @@ from espalier.models.self_check import random_mask
 from espalier.models.surgery import permute
 from espalier.search import tasks
 from espalier.search.blocks import allocate_blocks
-from espalier.search.datasets import Data
+from espalier.search.datasets import Data, DataPaths
 from espalier.search.datasets.base import Images
 from espalier.search.errors import SpecError, UnknownName
 from espalier.search.methods import METHODS, create
@@ -27,11 +27,12 @@ from espalier.search.recipe import Recipe
 from espalier.search.results import Execution
 from espalier.search.schedule import steps_per_epoch
 from espalier.search.scores import top
-from espalier.search.spec import Budget, MethodSpec
+from espalier.search.spec import Budget, JobSpec, MethodSpec
 from espalier.search.tasks import Batch
 from espalier.search.training import loop
 from espalier.search.training.batches import plain_batches
 from espalier.search.training.loop import train
+from espalier.search.validate import validate
 from espalier.search.weights import allocate_weights
 
 names = pytest.mark.parametrize("name", METHODS)
@@ -303,3 +304,35 @@ def test_every_method_says_what_it_is(name: str) -> None:
 def test_an_unknown_method_lists_those_there_are() -> None:
     with pytest.raises(UnknownName, match="no pruning method 'slimmin'; there are: slimming"):
         create(MethodSpec(name="slimmin"))
+
+
+NEEDS = {
+    "slimming": "none of the 2 groups passes a batch norm",
+    "batch_norm_scale": "none of the 2 groups passes a batch norm",
+    "block_selection": "has no option that leaves blocks out",
+    "magnitude": "has no convolution whose single weights could be cut",
+}
+"""What methods say of a network of linear layers alone; all others prune it."""
+
+
+@names
+def test_a_network_that_it_cannot_handle_is_refused_with_the_reason_before_anything_runs(
+    name: str, tmp_path: Path
+) -> None:
+    spec = JobSpec.model_validate(
+        {
+            "target": {"arch": "lenet300", "dataset": "digits"},
+            "methods": [{"name": name}],
+            "budgets": [{"metric": "params", "keep": 0.5}],
+            "baselines": [],
+            "inits": ["scratch" if METHODS[name].finds_widths else "inherited"],
+            "seeds": [0],
+        }
+    )
+    paths = DataPaths(tmp_path, tmp_path)
+    if name in NEEDS:
+        with pytest.raises(SpecError, match=NEEDS[name]):
+            validate(spec, paths)
+    else:
+        planned = validate(spec, paths).candidates
+        assert any(one.method == name and one.arm.role == "automatic" for one in planned)
