@@ -14,7 +14,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 from sqlalchemy.orm import Session
 
 from espalier.app.work.executors.base import Executor, TaskFailed, WorkerLost
@@ -65,8 +72,8 @@ class Runner:
                     self.stopping.wait(IDLE_SECONDS)
             except LeaseLost as error:
                 log.warning("%s; left to its new runner", error)
-            except DBAPIError as error:
-                log.warning("the database failed: %s; the runner tries again", str(error.orig).splitlines()[0])
+            except (OperationalError, InterfaceError) as error:
+                log.warning("the database failed: %s; the runner tries again", " ".join(str(error.orig).split()))
                 self.stopping.wait(FAILED_SECONDS)
             except Exception:
                 log.exception("the runner failed; it goes on")
@@ -131,6 +138,9 @@ class Runner:
             return "fail", f"the job could not be prepared: {problem}", ()
         except SpecError as problem:
             return "fail", f"the job's planner could not go on: {problem}", ()
+        except (DataError, IntegrityError, ProgrammingError):  # it would fail again, and hold up all others
+            log.exception("job %s cannot be written down", job.id)
+            return "fail", "internal error: what came of it cannot be stored; the service's log says more", ()
         except (LeaseLost, SQLAlchemyError):
             raise
         except Exception as problem:

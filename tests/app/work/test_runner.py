@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from espalier.app.work.executors.base import Task, WorkerLost
 from espalier.app.work.runner import running
@@ -245,3 +246,22 @@ def test_what_a_runner_dropped_is_its_own_at_once(database: Database, tmp_path: 
         assert jobs.claim(session, "another") is None, "its lease is good"
     assert runner.run_one()
     assert (job(database, job_id).state, job(database, job_id).attempts) == ("succeeded", 2)
+
+
+def test_a_job_that_cannot_be_stored_fails_and_holds_up_no_other(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poison, after = submit(database), submit(database, SPEC.model_copy(update={"seeds": (7,)}))
+    write = candidates.write
+
+    def refuse(session: Session, job_id: str, *rest: Any, **more: Any) -> None:
+        if job_id == poison:
+            raise DataError("insert", {}, Exception("invalid byte sequence"))
+        write(session, job_id, *rest, **more)
+
+    monkeypatch.setattr(candidates, "write", refuse)
+    runner = make_runner(database, tmp_path)
+    assert runner.run_one()
+    assert runner.run_one()
+    assert "cannot be stored" in (job(database, poison).error or "")
+    assert [job(database, one).state for one in (poison, after)] == ["failed", "succeeded"]
