@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import time
 import urllib.parse
 from collections.abc import Callable
 from typing import NamedTuple
 
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -19,8 +21,11 @@ from espalier.app.server.browsers import SAFE
 from espalier.app.server.errors import problem
 from espalier.storage import tokens
 from espalier.storage.database import Database
+from espalier.storage.errors import StorageError
 from espalier.storage.tables import TokenRow
 from espalier.storage.tokens import ROLES, Role
+
+log = logging.getLogger("espalier.api")
 
 SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
 OPEN = frozenset({"/healthz", "/readyz", "/llms.txt", SIGN_IN})
@@ -103,10 +108,10 @@ class Gate:
         if self.token is not None and is_token(self.token, offered):
             return signed_in(self.token)
         row = await run_in_threadpool(self._row, tokens.find, offered)
-        return None if row is None else f"{row.id}.{signed_in(row.hash)}"
+        return None if row is None else f"{row.id}.{self._proof(row)}"
 
     async def _remembered(self, secret: str, find: Callable[[str], Caller | None]) -> Caller | None:
-        key, moment = tokens.hashed(secret), time.monotonic()
+        key, moment = tokens.hashed(f"{find.__name__} {secret}"), time.monotonic()
         until, caller = self._known.get(key, (0.0, None))
         if until < moment:
             caller = await run_in_threadpool(find, secret)
@@ -121,7 +126,11 @@ class Gate:
     def _with_cookie(self, value: str) -> Caller | None:
         id, _, proof = value.partition(".")
         row = self._row(tokens.with_id, id)
-        return _caller(row) if row is not None and is_token(signed_in(row.hash), proof) else None
+        return _caller(row) if row is not None and is_token(self._proof(row), proof) else None
+
+    def _proof(self, row: TokenRow) -> str:
+        """Made from what no database holds, too: who reads that cannot make a cookie."""
+        return signed_in(f"{self.token} {row.hash}")
 
     def _row(self, find: Callable[..., TokenRow | None], by: str) -> TokenRow | None:
         if "\0" in by:  # which no database looks for
@@ -181,10 +190,12 @@ class RequireToken:
             return
         request = Request(scope)
         offered = _offered(request)
-        if offered is None:
-            caller = await self.gate.of_cookie(request.cookies.get(cookie_name(scope)))
-        else:
-            caller = await self.gate.caller(offered)
+        try:
+            caller = await self._caller(request, offered)
+        except (SQLAlchemyError, StorageError):  # no handler of the application hears of what happens here
+            log.warning("the database did not say whose a token is")
+            await problem(503, "the database does not answer; try again")(scope, receive, send)
+            return
         if caller is None:
             answer = self._unknown(request, offered)
         elif not caller.may(wanted := needed(scope["method"], scope["path"])):
@@ -194,6 +205,11 @@ class RequireToken:
             await self.app(scope, receive, send)
             return
         await answer(scope, receive, send)
+
+    async def _caller(self, request: Request, offered: str | None) -> Caller | None:
+        if offered is None:
+            return await self.gate.of_cookie(request.cookies.get(cookie_name(request.scope)))
+        return await self.gate.caller(offered)
 
     def _unknown(self, request: Request, offered: str | None) -> Response:
         if offered is None and reads_pages(request):

@@ -24,7 +24,7 @@ from espalier.app.service import Service, make_inspector, make_runner, single_ru
 from espalier.app.settings import Settings, SettingsError, load
 from espalier.app.work.runner import running
 from espalier.storage import jobs
-from espalier.storage.database import Database
+from espalier.storage.database import Database, without_password
 from espalier.storage.errors import StorageError
 
 log = logging.getLogger("espalier")
@@ -44,14 +44,18 @@ def upgrade() -> None:
 
 @contextmanager
 def session_here() -> Iterator[Session]:
-    """The database that is set here, brought up to date. Raises SettingsError if it cannot be used."""
+    """The database that is set here, as the service left it. Raises SettingsError if there is none of this release."""
     settings = load()
-    os.umask(0o077)
     with _told():
         database = Database(settings.url)
-        database.upgrade()
-    with closing(database), database.session() as session:
-        yield session
+    with closing(database):
+        if not database.is_current():
+            raise SettingsError(
+                f"{without_password(settings.url)} is not there, or of another release: set ESPALIER_DATA_DIR or "
+                "ESPALIER_DATABASE_URL as for the service, or run espalier upgrade"
+            )
+        with database.session() as session:
+            yield session
 
 
 @contextmanager

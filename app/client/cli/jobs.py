@@ -279,7 +279,9 @@ def retry(job: Job, url: Url = LOCAL, token: Token = "", as_json: AsJson = False
 def extend(
     job: Job,
     method: Method = None,
-    budget: Annotated[list[str] | None, typer.Option(help="for example params=0.05; may be repeated")] = None,
+    budget: Annotated[
+        list[str] | None, typer.Option(help="for example params=0.05, no preset; may be repeated")
+    ] = None,
     baseline: Annotated[list[str] | None, typer.Option(help="for example capped; may be repeated")] = None,
     control: Annotated[list[str] | None, typer.Option(help="for example no_penalty; may be repeated")] = None,
     seed: Annotated[list[int] | None, typer.Option(help="a seed that it does not have; may be repeated")] = None,

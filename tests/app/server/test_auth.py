@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy.exc import OperationalError
 
 from espalier.app.server import auth
 from espalier.app.server.auth import Caller, cookie_name, is_token, needed, signed_in
@@ -177,6 +178,44 @@ def test_a_made_up_cookie_opens_nothing(world: World, cookie: str) -> None:
     browser = TestClient(world.client.app, headers={"Accept": "text/html"}, follow_redirects=False)
     header = f"{cookie_name({'server': ('testserver', 80)})}={cookie}".encode()
     assert browser.get("/", headers={"Cookie": header}).status_code == 303
+
+
+def test_who_reads_the_database_cannot_make_a_cookie(world: World) -> None:
+    made(world, "ada", "admin")
+    with world.service.database.session() as session:
+        (row,) = tokens.listing(session)
+    browser = TestClient(world.client.app, headers={"Accept": "text/html"}, follow_redirects=False)
+    for secret in (row.hash, row.id, row.name, f" {row.hash}"):
+        header = f"{cookie_name({'server': ('testserver', 80)})}={row.id}.{signed_in(secret)}"
+        assert browser.get("/", headers={"Cookie": header}).status_code == 303
+
+
+def test_a_cookie_is_no_token_and_a_token_no_cookie(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth, "REMEMBERED_SECONDS", 60.0)
+    with world.service.database.session() as session:
+        token = tokens.create(session, "ada", "read")
+    browser = TestClient(world.client.app, headers={"Accept": "text/html"}, follow_redirects=False)
+    browser.get(f"/sign-in?token={token}")
+    (cookie,) = browser.cookies.values()
+    assert browser.get("/").status_code == 200
+    assert world.client.get("/v1/jobs", headers={"Authorization": f"Bearer {token}"}).status_code == 200
+    problem(world.client.get("/v1/jobs", headers={"Authorization": f"Bearer {cookie}"}), 401)
+    stranger = TestClient(world.client.app, headers={"Accept": "text/html"}, follow_redirects=False)
+    header = f"{cookie_name({'server': ('testserver', 80)})}={token}"
+    assert stranger.get("/", headers={"Cookie": header}).status_code == 303
+
+
+def test_a_database_that_does_not_answer_is_no_wrong_token(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    ada = made(world, "ada", "read")
+
+    def gone(*_: object) -> None:
+        raise OperationalError("select", {}, Exception("the server closed the connection"))
+
+    monkeypatch.setattr(tokens, "find", gone)
+    answer = ada.get("/v1/jobs")
+    problem(answer, 503, "does not answer")
+    assert "retry-after" in answer.headers
+    assert world.client.get("/v1/jobs").status_code == 200, "the service's own token needs no database"
 
 
 def test_roles_hold_more_and_more() -> None:

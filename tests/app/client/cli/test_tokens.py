@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+
+import pytest
 
 from tests.app.client.cli.conftest import Run
+
+
+@pytest.fixture(autouse=True)
+def _is_upgraded(run: Run) -> None:
+    assert run("upgrade").exit_code == 0
 
 
 def test_a_token_is_made_listed_and_revoked(run: Run) -> None:
@@ -31,3 +39,11 @@ def test_what_cannot_be_is_wrong_usage(run: Run) -> None:
     assert (again.exit_code, "already" in again.output) == (2, True)
     gone = run("token", "revoke", "bob")
     assert (gone.exit_code, "there are: ada" in gone.output.replace("\n", " ")) == (2, True)
+
+
+def test_no_token_is_made_for_a_service_that_is_not_there(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ESPALIER_DATA_DIR", str(tmp_path / "elsewhere"))
+    assert "run espalier upgrade" in str(run("token", "create", "ada").exception)
+    assert not (tmp_path / "elsewhere").exists()
