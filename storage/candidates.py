@@ -46,6 +46,13 @@ def keys(session: Session, job_id: str) -> set[str]:
     return set(session.scalars(sa.select(CandidateRow.key).where(CandidateRow.job_id == job_id)))
 
 
+def releases(session: Session, job_id: str) -> set[str]:
+    """That made the results of a job."""
+    made_by = CandidateRow.result["made_by"]["espalier"].as_string()
+    found = sa.select(made_by).where(CandidateRow.job_id == job_id, CandidateRow.state == SUCCEEDED).distinct()
+    return {release for release in session.scalars(found) if release}
+
+
 def _row(job_id: str, position: int, candidate: Candidate) -> CandidateRow:
     return CandidateRow(
         job_id=job_id,

@@ -18,6 +18,7 @@ from espalier.search.question import Question
 from espalier.search.results import Execution, Latencies, Latency
 from espalier.search.spec import JobSpec
 from espalier.search.states import FINISHED, JobState
+from espalier.search.version import VERSION
 from espalier.storage import candidates
 from espalier.storage.clock import now, shared_now
 from espalier.storage.errors import IdempotencyClash, LeaseLost, NotFound, TooManyQueued, WrongState
@@ -258,12 +259,13 @@ def retry(session: Session, job_id: str) -> JobRow:
 
 
 def extend(session: Session, job: JobRow, spec: JobSpec, question: Question, wanted: Sequence[Candidate]) -> JobRow:
-    """Queue a finished job again, for more than it was asked for; what it has stays. Raises NotFound, WrongState."""
-    had = candidates.keys(session, job.id)
-    if had and had.isdisjoint(one.key for one in wanted):
+    """Queue a finished job again, for more than it was asked for; what it has stays. Raises NotFound, WrongState: also
+    where what it has was made by another release, since the two would not be compared."""
+    had, made_by = candidates.keys(session, job.id), candidates.releases(session, job.id)
+    if made_by - {VERSION} or (had and had.isdisjoint(one.key for one in wanted)):
         raise WrongState(
-            f"job {job.id} was planned by a release whose trainings give other numbers; submit it anew with what is to "
-            "be added"
+            f"job {job.id} was run by another release ({', '.join(sorted(made_by)) or 'unknown'}; this is {VERSION}), "
+            "whose results are not compared with those of this one; submit it anew with what is to be added"
         )
     asked = {"spec": spec.model_dump(mode="json"), "question": question.model_dump(mode="json")}
     if not _moved(session, job.id, "extend", JobRow.attempts == job.attempts, finished_at=None, error=None, **asked):

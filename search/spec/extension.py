@@ -18,7 +18,9 @@ class Extension(Frozen):
     """More methods, budgets, baselines, controls or seeds. All else stays as the job has it."""
 
     methods: tuple[MethodSpec, ...] = Field(default=(), max_length=16)
-    budgets: tuple[AskedBudget, ...] = Field(default=(), max_length=64)
+    budgets: tuple[AskedBudget, ...] = Field(
+        default=(), max_length=64, description="shares or ratios; a preset is not taken here"
+    )
     baselines: tuple[Name, ...] = Field(default=(), max_length=16)
     controls: tuple[Ranking, ...] = Field(default=(), max_length=4)
     seeds: tuple[Seed, ...] = Field(default=(), max_length=MOST_SEEDS)

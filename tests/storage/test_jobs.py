@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from espalier.search.question import Question
-from espalier.search.results import Execution
+from espalier.search.results import Execution, MadeBy
 from espalier.search.spec import JobSpec
 from espalier.search.states import FINISHED, JobState
 from espalier.storage import candidates, events, jobs
@@ -22,7 +22,7 @@ from espalier.storage.database import Database
 from espalier.storage.errors import IdempotencyClash, LeaseLost, NotFound, TooManyQueued, WrongState
 from espalier.storage.jobs import TRANSITIONS, Lease
 from espalier.storage.tables import CandidateRow, JobRow
-from tests.search.helpers import planned, question
+from tests.search.helpers import planned, question, result
 from tests.storage.helpers import SPEC, submit
 
 
@@ -284,9 +284,19 @@ def test_a_job_whose_trainings_gave_other_numbers_is_not_extended(database: Data
     finish(database, job_id)
     with database.session() as session:
         session.execute(sa.update(CandidateRow).values(key=CandidateRow.key + "old"))
-    with database.session() as session, pytest.raises(WrongState, match="planned by a release whose trainings give"):
+    with database.session() as session, pytest.raises(WrongState, match="run by another release"):
         extend(session, jobs.get(session, job_id))
     assert state(database, job_id) == "succeeded"
+
+
+def test_results_of_two_releases_are_not_put_into_one_job(database: Database) -> None:
+    one = planned(SPEC)[0]
+    job_id = submit(
+        database, outcomes=[result(one, made_by=MadeBy(espalier="0.0.9", torch="2", execution=Execution()))]
+    )
+    finish(database, job_id)
+    with database.session() as session, pytest.raises(WrongState, match=r"another release \(0\.0\.9; this is"):
+        extend(session, jobs.get(session, job_id), seeds=[0, 7])
 
 
 def test_a_job_keeps_its_question_and_how_it_is_computed(database: Database) -> None:

@@ -25,7 +25,7 @@ from espalier.search.states import FINISHED, JobState
 from espalier.storage import candidates as trainings
 from espalier.storage import events as happened
 from espalier.storage import jobs
-from espalier.storage.errors import NotFound
+from espalier.storage.errors import NotFound, WrongState
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -142,8 +142,15 @@ def extend(job_id: str, extension: Extension, service: ServiceDep, gone: Gone, c
     with service.database.session() as session:
         job = jobs.get(session, job_id)
     caller.must_own(job_id, job.submitted_by)
-    spec = extension.of(JobSpec.read(job.spec))
-    estimate = service.examine_spec(spec, gone)
+    had = JobSpec.read(job.spec)
+    spec = extension.of(had)
+    before, estimate = (service.examine_spec(one, gone) for one in (had, spec))
+    planned = {one.key for one in estimate.candidates}
+    if changed := [one.label for one in before.candidates if one.key not in planned]:
+        raise WrongState(
+            f"with that, {len(changed)} trainings of job {job_id} would be others ({changed[0]}): their length follows "
+            "from all methods of the job; submit a new one"
+        )
     with service.database.session() as session:
         job = jobs.extend(session, job, spec, estimate.question, estimate.candidates)
         return job_view(job, trainings.progress(session, [job_id])[job_id])

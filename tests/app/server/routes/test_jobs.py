@@ -127,6 +127,16 @@ def test_what_cannot_be_added_is_refused_and_changes_nothing(
     assert world.get(f"/v1/jobs/{job_id}") == before
 
 
+def test_what_would_change_what_is_there_is_refused(world: World) -> None:
+    """As long as a pipeline is what all methods of a job say together."""
+    job_id = world.finish(match=["pipeline"])
+    longer = {"methods": [{"name": "slimming", "options": {"passes": 3}}]}
+    problem(world.client.post(f"/v1/jobs/{job_id}/extend", json=longer), 409, "would be others", "submit a new one")
+    assert world.get(f"/v1/jobs/{job_id}")["state"] == "succeeded"
+    alike = {"baselines": ["capped"]}
+    assert world.client.post(f"/v1/jobs/{job_id}/extend", json=alike).status_code == 202
+
+
 def test_only_a_finished_job_is_extended(world: World) -> None:
     job_id = world.submit()
     problem(world.client.post(f"/v1/jobs/{job_id}/extend", json={"seeds": [9]}), 409, "is queued")
