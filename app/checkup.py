@@ -6,7 +6,7 @@ import importlib.util
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -46,8 +46,11 @@ class Finding(NamedTuple):
 
 def checkup(settings: Settings) -> Iterator[Finding]:
     """Everything in turn. Changes nothing."""
-    for look in (_data_dir, _disk, _database, _datasets, _memory, _processor, _gpu, _extras):
-        yield look(settings)
+    for what, look in LOOKS.items():
+        try:
+            yield look(settings)
+        except OSError as error:  # what somebody else owns cannot even be looked at
+            yield Finding(what, "bad", str(error))
 
 
 def _data_dir(settings: Settings) -> Finding:
@@ -93,7 +96,8 @@ def _datasets(settings: Settings) -> Finding:
     root = settings.datasets
     if not root.is_dir():
         return Finding("data sets", "look", f"{root} is not there: only data sets that ship in a package, or download")
-    folders = sorted(path.name for path in root.iterdir() if (path / "train").is_dir())
+    readable = (path for path in root.iterdir() if os.access(path, os.R_OK | os.X_OK))
+    folders = sorted(path.name for path in readable if (path / "train").is_dir())
     words = f"image folders in {root}: {', '.join(folders[:10])}{' …' * (len(folders) > 10)}"
     return Finding("data sets", "good", words if folders else f"no image folder (train/<class>/…) in {root}")
 
@@ -139,3 +143,16 @@ def _extras(_settings: Settings) -> Finding:
     words = ", ".join(name for name in EXTRAS if name not in missing) or "none"
     hint = f"; pip install 'espalier-nas[{','.join(missing)}]' brings the others" if missing else ""
     return Finding("extras", "good", words + hint)
+
+
+LOOKS: Mapping[str, Callable[[Settings], Finding]] = {
+    "data directory": _data_dir,
+    "disk": _disk,
+    "database": _database,
+    "data sets": _datasets,
+    "memory": _memory,
+    "processor": _processor,
+    "GPU": _gpu,
+    "extras": _extras,
+}
+"""In this order."""

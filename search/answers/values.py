@@ -273,8 +273,8 @@ class Point(Frozen):
     on_front: bool
     front_probability: float | None = Field(
         default=None,
-        description="how probable it is that it is on the front, were all seeds drawn again: the share of draws of "
-        "hold-out means, each by Student's t with the spread that arms have in common; null without any spread",
+        description="how probable it is that it is on the front of true means over all seeds there could be: the share "
+        "of draws of those, each by Student's t with the spread that arms have in common; null without any spread",
     )
     dominated_by: str | None = Field(
         description="arm of a point that costs no more and is better on the hold-out; null for points of the front"

@@ -40,6 +40,16 @@ def test_a_directory_that_cannot_be_written_to(tmp_path: Path, monkeypatch: pyte
     assert (finding.state, str(tmp_path) in finding.words) == ("bad", True)
 
 
+def test_what_cannot_even_be_looked_at_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def locked(_: object) -> Finding:
+        raise PermissionError(13, "Permission denied", "/locked")
+
+    monkeypatch.setitem(doctor.LOOKS, "disk", locked)  # type: ignore[misc]
+    findings = found(Settings(data_dir=tmp_path))
+    assert (findings["disk"].state, "/locked" in findings["disk"].words) == ("bad", True)
+    assert findings["extras"].state == "good", "the others are looked at"
+
+
 def test_a_token_that_others_may_read(tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("secret")

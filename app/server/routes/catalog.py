@@ -127,7 +127,7 @@ def dataset(
         return service.examine(describe_dataset, _folder(name.removeprefix(FOLDER), options), service.paths, gone=gone)
     known = [entry.name for entry in service.ask_once(describe_catalog)["datasets"]]
     if name not in known:
-        raise HTTPException(404, str(UnknownName("data set", name[:200], [*known, f"{FOLDER}{name[:200]}"])))
+        raise HTTPException(404, f"{UnknownName('data set', name[:200], known)} (images of your own are {FOLDER}NAME)")
     if options:
         raise HTTPException(422, f"{', '.join(options)} is for folders; {name} is read as it is")
     return service.examine(describe_dataset, name, service.paths, gone=gone)
