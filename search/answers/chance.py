@@ -15,9 +15,9 @@ DRAWS = 400
 def front_probabilities(costs: Sequence[float], samples: Sequence[Sequence[float]]) -> list[float] | None:
     """Of each point, from its cost and from how good it is by seed; None if nothing is known to spread.
 
-    True means are drawn around those that were seen, with one variance for all, since each has few seeds of its own; how
-    well that is known is drawn, too. A draw's front is by the same rule as the front's: what a point that costs no more
-    is better than, or what is dearer than one as good, is not on it.
+    True means are drawn around those that were seen, with one variance for all, since each has few seeds of its own;
+    how well that is known is drawn, too. A draw's front is by the same rule as the front's: what a point that costs no
+    more is better than, or what is dearer than one as good, is not on it.
     """
     counts = np.array([len(values) for values in samples])
     freedom = int(counts.sum() - len(counts))
