@@ -6,18 +6,15 @@ import hashlib
 import re
 import secrets
 from collections.abc import Sequence
-from typing import Literal, get_args
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from espalier.storage.clock import now
 from espalier.storage.errors import NotFound, WrongState
+from espalier.storage.roles import Role
 from espalier.storage.tables import TokenRow
 
-Role = Literal["read", "submit", "admin"]
-"""read: look at everything; submit: queue jobs, too, and steer and delete those; admin: those of everybody."""
-ROLES: Sequence[Role] = get_args(Role)
 BYTES = 24
 """Drawn for each: too many to be guessed, so a plain hash hides them."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._@-]{0,99}")

@@ -22,8 +22,8 @@ from espalier.app.server.errors import problem
 from espalier.storage import tokens
 from espalier.storage.database import Database
 from espalier.storage.errors import StorageError
+from espalier.storage.roles import ROLES, Role
 from espalier.storage.tables import TokenRow
-from espalier.storage.tokens import ROLES, Role
 
 log = logging.getLogger("espalier.api")
 

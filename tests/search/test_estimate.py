@@ -12,7 +12,7 @@ from tests.search.helpers import TARGET, planned, question
 
 
 def test_an_estimate_is_a_question_its_candidates_and_what_they_take() -> None:
-    spec = JobSpec(target=TARGET)
+    spec = JobSpec(target=TARGET, baselines=("uniform",))
     seen = PlanEstimate(question(spec), tuple(planned(spec)), 24, Cost(10, 20), 3, 4)
     assert seen.question.spec == spec
     assert seen.most == len(seen.candidates)

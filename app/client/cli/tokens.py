@@ -8,9 +8,8 @@ import typer
 
 from espalier.app.client.cli.common import AsJson, examples, show
 from espalier.app.tables import table
-from espalier.storage import tokens as stored
 from espalier.storage.errors import StorageError
-from espalier.storage.tokens import ROLES, Role
+from espalier.storage.roles import ROLES, Role
 
 app = typer.Typer(
     help="Give others a token of their own, with as much as they need, and take it back.",
@@ -31,6 +30,7 @@ def create(
 ) -> None:
     """Make a token, and print it once."""
     from espalier.app.server.processes import session_here
+    from espalier.storage import tokens as stored
 
     try:
         with session_here() as session:
@@ -44,6 +44,7 @@ def create(
 def list_tokens(as_json: AsJson = False) -> None:
     """List tokens beside the service's own."""
     from espalier.app.server.processes import session_here
+    from espalier.storage import tokens as stored
 
     with session_here() as session:
         found = [
@@ -61,6 +62,7 @@ def list_tokens(as_json: AsJson = False) -> None:
 def revoke(name: Name, as_json: AsJson = False) -> None:
     """Let a token open nothing any more, within seconds."""
     from espalier.app.server.processes import session_here
+    from espalier.storage import tokens as stored
 
     try:
         with session_here() as session:

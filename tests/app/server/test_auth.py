@@ -10,7 +10,7 @@ from espalier.app.server import auth
 from espalier.app.server.auth import Caller, cookie_name, is_token, needed, signed_in
 from espalier.app.server.main import create_app
 from espalier.storage import tokens
-from espalier.storage.tokens import ROLES, Role
+from espalier.storage.roles import ROLES, Role
 from tests.app.world import SPEC, World, problem
 
 
