@@ -12,6 +12,15 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+
+def messages(error: ValidationError) -> str:
+    """What a model found wrong, in one line."""
+    return "; ".join(one["msg"] for one in error.errors())
 
 
 class SearchError(Exception):

@@ -21,7 +21,7 @@ from espalier.search.arms.control import Control
 from espalier.search.blocks import check_blocks
 from espalier.search.candidates import Candidate
 from espalier.search.datasets import Data, DataPaths, load, recipe_of
-from espalier.search.errors import SpecError, UnknownName
+from espalier.search.errors import SpecError, UnknownName, messages
 from espalier.search.estimate import PlanEstimate
 from espalier.search.evaluate import dense_config
 from espalier.search.methods.weight import WeightMethod
@@ -139,7 +139,7 @@ def _question(spec: JobSpec, network: Network, data: Data) -> Question:
     try:
         meant = spec.model_copy(update=plainly)
     except ValidationError as error:  # options that look different may mean the same
-        raise SpecError("; ".join(e["msg"] for e in error.errors())) from error
+        raise SpecError(messages(error)) from error
     kinds = {method.name: methods.METHODS[method.name] for method in meant.methods}
     question = Question(
         spec=meant,

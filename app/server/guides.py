@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from espalier.app.service import Service
 from espalier.search.answers.patterns import guides_of
-from espalier.search.errors import SpecError
+from espalier.search.errors import SpecError, messages
 from espalier.search.spec import Guide, JobSpec
 from espalier.storage import jobs, patterns
 from espalier.storage.errors import NotFound
@@ -24,7 +24,7 @@ def resolved(service: Service, spec: JobSpec) -> JobSpec:
     try:
         return spec.model_copy(update={"guides": guides})
     except ValidationError as error:  # two jobs on one network and data set
-        raise SpecError("; ".join(e["msg"] for e in error.errors())) from error
+        raise SpecError(messages(error)) from error
 
 
 def _spelt_out(session: Session, guide: Guide, spec: JobSpec) -> Iterator[Guide]:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from espalier.app.work.executors.base import TaskFailed, WorkerLost
 from espalier.models.document import content_hash
 from espalier.search.answers.patterns import Patterns, guides_of
+from espalier.search.errors import messages
 from espalier.search.estimate import PlanEstimate
 from espalier.search.events import TransferEvent
 from espalier.search.spec import Guide, JobSpec, TransferTarget
@@ -44,7 +45,7 @@ def _follow_up(
         carried = spec.carried_to(there, guides)
         return FollowUp(there, carried, examine(carried))
     except ValidationError as error:
-        return FollowUp(there, error="; ".join(e["msg"] for e in error.errors()))
+        return FollowUp(there, error=messages(error))
     except (TaskFailed, WorkerLost) as error:
         return FollowUp(there, error=str(error))
 

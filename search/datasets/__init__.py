@@ -14,7 +14,7 @@ from espalier.search.datasets.folder import FOLDER_RECIPES, read_folder
 from espalier.search.datasets.from_torchvision import CIFAR10, CIFAR100, FASHION_MNIST, MNIST
 from espalier.search.datasets.store import stored, summary_of
 from espalier.search.datasets.summary import Summary
-from espalier.search.errors import SpecError, UnknownName
+from espalier.search.errors import SpecError, UnknownName, messages
 from espalier.search.recipe import Recipe
 from espalier.search.spec import Folder, JobSpec
 
@@ -49,7 +49,7 @@ def recipe_of(spec: JobSpec, suited: Mapping[str, Any] | None = None) -> Recipe:
     try:
         return presets[name].model_copy(update={**(suited or {}), **spec.recipe.changes})
     except ValidationError as error:
-        raise SpecError("recipe: " + "; ".join(e["msg"] for e in error.errors())) from error
+        raise SpecError(f"recipe: {messages(error)}") from error
 
 
 def load(dataset: str | Folder, paths: DataPaths) -> Data:

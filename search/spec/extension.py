@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, ValidationError
 
 from espalier.models.document import Frozen
-from espalier.search.errors import SpecError
+from espalier.search.errors import SpecError, messages
 from espalier.search.recipe import Name
 from espalier.search.spec.budgets import AskedBudget
 from espalier.search.spec.choices import MethodSpec
@@ -40,4 +40,4 @@ class Extension(Frozen):
         try:
             return spec.model_copy(update={field: (*getattr(spec, field), *some) for field, some in new.items()})
         except ValidationError as error:
-            raise SpecError("; ".join(one["msg"] for one in error.errors())) from error
+            raise SpecError(messages(error)) from error
