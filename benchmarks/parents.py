@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import closing
 from statistics import fmean, variance
 from typing import Annotated
 
@@ -12,31 +13,26 @@ from rich.console import Console
 
 from espalier.app.settings import load as load_settings
 from espalier.app.tables import Table, table
-from espalier.storage.candidates import candidate_of, result_of, rows
+from espalier.search.answers.values import by_arm
+from espalier.storage.candidates import outcomes
 from espalier.storage.database import Database
 
 
 def main(jobs: Annotated[list[str], typer.Argument(help="their ids")]) -> None:
     """By arm, over all of the jobs."""
-    database = Database(load_settings().url)
-    by_arm: dict[str, list[list[float]]] = {}
-    with database.session() as session:
+    found: dict[str, list[list[float]]] = {}
+    with closing(Database(load_settings().url)) as database, database.session() as session:
         for job in jobs:
-            own: dict[str, list[float]] = {}
-            for row in rows(session, job):
-                result = result_of(row)
-                if row.role == "automatic" and result is not None:
-                    own.setdefault(candidate_of(row).arm.label, []).append(result.reported)
-            for arm, values in own.items():
-                by_arm.setdefault(arm, []).append(values)
-    database.close()
-    Console(width=120).print(compared(by_arm))
+            for group in by_arm(outcomes(session, job)):
+                if group.arm.role == "automatic":
+                    found.setdefault(group.arm.label, []).append([result.reported for result in group.results])
+    Console(width=120).print(compared(found))
 
 
-def compared(by_arm: dict[str, list[list[float]]]) -> Table:
+def compared(arms: dict[str, list[list[float]]]) -> Table:
     """Analysis of variance with one random effect: parents, and trainings within them, as often each."""
     found = []
-    for arm, parents in by_arm.items():
+    for arm, parents in arms.items():
         (count,) = {len(values) for values in parents}
         within = fmean(variance(values) for values in parents)
         between = variance([fmean(values) for values in parents]) - within / count

@@ -14,7 +14,7 @@ from espalier.app.settings import load as load_settings
 from espalier.models.config import ChannelGroup
 from espalier.models.network import Network
 from espalier.search.candidates import Candidate
-from espalier.storage.candidates import candidate_of, result_of, rows
+from espalier.storage.candidates import outcomes
 from espalier.storage.database import Database
 from espalier.storage.store import Store
 
@@ -32,10 +32,10 @@ def sparse_parents(job: str) -> Iterator[SparseParent]:
     settings = load_settings()
     store = Store(settings.artifacts)
     with closing(Database(settings.url)) as database, database.session() as session:
-        for row in rows(session, job):
-            if row.role == "parent" and (result := result_of(row)) is not None:
+        for candidate, result in outcomes(session, job):
+            if candidate.arm.role == "parent":
                 state = safetensors.torch.load_file(store.path(result.artifacts["weights"]))
                 groups = Network.of(result.config).groups
                 parts = [(group, part) for group in groups for part in group.slices if part.role == "scale"]
                 scales = [(group, state[part.tensor].double().abs().numpy()) for group, part in parts]
-                yield SparseParent(candidate_of(row), scales)
+                yield SparseParent(candidate, scales)
