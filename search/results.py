@@ -107,6 +107,11 @@ class MadeBy(Frozen):
     torch: str
     execution: Execution
 
+    @property
+    def conditions(self) -> str:
+        """What numbers must have alike to be compared: release, device, precision, layout, threads."""
+        return f"release {self.espalier} ({self.execution})"
+
 
 class Effort(Frozen):
     """What training and scoring take."""

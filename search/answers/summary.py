@@ -23,11 +23,6 @@ OWN_PARENTS = "Every seed prunes a parent of its own: answers are about the meth
 ONE_TEST = "Intervals are over seeds, each for one comparison alone; the test examples are the same for all."
 
 
-def summary(verdicts: Sequence[Verdict]) -> str:
-    """What verdicts say, in one text."""
-    return " ".join(sentences(verdicts))
-
-
 def sentences(verdicts: Sequence[Verdict]) -> list[str]:
     """One plain sentence for each method and baseline, or why there is none. Of many, what is decided, by baseline."""
     if not verdicts:

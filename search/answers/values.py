@@ -69,9 +69,8 @@ class Group(NamedTuple):
 
     @property
     def conditions(self) -> dict[str, None]:
-        """What its results were made by, in order: release, device, precision, layout, threads."""
-        made = (result.made_by for result in self.results)
-        return dict.fromkeys(f"release {one.espalier} ({one.execution})" for one in made)
+        """What its results were made by, in order."""
+        return dict.fromkeys(result.made_by.conditions for result in self.results)
 
     @property
     def lr(self) -> float | None:

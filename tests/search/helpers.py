@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from espalier.models.config import ChannelConfig, Cost
+from espalier.search.answers.summary import sentences
+from espalier.search.answers.values import Verdict
 from espalier.search.arms import ARMS
 from espalier.search.candidates import Candidate
 from espalier.search.planners import create
@@ -68,6 +71,11 @@ def outcome(
     """Both."""
     one = candidate(kind, **changes)
     return one, result(one, accuracy, params, macs)
+
+
+def summary(verdicts: Sequence[Verdict]) -> str:
+    """What verdicts say, in one text."""
+    return " ".join(sentences(verdicts))
 
 
 def question(spec: JobSpec, data: str = "d") -> Question:

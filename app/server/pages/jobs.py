@@ -268,15 +268,11 @@ def _differences(jobs: Mapping[str, _Seen]) -> Iterator[str]:
         values = {letter: getattr(recipe, field) for letter, recipe in recipes.items()}
         if any(value != next(iter(values.values())) for value in values.values()):
             yield f"Their recipes differ in {field}: {_each(values)}."
-    made = {letter: ", ".join(_made_by(seen.outcomes)) for letter, seen in jobs.items() if seen.outcomes}
+    conditions = {letter: {result.made_by.conditions for _, result in seen.outcomes} for letter, seen in jobs.items()}
+    made = {letter: ", ".join(sorted(some)) for letter, some in conditions.items() if some}
     if len({*made.values()}) > 1:
         yield f"Their networks were not computed alike: {_each(made)}."
 
 
 def _each(values: Mapping[str, object]) -> str:
     return "; ".join(f"{letter} {value}" for letter, value in values.items())
-
-
-def _made_by(outcomes: Outcomes) -> list[str]:
-    """Releases and executions behind results."""
-    return sorted({f"release {result.made_by.espalier} ({result.made_by.execution})" for _, result in outcomes})

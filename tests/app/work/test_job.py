@@ -7,7 +7,7 @@ import shutil
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
@@ -412,21 +412,27 @@ def test_a_planner_may_ask_for_more_when_it_knows_more(
     ]  # fmt: skip
 
 
+class Killed(BaseException):
+    """The runner's process ends here."""
+
+
+def killing(label: str) -> Callable[[Candidate], str | None]:
+    """What kills the runner when this candidate is trained."""
+
+    def kill(one: Candidate) -> None:
+        if one.label == label:
+            raise Killed
+
+    return kill
+
+
 def test_a_killed_runner_goes_on_without_asking_twice(
     database: Database, tmp_path: Path, halving: type[Halving]
 ) -> None:
-    class Killed(BaseException):
-        pass
-
-    def killed(one: Candidate) -> str | None:
-        if one.label == ALL[2]:
-            raise Killed
-        return None
-
     job_id = submit(database, HALVING)
     halving.asked.clear()
     first_run, second_run = FakeExecutor(), FakeExecutor()
-    first_run.broken = killed
+    first_run.broken = killing(ALL[2])
     with pytest.raises(Killed):
         make_runner(database, tmp_path, first_run).run_one()
     assert labels(database, job_id) == ALL[:3], "what it asked for is written down before it runs"
@@ -455,14 +461,6 @@ TICKETS = SPEC.model_copy(
 def test_tickets_of_a_runner_that_was_killed_in_any_round_are_the_same(
     database: Database, tmp_path: Path, at: str
 ) -> None:
-    class Killed(BaseException):
-        pass
-
-    def killed(one: Candidate) -> str | None:
-        if one.label == at:
-            raise Killed
-        return None
-
     whole = submit(database, TICKETS)
     make_runner(database, tmp_path / "whole").run_one()
     expected = answer_of(database, whole)
@@ -470,7 +468,7 @@ def test_tickets_of_a_runner_that_was_killed_in_any_round_are_the_same(
     with database.session() as session:
         session.execute(sa.delete(JobRow))  # so that nothing is taken over from it
     job_id, first_run, second_run = submit(database, TICKETS), FakeExecutor(), FakeExecutor()
-    first_run.broken = killed
+    first_run.broken = killing(at)
     with pytest.raises(Killed):
         make_runner(database, tmp_path, first_run).run_one()
     with database.session() as session:
@@ -618,9 +616,6 @@ def test_what_a_planner_asks_for_though_it_can_never_run_fails(
 def test_a_runner_killed_before_it_noted_what_can_never_run_leaves_that_to_the_next(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Killed(BaseException):
-        pass
-
     write = candidates.write
 
     def killed(session: Session, job_id: str, outcome: Outcome, taken_over: bool = False) -> None:

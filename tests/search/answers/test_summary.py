@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from espalier.search.answers.summary import MOST_SENTENCES, summary
+from espalier.search.answers.summary import MOST_SENTENCES
 from espalier.search.answers.verdict import compare
-from tests.search.helpers import outcome
+from tests.search.helpers import outcome, summary
 
 METHODS = ("slimming", "taylor", "l1_norm", "thinet", "snip")
 BASELINES = ("uniform", "random", "capped")

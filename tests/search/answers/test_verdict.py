@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from espalier.search.answers.summary import summary
 from espalier.search.answers.verdict import answer, compare
 from espalier.search.results import Execution, MadeBy, Metric
 from espalier.search.spec import Ratios
-from tests.search.helpers import candidate, outcome, result
+from tests.search.helpers import candidate, outcome, result, summary
 
 
 def arm(kind: str, values: list[float], keep: float = 0.1, params: int = 100, **changes: object):  # type: ignore[no-untyped-def]
