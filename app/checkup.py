@@ -21,7 +21,9 @@ from espalier.storage.errors import StorageError
 
 GIB = 2**30
 LEAST_DISK, LEAST_MEMORY = 5 * GIB, 4 * GIB
-"""A job of a hundred large networks keeps as much in weights; torch and a data set take as much in memory."""
+"""Less is worth a word."""
+BUSY = 0.75
+"""Of the cores, as a load: networks that are timed beside so much are timed wrongly."""
 EXTRAS = {
     "dashboard": "optuna_dashboard",
     "mcp": "mcp",
@@ -53,9 +55,14 @@ def checkup(settings: Settings) -> Iterator[Finding]:
             yield Finding(what, "bad", str(error))
 
 
+def _nearest(folder: Path) -> Path:
+    """It, or the nearest above it that is there."""
+    return next(path for path in (folder, *folder.parents) if path.exists())
+
+
 def _data_dir(settings: Settings) -> Finding:
     folder = settings.data_dir.resolve()
-    there = next(path for path in (folder, *folder.parents) if path.exists())
+    there = _nearest(folder)
     if not (there.is_dir() and os.access(there, os.W_OK)):
         return Finding("data directory", "bad", f"{there} cannot be written to: set ESPALIER_DATA_DIR")
     token = folder / "token"
@@ -65,23 +72,22 @@ def _data_dir(settings: Settings) -> Finding:
 
 
 def _disk(settings: Settings) -> Finding:
-    folder = settings.data_dir.resolve()
-    there = next(path for path in (folder, *folder.parents) if path.exists())
+    there = _nearest(settings.data_dir.resolve())
     free = shutil.disk_usage(there).free
     words = f"{free / GIB:.1f} GiB free at {there}"
     if free < LEAST_DISK:
         return Finding(
-            "disk", "look", f"{words}: weights of a large job take as much; `keep_weights: false` keeps none"
+            "disk", "look", f"{words}: a job keeps the weights of every network; `keep_weights: false` keeps none"
         )
     return Finding("disk", "good", words)
 
 
 def _database(settings: Settings) -> Finding:
     name = without_password(settings.url)
-    if settings.url.startswith("sqlite") and not Path(settings.url.partition("///")[2]).exists():
-        return Finding("database", "good", f"{name}, made at the first start")
     try:
         with closing(Database(settings.url)) as database:
+            if database.is_gone():
+                return Finding("database", "good", f"{name}, made at the first start")
             if not database.is_current():
                 return Finding("database", "bad", f"{name} does not answer, or is of another release: espalier upgrade")
             with database.session() as session:
@@ -118,7 +124,7 @@ def _processor(settings: Settings) -> Finding:
         return Finding(
             "processor", "look", f"{words}: ESPALIER_WORKERS is more than there are; networks wait for each other"
         )
-    if busy > 1.5:
+    if busy > BUSY * (os.cpu_count() or 1):
         return Finding(
             "processor", "look", f"{words}; a load of {busy:.1f}: how networks are computed is chosen by timing them"
         )

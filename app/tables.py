@@ -112,10 +112,12 @@ def _done(progress: ProgressView) -> str:
 def pareto(front: Pareto, *more: Pareto) -> Table:
     """The Pareto table of a job; of several fronts, the first column names those that a point is on. Narrow enough for
     80 characters, so that what points are chosen by stands in the title alone."""
-    fronts = (front, *more)
+    fronts = {one.cost: {point.arm.id: point for point in one.points} for one in (front, *more)}
     rows = (
         (
-            ", ".join(f"{one.cost}{_chance(own)}" for one in fronts if (own := _own(one, point)).on_front)
+            ", ".join(
+                f"{cost}{_chance(own)}" for cost, points in fronts.items() if (own := points[point.arm.id]).on_front
+            )
             if more
             else "●" * point.on_front + _chance(point),
             point.arm.name,
@@ -132,11 +134,6 @@ def pareto(front: Pareto, *more: Pareto) -> Table:
     columns = ("front" if more else "", "widths", "budget", "params", "MACs", "ms", "test %", "n", "architecture")
     title = "Pareto fronts" if more else f"Pareto front over {front.cost} (●)"
     return table(f"{title}, chosen by the hold-out; per cent: how probable that is", columns, rows)
-
-
-def _own(front: Pareto, point: Point) -> Point:
-    """The same point, as it stands on another front."""
-    return next(other for other in front.points if other.arm == point.arm)
 
 
 def _chance(point: Point) -> str:
@@ -250,7 +247,7 @@ def _read_at(found: Efficiency) -> str:
     if found.refused:
         return "not compared"
     if found.at_accuracy is None:
-        return found.unread or "no accuracy is reached by both curves"
+        return found.unread or "-"
     return f"{100 * found.at_accuracy:.2f} %" + (", on the way to the dense network" if found.through_dense else "")
 
 

@@ -48,11 +48,12 @@ class Database:
 
         Raises DatabaseUnusable if the file of an SQLite database is gone: open connections would write to nowhere.
         """
-        if self._is_gone():
+        if self.is_gone():
             raise DatabaseUnusable(f"the database {self.engine.url.database} is gone")
         return self._sessions.begin()
 
-    def _is_gone(self) -> bool:
+    def is_gone(self) -> bool:
+        """Whether the file of an SQLite database is not there."""
         return self.is_sqlite and not Path(str(self.engine.url.database)).exists()
 
     @property
@@ -99,7 +100,7 @@ class Database:
 
     def is_current(self) -> bool:
         """Whether the database answers and has the schema of this release."""
-        if self._is_gone():
+        if self.is_gone():
             return False
         try:
             with self.engine.connect() as connection:

@@ -161,7 +161,8 @@ def reclaim(session: Session, owner: str | None = None) -> None:
     running = sa.update(JobRow).where(JobRow.state == JobState.RUNNING)
     if owner is not None:
         running = running.where(JobRow.owner == owner)
-    session.execute(running.values(lease_until=shared_now(session) - timedelta(milliseconds=1)))
+    before = shared_now(session) - timedelta(milliseconds=1)  # run out at this very moment, too
+    session.execute(running.values(lease_until=before))
 
 
 def renew(session: Session, lease: Lease) -> bool:

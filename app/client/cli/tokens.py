@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +12,9 @@ from espalier.app.client.cli.common import AsJson, examples, show
 from espalier.app.tables import table
 from espalier.storage.errors import StorageError
 from espalier.storage.roles import ROLES, Role
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 app = typer.Typer(
     help="Give others a token of their own, with as much as they need, and take it back.",
@@ -29,24 +34,19 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Make a token, and print it once."""
-    from espalier.app.server.processes import session_here
     from espalier.storage import tokens as stored
 
-    try:
-        with session_here() as session:
-            token = stored.create(session, name, role)
-    except StorageError as error:
-        raise typer.BadParameter(str(error), param_hint="NAME") from error
+    with _session() as session:
+        token = stored.create(session, name, role)
     show(as_json, {"name": name, "role": role, "token": token}, f"{token}\nIt is not kept, and not shown again.")
 
 
 @app.command("list", epilog=examples("espalier token list"))
 def list_tokens(as_json: AsJson = False) -> None:
     """List tokens beside the service's own."""
-    from espalier.app.server.processes import session_here
     from espalier.storage import tokens as stored
 
-    with session_here() as session:
+    with _session() as session:
         found = [
             {"name": row.name, "role": row.role, "created_at": row.created_at, "revoked_at": row.revoked_at}
             for row in stored.listing(session)
@@ -61,12 +61,20 @@ def list_tokens(as_json: AsJson = False) -> None:
 @app.command(epilog=examples("espalier token revoke ada"))
 def revoke(name: Name, as_json: AsJson = False) -> None:
     """Let a token open nothing any more, within seconds."""
-    from espalier.app.server.processes import session_here
     from espalier.storage import tokens as stored
+
+    with _session() as session:
+        stored.revoke(session, name)
+    show(as_json, {"revoked": name}, f"the token {name} is revoked")
+
+
+@contextmanager
+def _session() -> Iterator[Session]:
+    """The service's database; what it refuses, it refuses of the name."""
+    from espalier.app.server.processes import session_here
 
     try:
         with session_here() as session:
-            stored.revoke(session, name)
+            yield session
     except StorageError as error:
         raise typer.BadParameter(str(error), param_hint="NAME") from error
-    show(as_json, {"revoked": name}, f"the token {name} is revoked")
