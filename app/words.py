@@ -3,7 +3,10 @@ shown: they are data, never instructions."""
 
 from __future__ import annotations
 
+import json
+import math
 import re
+from typing import Any
 
 from rich.console import Console
 
@@ -20,6 +23,27 @@ def make_console(stderr: bool = False) -> Console:
 def plain(text: str, lines: bool = False) -> str:
     """Without what a terminal would take for instructions; in one line, unless `lines` may stay."""
     return "".join(c if c.isprintable() or (lines and c == "\n") else "�" for c in text)
+
+
+def strict_json(text: str) -> Any:
+    """A value as JSON writes it. Raises ValueError for anything else, numbers without end too."""
+    return json.loads(text, parse_constant=_refuse, parse_float=_finite)
+
+
+def json_or_word(text: str) -> Any:
+    """A number, true, false or null as JSON writes it; anything else is a word."""
+    try:
+        return strict_json(text)
+    except (ValueError, RecursionError):
+        return text.strip()
+
+
+def _refuse(text: str) -> float:
+    raise ValueError(f"{text} is no number")
+
+
+def _finite(text: str) -> float:
+    return float(text) if math.isfinite(float(text)) else _refuse(text)
 
 
 def markdown(text: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from espalier.app.words import amount_of, count, duration, markdown, percent, plain
+from espalier.app.words import amount_of, count, duration, json_or_word, markdown, percent, plain, strict_json
 from espalier.search.answers.values import Sample
 
 
@@ -94,3 +94,18 @@ def test_amounts_as_people_write_them(text: str, amount: float | None) -> None:
 )
 def test_lengths_of_time_in_words(seconds: float | None, words: str) -> None:
     assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("2", 2), ("0.5", 0.5), ("true", True), ("null", None), ("[4, 0]", [4, 0]), ("max", "max"), (" max ", "max"),
+     ("NaN", "NaN"), ("Infinity", "Infinity"), ("1e999", "1e999"), ("[" * 100_000, "[" * 100_000)],
+)  # fmt: skip
+def test_what_is_no_json_is_a_word(text: str, value: object) -> None:
+    assert json_or_word(text) == value
+
+
+@pytest.mark.parametrize("text", ["NaN", "-Infinity", "1e999", "max", ""])
+def test_numbers_without_end_are_no_json(text: str) -> None:
+    with pytest.raises(ValueError, match="no number|Expecting"):
+        strict_json(text)

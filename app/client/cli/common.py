@@ -15,7 +15,7 @@ from pydantic_core import to_jsonable_python
 from espalier.app.addresses import is_loopback
 from espalier.app.client.client import Client, ClientError, dataset_of
 from espalier.app.tables import Table
-from espalier.app.words import make_console, plain
+from espalier.app.words import json_or_word, make_console, plain, strict_json
 
 console = make_console()
 
@@ -88,19 +88,11 @@ def _or_none(table: Any) -> Any:
     return f"{table.title}: none" if isinstance(table, Table) and not table.rows else table
 
 
-def _refuse(text: str) -> float:
-    raise ValueError(f"{text} is no number")
-
-
-def _finite(text: str) -> float:
-    return float(text) if math.isfinite(float(text)) else _refuse(text)
-
-
 def option_of(text: str) -> tuple[str, Any]:
     """A factory option: name=value, the value in JSON."""
     key, _, value = text.partition("=")
     try:
-        return key, json.loads(value, parse_constant=_refuse, parse_float=_finite)
+        return key, strict_json(value)
     except ValueError as error:
         raise typer.BadParameter(
             f"expected name=value with a value in JSON, for example width=0.5 or blocks=[4,0,3], got {text!r}"
@@ -115,14 +107,7 @@ def method_of(text: str) -> dict[str, Any]:
     given = dict(one.partition("=")[::2] for one in options.split(","))
     if not all(key and value for key, value in given.items()):
         raise typer.BadParameter(f"expected NAME:option=value,option=value, got {text!r}")
-    return {"name": name, "options": {key: _value(value) for key, value in given.items()}}
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text, parse_constant=_refuse, parse_float=_finite)
-    except ValueError:
-        return text
+    return {"name": name, "options": {key: json_or_word(value) for key, value in given.items()}}
 
 
 def retargeted(

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from espalier.app.client.client import dataset_of
-from espalier.app.words import plain
+from espalier.app.words import json_or_word, plain
 from espalier.search.errors import SpecError
 from espalier.search.spec import JobSpec, MethodSpec, Target
 
@@ -71,7 +71,7 @@ class Given(NamedTuple):
             )
 
     def _method(self, name: str) -> dict[str, Any]:
-        options = {key: _value(self.options[f"{name}.{key}"]) for key in self.set_of(name)}
+        options = {key: json_or_word(self.options[f"{name}.{key}"]) for key in self.set_of(name)}
         return {"name": name} | ({"options": options} if options else {})
 
     def set_of(self, method: str) -> list[str]:
@@ -113,14 +113,6 @@ def budget_of(text: str) -> dict[str, Any]:
     return (
         {"metric": metric, "keep": _number(keep, f"what stays of {metric}", "budgets")} if given else {"preset": text}
     )
-
-
-def _value(text: str) -> Any:
-    """A number, true, false or null as JSON writes it; anything else is a word."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text.strip()
 
 
 def _more(text: str) -> dict[str, Any]:
