@@ -9,6 +9,7 @@ from pydantic import Discriminator, Field, Tag, TypeAdapter
 
 from espalier.models.document import Frozen
 from espalier.search.results import Metrics
+from espalier.search.spec import Extension
 from espalier.search.states import JobState
 
 
@@ -19,6 +20,13 @@ class StateEvent(Frozen):
     state: JobState
     attempt: int | None = None
     error: str | None = None
+
+
+class ExtendedEvent(Frozen):
+    """More was asked of a job that had ended."""
+
+    kind: Literal["extended"] = "extended"
+    added: Extension
 
 
 class PreparingEvent(Frozen):
@@ -102,6 +110,7 @@ def _tag(event: Any) -> str:
 
 Event = Annotated[
     Annotated[StateEvent, Tag("state")]
+    | Annotated[ExtendedEvent, Tag("extended")]
     | Annotated[PreparingEvent, Tag("preparing")]
     | Annotated[SilentEvent, Tag("silent")]
     | Annotated[MeasuringEvent, Tag("measuring")]

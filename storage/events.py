@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from espalier.search.events import EVENT, Event
+from espalier.search.events import EVENT, Event, ExtendedEvent
 from espalier.storage.clock import now
 from espalier.storage.tables import EventRow
 
@@ -28,6 +28,13 @@ def newest(session: Session, job_id: str, limit: int) -> Sequence[EventRow]:
     """The last events of a job, newest first."""
     query = sa.select(EventRow).where(EventRow.job_id == job_id)
     return session.scalars(query.order_by(EventRow.id.desc()).limit(limit)).all()
+
+
+def added_seeds(session: Session, job_id: str) -> list[int]:
+    """Seeds that were added to a job when it had ended, in order."""
+    query = sa.select(EventRow).where(EventRow.job_id == job_id, EventRow.kind == "extended")
+    found = [event_of(row) for row in session.scalars(query.order_by(EventRow.id))]
+    return [seed for event in found if isinstance(event, ExtendedEvent) for seed in event.added.seeds]
 
 
 def event_of(row: EventRow) -> Event:

@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 
 from espalier.models.document import content_hash
 from espalier.search.candidates import Candidate
-from espalier.search.events import StateEvent
+from espalier.search.events import ExtendedEvent, StateEvent
 from espalier.search.question import Question
 from espalier.search.results import Execution, Latencies, Latency
-from espalier.search.spec import JobSpec
+from espalier.search.spec import Extension, JobSpec
 from espalier.search.states import FINISHED, JobState
 from espalier.search.version import VERSION
 from espalier.storage import candidates
@@ -268,6 +268,7 @@ def extend(session: Session, job: JobRow, spec: JobSpec, question: Question, wan
             f"job {job.id} was run by another release ({', '.join(sorted(made_by)) or 'unknown'}; this is {VERSION}), "
             "whose results are not compared with those of this one; submit it anew with what is to be added"
         )
+    added = Extension.between(JobSpec.read(job.spec), spec)
     asked = {"spec": spec.model_dump(mode="json"), "question": question.model_dump(mode="json")}
     if not _moved(session, job.id, "extend", JobRow.attempts == job.attempts, finished_at=None, error=None, **asked):
         state = get(session, job.id).state
@@ -275,6 +276,7 @@ def extend(session: Session, job: JobRow, spec: JobSpec, question: Question, wan
     job = get(session, job.id)
     session.refresh(job)
     candidates.add(session, job, wanted)
+    record(session, job.id, ExtendedEvent(added=added))
     record(session, job.id, StateEvent(state=JobState.QUEUED))
     return job
 

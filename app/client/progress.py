@@ -20,9 +20,11 @@ from espalier.search.events import (
     CandidateStarted,
     EpochEvent,
     Event,
+    ExtendedEvent,
     MeasuringEvent,
     PreparingEvent,
     SilentEvent,
+    StateEvent,
     TransferEvent,
 )
 
@@ -110,7 +112,7 @@ def _show(event: Event, running: dict[str, str], ended: set[str], bar: Progress)
     elif isinstance(event, SilentEvent):
         words = f"  nothing was heard of {event.label} for {event.seconds / 60:.0f} minutes; it may hang"
         bar.console.print(plain(words), highlight=False, markup=False, emoji=False)
-    else:
+    elif isinstance(event, (StateEvent, ExtendedEvent)):
         running.clear()
 
 

@@ -23,8 +23,11 @@ OWN_PARENTS = "Every seed prunes a parent of its own: answers are about the meth
 ONE_TEST = "Intervals are over seeds, each for one comparison alone; the test examples are the same for all."
 
 
-def sentences(verdicts: Sequence[Verdict]) -> list[str]:
-    """One plain sentence for each method and baseline, or why there is none. Of many, what is decided, by baseline."""
+def sentences(verdicts: Sequence[Verdict], added: Sequence[int] = ()) -> list[str]:
+    """One plain sentence for each method and baseline, or why there is none. Of many, what is decided, by baseline.
+
+    `added`: seeds that were asked for when there were results to look at.
+    """
     if not verdicts:
         return ["There is no verdict: no budget has results of both a method and a baseline."]
     made = [v for v in verdicts if not v.refused]
@@ -41,6 +44,7 @@ def sentences(verdicts: Sequence[Verdict]) -> list[str]:
         _untold(made),
         together(made),
         _looks(made),
+        _added(added),
         _power(verdicts),
         _about(verdicts),
     )
@@ -77,6 +81,16 @@ def _looks(verdicts: Sequence[Verdict]) -> Iterator[str]:
         yield (
             f"Seeds are added where answers are undecided: they rest on {' or '.join(map(str, counts))} of each "
             "side, and their intervals and p values allow for every look."
+        )
+
+
+def _added(seeds: Sequence[int]) -> Iterator[str]:
+    """What must be said where somebody looked, and went on."""
+    if seeds:
+        which = f"Seed {seeds[0]} was" if len(seeds) == 1 else f"Seeds {', '.join(map(str, seeds))} were"
+        yield (
+            f"{which} added when there were results to look at: intervals and p values do not allow for that, and "
+            "whoever adds seeds until something is decided will see it decided."
         )
 
 

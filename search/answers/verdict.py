@@ -27,10 +27,13 @@ from espalier.search.candidates import Candidate
 from espalier.search.spec import Ratios
 
 
-def answer(outcomes: Outcomes, looks: Sequence[int] = (), failed: Sequence[Candidate] = ()) -> Answer:
-    """Everything there is to say about whether automatic pruning was better; `looks` and `failed` as in `compare`."""
+def answer(
+    outcomes: Outcomes, looks: Sequence[int] = (), failed: Sequence[Candidate] = (), added: Sequence[int] = ()
+) -> Answer:
+    """Everything there is to say about whether automatic pruning was better; `looks` and `failed` as in `compare`,
+    `added` as in `sentences`."""
     verdicts, judged = compare(outcomes, looks, failed), proxies(outcomes)
-    words = (*sentences(verdicts), *told(judged))
+    words = (*sentences(verdicts, added), *told(judged))
     return Answer(
         verdicts=tuple(verdicts),
         efficiency=tuple(efficiency(outcomes)),

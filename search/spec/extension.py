@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field, ValidationError
 
 from espalier.models.document import Frozen
@@ -30,14 +32,25 @@ class Extension(Frozen):
         search."""
         if self.seeds and not isinstance(spec.seeds, tuple):
             raise SpecError(f"this job adds seeds by itself where it needs them, up to {spec.seeds.most}")
-        new = {
-            field: [one for one in getattr(self, field) if one not in getattr(spec, field)]
-            for field in Extension.model_fields
-            if getattr(self, field)
-        }
+        new = _new(spec, self)
         if not any(new.values()):
             raise SpecError("nothing is added: name a method, budget, baseline, control or seed that it does not have")
         try:
             return spec.model_copy(update={field: (*getattr(spec, field), *some) for field, some in new.items()})
         except ValidationError as error:
             raise SpecError(messages(error)) from error
+
+    @classmethod
+    def between(cls, before: JobSpec, after: JobSpec) -> Extension:
+        """What a spec has that it did not have before."""
+        return cls.model_validate(_new(before, after))
+
+
+def _new(before: JobSpec, after: Extension | JobSpec) -> dict[str, list[Any]]:
+    """What one has and the other had not, field by field; seeds that a spec adds by itself are none."""
+    listed = {field: getattr(after, field) for field in Extension.model_fields}
+    return {
+        field: [one for one in some if one not in getattr(before, field)]
+        for field, some in listed.items()
+        if some and isinstance(some, tuple)
+    }

@@ -11,8 +11,10 @@ from espalier.search.events import (
     CandidateStarted,
     EpochEvent,
     Event,
+    ExtendedEvent,
     StateEvent,
 )
+from espalier.search.spec import Budget, Extension
 from espalier.search.states import JobState
 from espalier.storage import events
 from espalier.storage.clock import now
@@ -28,6 +30,9 @@ EVENTS: list[Event] = [
     CandidateStarted(**WHO),
     CandidateFinished(**WHO, accuracy=0.5, seconds=1.5),
     CandidateFailed(**WHO, error="the loss became nan"),
+    ExtendedEvent(added=Extension(baselines=("capped",))),
+    ExtendedEvent(added=Extension(seeds=(7, 4))),
+    ExtendedEvent(added=Extension(seeds=(5,), budgets=(Budget(metric="params", keep=0.5),))),
     EpochEvent(**WHO, epoch=0, epochs=2, step=7, loss=0.5, accuracy=0.25, metrics={"loss": 0.5, "accuracy": 0.25}),
 ]
 
@@ -44,8 +49,16 @@ def test_every_kind_survives_writing_and_reading(database: Database, job_id: str
     with database.session() as session:
         rows = events.after(session, job_id, 0, 100)
     assert [events.event_of(row) for row in rows] == [StateEvent(state=JobState.QUEUED), *EVENTS]
-    assert [row.kind for row in rows[-4:]] == ["candidate", "candidate", "candidate", "epoch"]
+    assert [row.kind for row in rows[-4:]] == ["extended", "extended", "extended", "epoch"]
     assert all(row.at.tzinfo is not None for row in rows)
+
+
+def test_seeds_that_were_added_are_known(database: Database, job_id: str) -> None:
+    with database.session() as session:
+        assert events.added_seeds(session, job_id) == []
+        for event in EVENTS:
+            events.record(session, job_id, event)
+        assert events.added_seeds(session, job_id) == [7, 4, 5]
 
 
 def test_what_is_not_there_is_not_written(database: Database, job_id: str) -> None:

@@ -266,6 +266,8 @@ def test_an_extended_job_keeps_what_it_has(database: Database) -> None:
     assert before < {row.key for row in after}
     assert {row.seed for row in after if row.key not in before} == {7}
     assert kinds(database, job_id)[-1] == "queued"
+    with database.session() as session:
+        assert events.added_seeds(session, job_id) == [7]
 
 
 def test_a_job_that_is_not_finished_or_was_run_meanwhile_is_not_extended(database: Database) -> None:

@@ -79,7 +79,8 @@ def show(
     seen = _look(service, job_id)
     view, outcomes = seen.view, seen.outcomes
     found = fronts(outcomes, [*COSTS], seen.latencies)
-    answer = answer_of(outcomes, view.spec.looks, seen.failed) if outcomes and view.spec.budgets else None
+    is_asked = bool(outcomes and view.spec.budgets)
+    answer = answer_of(outcomes, view.spec.looks, seen.failed, seen.added) if is_asked else None
     finished = view.state in FINISHED
     found_tickets = tickets(outcomes) if view.spec.tickets and outcomes else None
     return render(
@@ -130,6 +131,8 @@ class _Seen(NamedTuple):
     patterns: Patterns
     heard: Mapping[str, str]
     """Of what runs, by its key: how far it is."""
+    added: Sequence[int]
+    """Seeds that were asked for when it had ended."""
     last: int
     """Id of the last event."""
 
@@ -151,6 +154,7 @@ def _look(service: Service, job_id: str) -> _Seen:
             counts={str(state): len(some) for state, some in by_state.items() if some},
             patterns=patterns.found_by(job, outcomes),
             heard=_heard(events),
+            added=happened.added_seeds(session, job_id),
             last=events[0].id if events else 0,
         )
 

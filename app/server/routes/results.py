@@ -29,6 +29,7 @@ from espalier.search.spec import JobSpec
 from espalier.search.version import VERSION
 from espalier.storage import architectures as found_architectures
 from espalier.storage import candidates, jobs, patterns
+from espalier.storage.events import added_seeds
 
 router = APIRouter(prefix="/v1", tags=["results"])
 
@@ -95,7 +96,8 @@ def verdict(job_id: str, service: ServiceDep) -> Answer:
     """Is automatic pruning better than the baselines? Works while the job runs, on what there is."""
     with service.database.session() as session:
         spec = JobSpec.read(jobs.get(session, job_id).spec)
-        return answer(candidates.outcomes(session, job_id), spec.looks, candidates.failed(session, job_id))
+        known, failed = candidates.outcomes(session, job_id), candidates.failed(session, job_id)
+        return answer(known, spec.looks, failed, added_seeds(session, job_id))
 
 
 @router.get("/jobs/{job_id}/tickets", operation_id="get_tickets", responses=problems(404))

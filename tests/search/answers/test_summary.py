@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from espalier.search.answers.summary import MOST_SENTENCES
+from espalier.search.answers.summary import MOST_SENTENCES, sentences
 from espalier.search.answers.verdict import compare
 from tests.search.helpers import outcome, summary
 
@@ -92,3 +92,10 @@ def test_a_difference_that_cannot_be_is_not_promised() -> None:
     assert "no difference that there can be would have been found 80 times in 100" in summary(found)
     assert "points would have been found" not in summary(found)
     assert "points would have been found" in summary(compare(job(METHODS[:1])))
+
+
+def test_who_looked_and_went_on_is_told_what_that_means() -> None:
+    found = compare(job(METHODS[:1]))
+    assert "when there were results to look at" not in " ".join(sentences(found))
+    (words,) = set(sentences(found, (3, 4))) - set(sentences(found))
+    assert words.startswith("Seeds 3, 4 were added when there were results to look at: intervals and p values do not")

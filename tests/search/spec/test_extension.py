@@ -42,6 +42,13 @@ def test_what_is_new_stands_behind_what_was_there() -> None:
     assert found.model_copy(update={field: getattr(SPEC, field) for field in Extension.model_fields}) == SPEC
 
 
+def test_what_was_added_is_told_from_two_specs() -> None:
+    more: dict[str, Any] = {"budgets": [{"metric": "macs", "keep": 0.5}], "controls": ["reverse"], "seeds": [7]}
+    assert Extension.between(SPEC, added(**more)) == Extension.model_validate(more)
+    growing = SPEC.model_copy(update={"seeds": {"from": 2, "most": 5}})
+    assert Extension.between(growing, added(growing, baselines=["capped"])) == Extension(baselines=("capped",))
+
+
 @pytest.mark.parametrize("more", [{}, {"seeds": [1]}, {"baselines": ["uniform"], "methods": [{"name": "slimming"}]}])
 def test_nothing_new_is_refused(more: dict[str, Any]) -> None:
     with pytest.raises(SpecError, match="nothing is added"):

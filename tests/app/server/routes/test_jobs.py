@@ -99,7 +99,10 @@ def test_a_finished_job_is_extended_by_what_is_new(world: World) -> None:
     started = {one["candidate"] for one in new if one.get("what") == "started"}
     assert started == after.keys() - before.keys()
     assert {one["seed"] for key, one in after.items() if key not in before} == {*SPEC["seeds"], 5}
-    assert any(one["keep"] == 0.05 for one in world.get(f"{path}/verdict")["verdicts"])
+    found = world.get(f"{path}/verdict")
+    assert any(one["keep"] == 0.05 for one in found["verdicts"])
+    assert "Seed 5 was added when there were results to look at" in found["summary"]
+    assert "Seed 5 was added" in world.client.get(f"/jobs/{job_id}").text
 
 
 def told(world: World, path: str) -> list[dict[str, Any]]:
