@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from espalier.search.answers.patterns import KnownPattern, Pattern, Patterns, Transfer, patterns, transfers
+from espalier.search.answers.patterns import KnownPattern, Pattern, Patterns, Provenance, Transfer, patterns, transfers
 from espalier.search.answers.values import Outcomes
 from espalier.search.answers.verdict import compare
 from espalier.search.question import Question
@@ -36,6 +36,7 @@ def remember(session: Session, job_id: str) -> None:
     job = jobs.get(session, job_id)
     spec, outcomes, moment = JobSpec.read(job.spec), candidates.outcomes(session, job_id), now()
     found = found_by(job, outcomes)
+    made = Provenance(recipe=spec.recipe, releases=tuple(sorted(candidates.releases(session, job_id))))
     verdicts = compare(outcomes, spec.looks, candidates.failed(session, job_id))
     for table in (PatternRow, TransferRow):
         session.execute(sa.delete(table).where(table.job_id == job_id))
@@ -45,6 +46,7 @@ def remember(session: Session, job_id: str) -> None:
             job_id=job_id,
             found_at=moment,
             target=spec.target.model_dump(mode="json"),
+            provenance=made.model_dump(mode="json"),
             pattern=one.model_dump(mode="json"),
         )
         for one in found.patterns
@@ -81,6 +83,7 @@ def _known(rows: Sequence[PatternRow], session: Session) -> list[KnownPattern]:
             id=row.id,
             job=row.job_id,
             target=Target.model_validate(row.target),
+            provenance=Provenance.model_validate(row.provenance) if row.provenance else None,
             pattern=Pattern.model_validate(row.pattern),
             record=tuple(records[row.id]),
         )

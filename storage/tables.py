@@ -186,6 +186,8 @@ class PatternRow(Base):
     job_id: Mapped[str] = mapped_column(sa.String(32))
     found_at: Mapped[datetime]
     target: Mapped[dict[str, Any]]
+    provenance: Mapped[dict[str, Any] | None]
+    """None in rows of before it was noted."""
     pattern: Mapped[dict[str, Any]]
 
 

@@ -15,6 +15,7 @@ from espalier.search.answers.values import Group, Outcomes, Sample, Verdict, by_
 from espalier.search.arms.following import Following
 from espalier.search.arms.pruned import Pruned
 from espalier.search.question import Place, Question
+from espalier.search.recipe import RecipeSpec
 from espalier.search.spec import MOST_NAME, Budget, Guide, Kernel, Ratios, Target
 
 LEAST = 1e-3
@@ -168,12 +169,25 @@ def transfers(
             )
 
 
+class Provenance(Frozen):
+    """What a pattern was found by."""
+
+    recipe: RecipeSpec = Field(description="of the job, as it was asked for")
+    releases: tuple[str, ...] = Field(description="of Espalier, that trained its networks")
+
+    def __str__(self) -> str:
+        said = self.recipe.model_dump(mode="json", exclude_none=True)
+        recipe = ", ".join(f"{name}={value}" for name, value in said.items()) or "of the data set"
+        return f"recipe {recipe}; Espalier {', '.join(self.releases)}"
+
+
 class KnownPattern(Frozen):
     """A pattern of the library: where it was found, and what following it did elsewhere."""
 
     id: str
     job: str = Field(description="that found it; it may be deleted since")
     target: Target = Field(description="where it was found")
+    provenance: Provenance | None = Field(default=None, description="null in those of before it was noted")
     pattern: Pattern
     record: tuple[Transfer, ...] = Field(description="what following it did, failures too")
 

@@ -13,7 +13,7 @@ from espalier.search.spec import JobSpec
 from espalier.storage import candidates, jobs, patterns
 from espalier.storage.database import Database
 from espalier.storage.errors import NotFound
-from espalier.storage.tables import JobRow
+from espalier.storage.tables import JobRow, PatternRow
 from tests.search.helpers import planned, question, result
 
 LEAST: dict[str, Any] = {
@@ -46,7 +46,7 @@ def following(database: Database, job_id: str) -> list[Any]:
 
 
 def test_what_a_job_found_is_known_by_its_id(database: Database) -> None:
-    job_id = ran(database)
+    job_id = ran(database, recipe={"preset": "quick", "epochs": 7})
     with database.session() as session:
         (found,) = patterns.of_job(session, job_id).patterns
         known = patterns.get(session, found.id(job_id))
@@ -57,6 +57,12 @@ def test_what_a_job_found_is_known_by_its_id(database: Database) -> None:
                 patterns.get(session, wrong)
     assert (known.pattern, known.job, known.target.arch, known.record) == (found, job_id, "vgg11", ())
     assert known.pattern.keep == pytest.approx((0.401,))
+    assert known.provenance is not None
+    assert (known.provenance.recipe.preset, known.provenance.releases) == ("quick", ("0",))
+    assert str(known.provenance) == "recipe preset=quick, epochs=7; Espalier 0"
+    with database.session() as session:
+        session.execute(sa.update(PatternRow).values(provenance=None))
+        assert patterns.get(session, known.id).provenance is None, "as an earlier release wrote it"
 
 
 def test_what_following_it_did_is_known_too_and_outlives_both_jobs(database: Database) -> None:
