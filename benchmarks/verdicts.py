@@ -42,8 +42,10 @@ class Case(NamedTuple):
 
 CASES = (
     *(Case(seeds=seeds) for seeds in (2, 3, 5, 10)),
-    *(Case(budgets=budgets, methods=methods) for budgets, methods in ((1, 1), (6, 1), (3, 3), (6, 3))),
+    *(Case(budgets=budgets, methods=methods) for budgets, methods in ((1, 1), (6, 1), (3, 2), (3, 3), (6, 3))),
+    Case(seeds=10, budgets=6, methods=3),
     Case(ratio=4.0),
+    *(Case(seeds=seeds, ratio=0.0, between=0.0) for seeds in (3, 10)),
     Case(images=500),
     *(Case(seeds=seeds, skewed=True) for seeds in (3, 5, 10)),
     Case(skewed=True, ratio=4.0),
@@ -51,6 +53,7 @@ CASES = (
     Case(seeds=5, lost=3, ratio=4.0),
     Case(parents="one"),
     Case(parents="one", seeds=10),
+    *(Case(parents=parents, seeds=seeds, between=2.0) for parents in ("per_seed", "one") for seeds in (3, 10)),
     *(Case(seeds=seeds, effect=effect) for seeds in (3, 5) for effect in (0.01, 0.02)),
     *(Case(seeds=12, looks=(3, 6, 12), methods=methods) for methods in (1, 3)),
     *(Case(seeds=12, looks=(3, 6, 12), effect=effect) for effect in (0.0025, 0.005, 0.01)),
@@ -61,8 +64,8 @@ CASES = (
 def run(_setting: Setting) -> Table:
     """Every case, over many drawn jobs."""
     columns = (
-        "seeds", "looks", "budgets", "methods", "parents", "spread", "trainings", "lost", "images", "true effect",
-        "one answer", "some answer alone", "some answer together", "covered",
+        "seeds", "looks", "budgets", "methods", "parents", "their spread", "spread", "trainings", "lost", "images",
+        "true effect", "one answer", "some answer alone", "some answer together", "covered",
     )  # fmt: skip
     title = (
         f"{JOBS:,} drawn jobs, per cent: answers that are decided; jobs with one that is, each alone and together "
@@ -81,8 +84,8 @@ def _row(case: Case) -> tuple[object, ...]:
     shares = (np.mean(alone), np.mean([any(job) for job in alone]), np.mean([any(job) for job in together]), covered)
     return (
         case.seeds, " ".join(map(str, case.looks)) or "-", case.budgets, case.methods, case.parents,
-        f"{case.ratio:g}x", "skewed" if case.skewed else "normal", case.lost or "-", f"{case.images:,}",
-        f"{100 * case.effect:g} points",
+        f"{case.between:g}x", f"{case.ratio:g}x", "skewed" if case.skewed else "normal", case.lost or "-",
+        f"{case.images:,}", f"{100 * case.effect:g} points",
         *(f"{100 * float(share):.1f}" for share in shares),
     )  # fmt: skip
 
