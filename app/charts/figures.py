@@ -83,18 +83,19 @@ def compared(fronts: Mapping[str, Pareto], alone: bool = True, links: Links | No
     return draw("Accuracy against cost, several jobs", [panel], alone)
 
 
-def learning(outcomes: Outcomes, alone: bool = True) -> Markup:
+def learning(
+    outcomes: Outcomes, alone: bool = True, running: Mapping[str, Sequence[tuple[int, float]]] | None = None
+) -> Markup:
     """The task's first metric on the hold-out, epoch by epoch: of every arm that learns the mean over its seeds,
-    parents apart. The first arms, and some of the epochs, where there are many."""
+    parents apart, and of each network that still trains, by what it is called, what was heard of it: epochs from 0,
+    and shares. The first arms, and some of the epochs, where there are many."""
     curves: dict[str, list[Mark]] = {}
+    for name, told in (running or {}).items():
+        curves[f"{name}, now"] = _learning(f"{name}, now", told)
     groups = [group for group in by_arm(outcomes) if group.candidate.init != "untuned"]
     for group in groups[:MOST_LEARNING]:
-        found = _by_epoch(group, group.results[0].metric.name)
-        step = max(1, -(-len(found) // MOST_EPOCHS))
-        marks = [Mark(epoch + 1, 100 * mean) for epoch, mean in found[::-1][::step][::-1]]
-        if marks:
-            says = f"{group.arm.label}, epoch {found[-1][0] + 1}: {marks[-1].y:.2f} %"
-            curves[group.arm.label] = [*marks[:-1], replace(marks[-1], says=says)]
+        curves[group.arm.label] = _learning(group.arm.label, _by_epoch(group, group.results[0].metric.name))
+    curves = {name: some for name, some in curves.items() if some}
     marks = [mark for some in curves.values() for mark in some]
     looks = looks_of(set(curves))
     panel = Panel(
@@ -103,6 +104,17 @@ def learning(outcomes: Outcomes, alone: bool = True) -> Markup:
         [Series(name, looks[name], some) for name, some in sorted(curves.items())],
     )
     return draw("Learning curves", [panel], alone)
+
+
+def _learning(name: str, found: Sequence[tuple[int, float]]) -> list[Mark]:
+    """Some of the epochs, of which the last says what it is."""
+    step = max(1, -(-len(found) // MOST_EPOCHS))
+    marks = [Mark(epoch + 1, 100 * share) for epoch, share in found[::-1][::step][::-1]]
+    return (
+        [*marks[:-1], replace(marks[-1], says=f"{name}, epoch {found[-1][0] + 1}: {marks[-1].y:.2f} %")]
+        if marks
+        else []
+    )
 
 
 def _by_epoch(group: Group, metric: str) -> list[tuple[int, float]]:

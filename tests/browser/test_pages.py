@@ -18,10 +18,10 @@ NASTY = '"><img src=x onerror=alert(1)><script>alert(2)</script>'
 def test_from_signing_in_to_an_exported_network(context: BrowserContext, served: Served) -> None:
     page = context.new_page()
     page.goto("/")
-    page.get_by_label("This service's token").fill("wrong")
+    page.get_by_label("Token", exact=True).fill("wrong")
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_text("That is not this service's token")).to_be_visible()
-    page.get_by_label("That is not").fill("secret")
+    expect(page.get_by_text("That token is not known here")).to_be_visible()
+    page.get_by_label("That token is not").fill("secret")
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("link", name="Start a search").click()
     page.get_by_label("Name", exact=True).fill("by hand")
@@ -42,7 +42,7 @@ def test_from_signing_in_to_an_exported_network(context: BrowserContext, served:
     expect(page.locator("#choice")).to_contain_text("parameters")
     page.get_by_role("button", name="Sign out").click()
     page.goto("/")
-    expect(page.get_by_label("This service's token")).to_be_visible()
+    expect(page.get_by_label("Token", exact=True)).to_be_visible()
 
 
 def test_options_are_found_where_their_method_is_and_the_data_is_seen(page: Page) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import string
 import urllib.parse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Query
@@ -41,7 +41,7 @@ from espalier.storage.tables import EventRow
 router = APIRouter()
 
 COSTS: Mapping[CostName, str] = {"params": "parameters", "macs": "multiply-adds", "latency": "milliseconds per image"}
-MOST_FAILURES, MOST_HEARD, MOST_JOBS = 20, 200, 12
+MOST_FAILURES, MOST_HEARD, MOST_JOBS = 20, 1000, 12
 """Failures that are told, events that are looked through for what runs, jobs in one picture."""
 
 
@@ -91,9 +91,9 @@ def show(
         follows=None if finished else f"/v1/jobs/{job_id}/events?cursor={cursor(seen.last)}",
         answer=answer,
         notes=found["params"].notes,
-        figures=[*_figures(found, outcomes, found_tickets)],
+        figures=[*_figures(found, seen, found_tickets)],
         running=seen.running,
-        heard=seen.heard,
+        heard={key: told[-1] for key, told in seen.heard.items()},
         failures=seen.failures[:MOST_FAILURES],
         more_failures=max(0, len(seen.failures) - MOST_FAILURES),
         front=found[cost],
@@ -129,8 +129,8 @@ class _Seen(NamedTuple):
     running: Sequence[CandidateView]
     counts: Mapping[str, int]
     patterns: Patterns
-    heard: Mapping[str, str]
-    """Of what runs, by its key: how far it is."""
+    heard: Mapping[str, Sequence[EpochEvent]]
+    """Of what runs, by its key: its epochs, as far as they are among the last events."""
     added: Sequence[int]
     """Seeds that were asked for when it had ended."""
     last: int
@@ -153,31 +153,31 @@ def _look(service: Service, job_id: str) -> _Seen:
             running=[candidate_view(row) for row in by_state[CandidateState.RUNNING]],
             counts={str(state): len(some) for state, some in by_state.items() if some},
             patterns=patterns.found_by(job, outcomes),
-            heard=_heard(events),
+            heard=_heard(events, {row.key for row in by_state[CandidateState.RUNNING]}),
             added=happened.added_seeds(session, job_id),
             last=events[0].id if events else 0,
         )
 
 
-def _heard(events: Sequence[EventRow]) -> dict[str, str]:
-    heard: dict[str, str] = {}
-    for event in map(happened.event_of, reversed(events)):
-        if isinstance(event, EpochEvent):
-            heard[event.candidate] = f"epoch {event.epoch + 1} of {event.epochs}, loss {event.loss:.3f}"
-    return heard
+def _heard(events: Sequence[EventRow], running: Collection[str]) -> dict[str, list[EpochEvent]]:
+    """By candidate. What was heard of an earlier attempt, which went on from a checkpoint, is passed over."""
+    heard: dict[str, dict[int, EpochEvent]] = {}
+    for row in reversed(events):
+        if row.data.get("candidate") in running and isinstance(event := happened.event_of(row), EpochEvent):
+            heard.setdefault(event.candidate, {})[event.epoch] = event
+    return {key: [told[epoch] for epoch in sorted(told)] for key, told in heard.items()}
 
 
-def _figures(
-    found: Mapping[CostName, Pareto], outcomes: Outcomes, found_tickets: TicketAnswer | None
-) -> Iterator[Markup]:
+def _figures(found: Mapping[CostName, Pareto], seen: _Seen, found_tickets: TicketAnswer | None) -> Iterator[Markup]:
     if any(point.arm.role != "reference" for point in found["params"].points):
         yield from (picture(charts.front([found[cost]], False, address)) for cost in ("params", "macs"))
         if found["latency"].points[0].latency:
             yield picture(charts.front([found["latency"]], False, address))
     if found_tickets is not None:
         yield picture(charts.tickets(found_tickets, False))
-    if outcomes:
-        yield picture(charts.learning(outcomes, False))
+    if seen.outcomes or seen.heard:
+        running = {told[-1].label: [(one.epoch, one.accuracy) for one in told] for told in seen.heard.values()}
+        yield picture(charts.learning(seen.outcomes, False, running))
 
 
 def address(architecture: str) -> str:

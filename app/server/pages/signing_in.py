@@ -1,4 +1,4 @@
-"""Signing in with the service's token, once, and out again."""
+"""Signing in with a token, once, and out again."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ async def ask(
 ) -> Response:
     """Ask for the token; one in the address becomes a cookie and leaves the address."""
     if token is None:
-        return _form(next, "This service's token")
-    return await _enter(request, token, next, "The token in the address is not this service's. Its token")
+        return _form(next, "Token")
+    return await _enter(request, token, next, "The token in the address is not known here. Token")
 
 
 @router.post(SIGN_IN)
@@ -35,7 +35,7 @@ async def sign_in(request: Request, next: Next = "/") -> Response:
     """Exchange the token for a cookie."""
     fields = urllib.parse.parse_qs((await request.body())[:LONGEST].decode(errors="replace"))
     offered = fields.get("token", [""])[0].strip()
-    return await _enter(request, offered, next, "That is not this service's token. Its token")
+    return await _enter(request, offered, next, "That token is not known here, or was revoked. Token")
 
 
 @router.post(SIGN_OUT)

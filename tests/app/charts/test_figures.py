@@ -132,6 +132,12 @@ def test_learning_curves_are_means_over_seeds_where_they_were_looked_at() -> Non
     assert "epoch" in texts(charts.learning([]))
 
 
+def test_what_still_trains_is_drawn_as_far_as_it_is() -> None:
+    svg = charts.learning([], running={"dense seed 0": [(0, 0.25), (1, 0.5)], "dense seed 1": []})
+    said = [title.text for title in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}title")]
+    assert said[1:] == ["dense seed 0, now, epoch 2: 50.00 %"]
+
+
 def test_long_and_many_curves_are_thinned_out() -> None:
     curve = tuple(CurvePoint(step=None, epoch=epoch, metrics={"accuracy": 0.5}) for epoch in range(500))
     found = [(candidate("uniform", keep=n / 100), n) for n in range(1, 60)]

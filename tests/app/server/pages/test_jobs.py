@@ -11,7 +11,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from espalier.app.work.tasks import measure_latencies
+from espalier.search.events import EpochEvent
 from espalier.search.results import Execution
+from espalier.storage import candidates, events
 from tests.app.world import World
 from tests.search.helpers import question
 
@@ -82,6 +84,21 @@ def test_a_queued_job_is_a_page_that_follows_it(world: World, browser: TestClien
     assert "Cancel" in page
     assert "<svg" not in page
     assert "Which network" not in page
+
+
+def test_what_runs_is_followed_epoch_by_epoch(world: World, browser: TestClient) -> None:
+    job_id = world.submit()
+    with world.service.database.session() as session:
+        first, second = candidates.rows(session, job_id)[:2]
+        candidates.start(session, job_id, candidates.candidate_of(first))
+        for row, epoch, accuracy in ((first, 0, 0.125), (second, 0, 0.75), (first, 1, 0.25), (first, 1, 0.5)):
+            about = {"candidate": row.key, "label": candidates.candidate_of(row).label}
+            events.record(session, job_id, EpochEvent(**about, epoch=epoch, epochs=3, loss=1.5, accuracy=accuracy))
+        label = candidates.candidate_of(first).label
+    page = text(browser, f"/jobs/{job_id}")
+    assert f"<li>{label}: epoch 2 of 3, loss 1.500</li>" in page
+    assert f"{label}, now, epoch 2: 50.00 %" in page, "what was told last of an epoch counts"
+    assert "75.00 %" not in page, "of what does not run nothing is told"
 
 
 def test_names_and_errors_are_never_markup(world: World, browser: TestClient) -> None:
