@@ -52,7 +52,8 @@ class Axis:
                 yield self._within(part * 10.0**decade for decade in decades for part in parts)
             for every in range(2, 100):
                 yield self._within(10.0**decade for decade in decades if decade % every == 0)
-            return
+            if self.high > 10 * self.low:
+                return  # even steps would crowd at one end
         size = math.floor(math.log10(self.high - self.low)) - 2
         for step in (part * 10.0**power for power in range(size, size + 5) for part in (1, 2, 5)):
             if self.is_whole and step < 1:

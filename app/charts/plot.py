@@ -105,9 +105,10 @@ def _panel(panel: Panel) -> Iterator[Markup]:
 def _frame(panel: Panel) -> Iterator[Markup]:
     """Axes, their numbers and what they measure."""
     for value in panel.x.ticks:
-        x = panel.x.at(value) * WIDTH
+        x, words = panel.x.at(value) * WIDTH, panel.x.written(value)
+        anchor = "end" if x + LETTER * len(words) / 2 > WIDTH + RIGHT else "middle"  # nothing is cut off
         yield tag("line", x1=x, x2=x, y1=0, y2=HEIGHT, stroke="currentColor", opacity=0.1)
-        yield tag("text", panel.x.written(value), x=x, y=HEIGHT + 15, text_anchor="middle", fill="currentColor")
+        yield tag("text", words, x=x, y=HEIGHT + 15, text_anchor=anchor, fill="currentColor")
     yield from ruled(panel.y, WIDTH, HEIGHT)
     yield tag("path", d=f"M0 0V{HEIGHT}H{WIDTH}", fill="none", stroke="currentColor", opacity=0.6)
     yield tag("text", panel.x.label, x=WIDTH / 2, y=HEIGHT + 33, text_anchor="middle", fill="currentColor")

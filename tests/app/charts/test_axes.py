@@ -40,6 +40,8 @@ def test_round_ones_are_written() -> None:
     assert spanning("x", [86, 93], str).ticks == [86, 87, 88, 89, 90, 91, 92, 93]
     assert spanning("x", [0.0, 1.0], str).ticks == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1])
     assert spanning("x", [1e3, 1e6], str, is_log=True).ticks == pytest.approx([1e3, 3e3, 1e4, 3e4, 1e5, 3e5, 1e6])
+    narrow = spanning("x", [16_590, 18_680], str, is_log=True)
+    assert narrow.ticks == pytest.approx([16e3, 17e3, 18e3, 19e3, 20e3]), "a part of a decade has round numbers, too"
 
 
 def test_larger_is_to_the_right_unless_it_is_turned() -> None:

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from espalier.app.charts.axes import spanning
+from espalier.app.charts.axes import Axis, spanning
 from espalier.app.charts.figures import LOOKS
 from espalier.app.charts.plot import HEIGHT, LONGEST, WIDTH, Level, Look, Mark, Panel, Series, draw, shape
 
@@ -43,6 +43,15 @@ def test_a_point_says_what_it_is_to_pointers_keyboards_and_readers() -> None:
     assert (reached.get("aria-label"), reached[0].text) == ("one", "one")
     (link,) = svg.iter(f"{SVG}a")
     assert (link.get("href"), link.get("aria-label"), link[0].text) == ("/architectures/x", "two <b>", "two <b>")
+
+
+def test_no_number_below_is_cut_off_at_the_right() -> None:
+    across = Axis("x", 0, 1, "a very long number {:g}".format)
+    found = drawn(Panel(across, across, [Series("a", Look("#123456"), [Mark(0, 0), Mark(1, 1)])]))
+    below = {
+        one.text: one.get("text-anchor") for one in found.iter(f"{SVG}text") if float(one.get("y", 0)) == HEIGHT + 15
+    }
+    assert (below["a very long number 0.4"], below["a very long number 1"]) == ("middle", "end")
 
 
 def test_a_bar_reaches_as_far_as_it_should_and_is_left_out_where_there_is_none() -> None:
