@@ -6,7 +6,7 @@ from espalier.search.spec.extension import Extension
 from espalier.search.spec.guides import MOST_GUIDES, MOST_NAME, Guide, Kernel
 from espalier.search.spec.job import JobSpec
 from espalier.search.spec.seeds import MEANT_SEEDS, MOST_SEEDS, Seed, SeedRange
-from espalier.search.spec.starts import INHERITING, Init, Ranking
+from espalier.search.spec.starts import INHERITING, INITS, RANKINGS, Init, Ranking
 from espalier.search.spec.targets import FOLDER, Folder, Target, TransferTarget
 from espalier.search.spec.tickets import TicketControlName, TicketRates, Tickets
 
@@ -16,10 +16,12 @@ MEANINGS = (*MEANT_SEEDS, *MEANT_BUDGETS)
 __all__ = [
     "FOLDER",
     "INHERITING",
+    "INITS",
     "MEANINGS",
     "MOST_GUIDES",
     "MOST_NAME",
     "MOST_SEEDS",
+    "RANKINGS",
     "Budget",
     "Choice",
     "CostMetric",

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
-Init = Literal["scratch", "inherited", "untuned", "distilled", "rewound"]
-"""scratch: fresh weights; inherited: the parent's, fine-tuned; untuned: the parent's, not trained any more;
-distilled: fresh ones, taught by the dense network; rewound: the parent's, as they were when its training began, or
-shortly after."""
 AskedInit = Literal["scratch", "inherited", "untuned", "distilled"]
+INITS: Mapping[AskedInit, str] = {
+    "scratch": "fresh weights",
+    "inherited": "the parent's weights, fine-tuned",
+    "untuned": "the parent's weights, not trained any more",
+    "distilled": "fresh weights, taught by the dense network",
+}
+Init = Literal[AskedInit, "rewound"]
+"""rewound: the parent's weights, as they were when its training began, or shortly after."""
 INHERITING: frozenset[Init] = frozenset({"inherited", "untuned"})
 """Those that begin with the weights that the parent was left with."""
 Ranking = Literal["reverse", "no_penalty", "shuffled", "shuffled_across"]
-"""A control's: the least important stay; scores of a parent that was trained without the method's penalty; scores dealt
-out at random within each group, or across all groups."""
+RANKINGS: Mapping[Ranking, str] = {
+    "reverse": "the least important stay",
+    "no_penalty": "scores of a parent that was trained without the method's penalty",
+    "shuffled": "scores dealt out at random within each group",
+    "shuffled_across": "scores dealt out at random across all groups",
+}
+"""A control's."""

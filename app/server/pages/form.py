@@ -26,6 +26,10 @@ USUAL = ("vgg11", "fashion_small", "params=0.5 params=0.25 macs=0.5")
 """Network, data and budgets that the form begins with, at a quarter of its width: minutes, not an hour."""
 
 
+FIXED: str = JobSpec.model_fields["planner"].default.name
+"""The planner that a spec has if it names none."""
+
+
 class Given(NamedTuple):
     """What stands in the form."""
 
@@ -34,6 +38,9 @@ class Given(NamedTuple):
     dataset: str = USUAL[1]
     methods: tuple[str, ...] = ("slimming",)
     baselines: tuple[str, ...] = ("uniform", "capped")
+    controls: tuple[str, ...] = ()
+    inits: tuple[str, ...] = ("scratch",)
+    planner: str = FIXED
     budgets: str = USUAL[2]
     seeds: str = "3"
     epochs: str = ""
@@ -52,11 +59,15 @@ class Given(NamedTuple):
             "target": target,
             "methods": [self._method(one) for one in self.methods],
             "baselines": [*self.baselines],
+            "controls": [*self.controls],
+            "inits": [*self.inits],
             "budgets": [budget_of(one) for one in self.budgets.replace(",", " ").split()],
             "seeds": [*range(_whole(self.seeds, "seeds", 1000))],
         }
         if self.epochs.strip():
             spec["recipe"] = {"epochs": _whole(self.epochs, "epochs", 10_000)}
+        if self.planner != FIXED:
+            spec["planner"] = {"name": self.planner}
         if isinstance(more.get("target"), dict):
             more["target"] = target | more["target"]
         return spec | more
@@ -136,6 +147,9 @@ def like_of(spec: JobSpec) -> Given:
         dataset=spec.target.dataset_name,
         methods=tuple(one.name for one in spec.methods),
         baselines=spec.baselines,
+        controls=spec.controls,
+        inits=spec.inits,
+        planner=spec.planner.name,
         budgets=" ".join(map(str, spec.budgets)),
         seeds=str(len(spec.all_seeds)),
         epochs=str(spec.recipe.changes.get("epochs", "")),

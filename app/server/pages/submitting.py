@@ -30,19 +30,21 @@ from espalier.app.work.tasks import describe_architecture, describe_catalog, des
 from espalier.search.arms import BASELINES
 from espalier.search.datasets import Summary
 from espalier.search.errors import SpecError
-from espalier.search.spec import JobSpec
+from espalier.search.spec import INITS, RANKINGS, JobSpec
 from espalier.storage import jobs
 from espalier.storage.errors import NotFound, TooManyQueued
 
 router = APIRouter()
 
 MOST_FIELDS = 500
+SEVERAL = ("baselines", "controls", "inits")
+"""Fields of which any number may be ticked, beside the methods."""
 PLACES: Mapping[tuple[str, ...], str] = {
     ("target", "arch"): "arch",
     ("target", "options"): "width",
     ("target", "dataset"): "dataset",
     ("recipe", "epochs"): "epochs",
-    **{(name,): name for name in ("methods", "baselines", "budgets", "seeds", "name")},
+    **{(name,): name for name in ("methods", *SEVERAL, "planner", "budgets", "seeds", "name")},
 }
 """Where a spec says what a field of the form does."""
 UNKNOWN = {
@@ -50,6 +52,7 @@ UNKNOWN = {
     "no data set": "dataset",
     "no pruning method": "methods",
     "no baseline": "baselines",
+    "no planner": "planner",
 }
 """How errors begin about names that do not exist."""
 
@@ -114,7 +117,7 @@ def _at_fields(errors: Sequence[Any]) -> dict[str, str]:
 
 def _given(fields: Mapping[str, list[str]]) -> Given:
     words: dict[str, Any] = {name: fields[name][0] for name in Given._fields if name in fields}
-    several = {name: tuple(fields.get(name, ())) for name in ("methods", "baselines")}
+    several = {name: tuple(fields.get(name, ())) for name in ("methods", *SEVERAL)}
     options = {name: values[0] for name, values in fields.items() if "." in name}
     return Given(**(words | several | {"options": options}))
 
@@ -161,7 +164,16 @@ def _page(
         given=given,
         methods=catalog["methods"],
         options={one.name: found for one in catalog["methods"] if (found := options_of(one))},
-        baselines=[one for one in catalog["arms"] if one.name in BASELINES],
+        several=[
+            (
+                "baselines",
+                "Held against",
+                {one.name: one.description for one in catalog["arms"] if one.name in BASELINES},
+            ),
+            ("controls", "Each method also against its own ranking", RANKINGS),
+            ("inits", "Weights begin as", INITS),
+        ],
+        planners=catalog["planners"],
         archs=catalog["architectures"],
         datasets=catalog["datasets"],
         plan=plan,

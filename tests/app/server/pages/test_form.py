@@ -24,6 +24,9 @@ from tests.app.world import SPEC
         {"methods": [{"name": "slimming"}, {"name": "slimming", "options": {"strength": 2.0}}]},
         {"budgets": [{"by": "stage", "ratios": {"0": 0.5}}], "recipe": {"epochs": 3, "lr": 0.2}},
         {"tickets": {"rounds": 2}, "methods": [], "budgets": [], "baselines": []},
+        {"controls": ["reverse", "shuffled"], "inits": ["inherited", "scratch"], "tune_lr": [0.1, 0.01]},
+        {"planner": {"name": "sampled"}},
+        {"planner": {"name": "sampled", "options": {"trials": 8}}},
         {"seeds": {"from": 2, "most": 6}, "guides": [{"name": "g", "keep": [0.5, 0.2]}]},
     ],
 )

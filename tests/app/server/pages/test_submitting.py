@@ -21,7 +21,7 @@ from tests.app.world import SPEC, World
 
 FORM: dict[str, Any] = {
     "arch": "vgg11", "width": "0.5", "dataset": "digits", "methods": ["slimming", "l1_norm"], "baselines": ["uniform"],
-    "budgets": "params=0.5, macs=0.25", "seeds": "2", "epochs": "3", "name": "mine", "more": "", "what": "plan",
+    "inits": ["scratch"], "budgets": "params=0.5, macs=0.25", "seeds": "2", "epochs": "3", "name": "mine", "more": "", "what": "plan",
 }  # fmt: skip
 
 
@@ -40,6 +40,34 @@ def test_it_offers_what_the_catalog_has(browser: TestClient) -> None:
     ):
         assert words in page, words
     assert 'value="control"' not in page, "nobody names that one"
+
+
+def test_starts_controls_and_planners_are_fields(browser: TestClient) -> None:
+    asked = {"inits": ["scratch", "inherited"], "controls": ["reverse"], "planner": "sampled"}
+    answer = sent(browser, **asked)
+    assert "What would run" in answer.text
+    for words in ('value="inherited" checked', 'value="reverse" checked', ">sampled</option>"):
+        assert words in answer.text, words
+    (command,) = re.findall(r"-d '(.*)'</pre>", answer.text)
+    spec = json.loads(unescape(command))
+    assert {name: spec[name] for name in ("inits", "controls")} == {name: asked[name] for name in ("inits", "controls")}
+    assert spec["planner"] == {"name": "sampled"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("inits", [], "at least 1 item"),
+        ("inits", ["odd"], "scratch"),
+        ("controls", ["odd"], "reverse"),
+        ("planner", "odd", "no planner"),
+    ],
+)
+def test_what_is_wrong_with_them_is_said_there(browser: TestClient, field: str, value: Any, words: str) -> None:
+    answer = sent(browser, **{field: value})
+    assert answer.status_code == 422
+    (said,) = re.findall(f'id="{field}-problem">([^<]*)<', answer.text)
+    assert words in unescape(said)
 
 
 def test_it_shows_what_would_run_and_what_it_stands_for(world: World, browser: TestClient) -> None:
@@ -131,7 +159,7 @@ def wrong_fields(page: str) -> set[str]:
         ({"seeds": "none"}, {"seeds"}),
         ({"epochs": "-1"}, {"epochs"}),
         ({"more": "{"}, {"more"}),
-        ({"more": '{"inits": ["magic"]}'}, set()),
+        ({"more": '{"parents": "magic"}'}, set()),
         ({"slimming.passes": "2", "methods": "taylor"}, {"methods"}),
         ({}, set()),
     ],
