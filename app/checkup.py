@@ -18,6 +18,7 @@ from espalier.search.machine import cores, processor
 from espalier.storage import runners
 from espalier.storage.database import Database, without_password
 from espalier.storage.errors import StorageError
+from espalier.storage.store import store_at
 
 GIB = 2**30
 LEAST_DISK, LEAST_MEMORY = 5 * GIB, 4 * GIB
@@ -27,9 +28,11 @@ BUSY = 0.75
 EXTRAS = {
     "dashboard": "optuna_dashboard",
     "mcp": "mcp",
+    "objects": "obstore",
     "onnx": "onnxruntime",
     "pictures": "vl_convert",
     "postgresql": "psycopg",
+    "ray": "ray",
     "timm": "timm",
 }
 """Optional parts of the package, and a module that each brings."""
@@ -98,6 +101,15 @@ def _database(settings: Settings) -> Finding:
     return Finding("database", "good", f"{name}, and a runner is alive")
 
 
+def _store(settings: Settings) -> Finding:
+    url = settings.store_url
+    try:
+        store_at(url, settings.cache.resolve()).check()
+    except StorageError as error:
+        return Finding("store", "bad", str(error))
+    return Finding("store", "good", f"weights and checkpoints are in {url}")
+
+
 def _datasets(settings: Settings) -> Finding:
     root = settings.datasets
     if not root.is_dir():
@@ -155,6 +167,7 @@ LOOKS: Mapping[str, Callable[[Settings], Finding]] = {
     "data directory": _data_dir,
     "disk": _disk,
     "database": _database,
+    "store": _store,
     "data sets": _datasets,
     "memory": _memory,
     "processor": _processor,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import secrets
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -27,8 +26,8 @@ from espalier.search.machine import cores
 from espalier.search.spec import JobSpec
 from espalier.storage import architectures, candidates, jobs, runners
 from espalier.storage.database import Database
-from espalier.storage.errors import NotFound
-from espalier.storage.store import Store
+from espalier.storage.errors import NotFound, StoreUnusable
+from espalier.storage.store import Store, store_at
 from espalier.storage.studies import Studies
 
 T = TypeVar("T")
@@ -48,7 +47,7 @@ class Service:
         self.token = token
         """None: no token is asked for."""
         self.database = Database(settings.url)
-        self.store = Store(settings.artifacts)
+        self.store = store_of(settings)
         self.paths = data_paths_of(settings)
         self.stopping = False
         """Set when the server is told to stop, so that open streams end."""
@@ -112,7 +111,7 @@ class Service:
             hashes -= candidates.referenced(session, hashes)
         for unused in hashes:
             self.store.delete(unused)
-        shutil.rmtree(self.settings.work / job_id, ignore_errors=True)
+        self.store.forget_checkpoint(job_id)
 
     @cached_property
     def studies(self) -> Studies:
@@ -183,12 +182,20 @@ def single_runner_lock(data_dir: Path) -> Iterator[None]:
 def make_runner(settings: Settings) -> Runner:
     """A runner with the executor that is set; it shares no database connection with the API."""
     executor = EXECUTORS[settings.executor](settings.workers or cores())
-    return Runner(Database(settings.url), Store(settings.artifacts), executor, data_paths_of(settings), settings.work)
+    return Runner(Database(settings.url), store_of(settings), executor, data_paths_of(settings))
 
 
 def data_paths_of(settings: Settings) -> DataPaths:
     """Where workers find data."""
     return DataPaths(settings.datasets.resolve(), settings.cache.resolve())
+
+
+def store_of(settings: Settings) -> Store:
+    """Where weights and checkpoints are. Raises SettingsError."""
+    try:
+        return store_at(settings.store_url, settings.cache.resolve())
+    except StoreUnusable as error:
+        raise SettingsError(f"ESPALIER_STORE: {error}") from error
 
 
 make_inspector = functools.partial(LocalExecutor, cores=1, name="inspector")

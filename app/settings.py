@@ -34,6 +34,9 @@ class Settings(BaseSettings):
         default=None, description="image folders and downloads; in the data directory if not set"
     )
     database_url: str = Field(default="", description="SQLite in the data directory if not set")
+    store: str = Field(
+        default="", description="weights and checkpoints: in the data directory if not set, or s3://BUCKET/FOLDER"
+    )
     token: str = Field(default="", max_length=500, description="made at the first start if not set", repr=False)
     hosts: str = Field(
         default="",
@@ -88,14 +91,9 @@ class Settings(BaseSettings):
         return self.data_dir / "cache"
 
     @property
-    def artifacts(self) -> Path:
-        """Trained weights."""
-        return self.data_dir.resolve() / "artifacts"
-
-    @property
-    def work(self) -> Path:
-        """Checkpoints of what runs."""
-        return self.data_dir.resolve() / "work"
+    def store_url(self) -> str:
+        """Where weights and checkpoints are."""
+        return self.store or str(self.data_dir.resolve())
 
     @property
     def url(self) -> str:

@@ -10,13 +10,13 @@ import numpy as np
 import safetensors.torch
 from numpy.typing import NDArray
 
+from espalier.app.service import store_of
 from espalier.app.settings import load as load_settings
 from espalier.models.config import ChannelGroup
 from espalier.models.network import Network
 from espalier.search.candidates import Candidate
 from espalier.storage.candidates import outcomes
 from espalier.storage.database import Database
-from espalier.storage.store import Store
 
 
 class SparseParent(NamedTuple):
@@ -30,7 +30,7 @@ class SparseParent(NamedTuple):
 def sparse_parents(job: str) -> Iterator[SparseParent]:
     """Those of a job that have been trained."""
     settings = load_settings()
-    store = Store(settings.artifacts)
+    store = store_of(settings)
     with closing(Database(settings.url)) as database, database.session() as session:
         for candidate, result in outcomes(session, job):
             if candidate.arm.role == "parent":

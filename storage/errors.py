@@ -6,7 +6,9 @@ StorageError
 ├── IdempotencyClash    one key, two different requests
 ├── TooManyQueued       the queue is full
 ├── LeaseLost           another runner has taken the job over
-└── DatabaseUnusable    a URL that cannot be opened, or a schema this release does not know
+├── DatabaseUnusable    a URL that cannot be opened, or a schema this release does not know
+├── StoreUnusable       a URL that is no store's, or whose package is not installed
+└── StoreUnavailable    a store that does not answer
 """
 
 from __future__ import annotations
@@ -38,3 +40,11 @@ class LeaseLost(StorageError):
 
 class DatabaseUnusable(StorageError):
     """A URL that cannot be opened, or a schema this release does not know."""
+
+
+class StoreUnusable(StorageError):
+    """A URL that is no store's, or one whose package is not installed."""
+
+
+class StoreUnavailable(StorageError):
+    """A store that does not answer, though it was asked again and again."""

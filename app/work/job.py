@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
@@ -9,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
@@ -25,12 +25,12 @@ from espalier.search.estimate import PlanEstimate
 from espalier.search.events import EpochEvent, MeasuringEvent, PreparingEvent, SilentEvent
 from espalier.search.planners import Planner
 from espalier.search.question import Question
-from espalier.search.results import Evaluated, Execution, Failure, Outcome, Reported, Result
+from espalier.search.results import Execution, Failure, Outcome, Reported, Result
 from espalier.search.spec import JobSpec
 from espalier.search.version import VERSION
 from espalier.storage import candidates, jobs, patterns
 from espalier.storage.database import Database
-from espalier.storage.errors import NotFound
+from espalier.storage.errors import NotFound, StoreUnavailable
 from espalier.storage.events import record
 from espalier.storage.jobs import Lease
 from espalier.storage.store import Store
@@ -41,7 +41,9 @@ log = logging.getLogger("espalier.runner")
 
 WAIT_SECONDS = 0.5
 TRIES = 3
-"""Processes that one candidate may lose."""
+"""Processes that one candidate may lose, or files."""
+PASSING = frozenset({NotFound.__name__, StoreUnavailable.__name__})
+"""Errors of a worker that had no file, since it was damaged or the store did not answer."""
 NEED_FAILED = "its parent failed: "
 
 
@@ -60,8 +62,6 @@ class Parts(NamedTuple):
     store: Store
     executor: Executor
     paths: DataPaths
-    work: Path
-    """Where checkpoints are, a folder for each job."""
     stopping: threading.Event
     """Set when the runner is to let go of its job."""
     heartbeat: Callable[[Session], None]
@@ -74,7 +74,6 @@ class JobRun:
     def __init__(self, parts: Parts, job: JobRow, lease: Lease) -> None:
         self.parts, self.job, self.lease = parts, job, lease
         self.spec = JobSpec.read(job.spec)
-        self.work = parts.work / job.id
         self.candidates: list[Candidate] = []
         self.planner: Planner[Any] | None = None
         self.running: dict[Future[Any], Candidate | None] = {}
@@ -90,7 +89,6 @@ class JobRun:
         """Whether the job's cancellation is wanted."""
 
     def __enter__(self) -> JobRun:
-        self.work.mkdir(parents=True, exist_ok=True)
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -105,7 +103,6 @@ class JobRun:
         self._reuse(study, execution)
         while not is_undecidable(self.candidates, self.failed):
             self._enter_blocked(study)
-            self._forget_lost()
             if not self._fill(ready(self.candidates, self.done, self.failed), execution):
                 continue
             if self.running:
@@ -204,8 +201,8 @@ class JobRun:
                 if not self._is_tried_again(what, error):
                     raise
 
-    def _is_tried_again(self, what: str, error: WorkerLost) -> bool:
-        """Whether what lost its process gets another one."""
+    def _is_tried_again(self, what: str, error: Exception) -> bool:
+        """Whether what lost its process, or a file, is begun again."""
         self.lost[what] += 1
         log.warning("job %s: %s, try %d: %s", self.lease.job_id, what, self.lost[what], error)
         return self.lost[what] < TRIES
@@ -237,46 +234,37 @@ class JobRun:
     def _has_weights(self, result: Result) -> bool:
         return result.is_readable and all(map(self.parts.store.has, result.artifacts.values()))
 
-    def _forget_lost(self) -> None:
-        """What others need, and whose weights were deleted with the job that made them, is trained again."""
-        needed = {key for one in self.candidates if one.key not in self.done for key in one.needs.values()}
-        for key in needed & self.done.keys():
-            if not self._has_weights(self.done[key]):
-                del self.done[key]
+    def _forget_lost(self, candidate: Candidate) -> bool:
+        """Whether what a candidate needs is gone, with its job or since it was damaged: it is trained again."""
+        lost = [key for key in candidate.needs.values() if not self._has_weights(self.done[key])]
+        for key in lost:
+            del self.done[key]
+        return bool(lost)
 
     def _fill(self, waiting: list[Candidate], execution: Execution) -> bool:
         """Hand out candidates while there are cores for them; whether what they need was there."""
         under_way = {candidate.key for candidate in self.running.values() if candidate}
         slots = max(1, self.parts.executor.cores // execution.threads) - len(under_way)
         for candidate in [c for c in waiting if c.key not in under_way][: max(0, slots)]:
-            try:
-                training = self._training(candidate, execution)
-            except NotFound:  # damaged: it is forgotten now, and trained again
+            if self._forget_lost(candidate):
                 return False
             with self._writing() as session:
                 candidates.start(session, self.lease.job_id, candidate)
-            self._submit(candidate, training)
+            self._submit(candidate, self._training(candidate, execution))
         return True
 
     def _training(self, candidate: Candidate, execution: Execution) -> Task:
-        needs = {
-            role: {name: self.parts.store.path(hash) for name, hash in self.done[key].artifacts.items()}
-            for role, key in candidate.needs.items()
-        }
+        needs = {role: self.done[key].artifacts for role, key in candidate.needs.items()}
         return Task(
             evaluate_candidate,
-            (candidate, needs, execution),
-            {
-                "paths": self.parts.paths,
-                "keep_weights": self._is_kept(candidate.key),
-                "checkpoint": self._checkpoint(candidate),
-            },
+            (candidate, needs, execution, self.parts.store, self._checkpoint(candidate)),
+            {"paths": self.parts.paths, "keep_weights": self._is_kept(candidate.key)},
             threads=execution.threads,
             report=lambda value: self.reports.put((candidate, value)),
         )
 
-    def _checkpoint(self, candidate: Candidate) -> Path:
-        return self.work / f"{candidate.key}.safetensors"
+    def _checkpoint(self, candidate: Candidate) -> str:
+        return f"{self.lease.job_id}/{candidate.key}"
 
     def _submit(self, candidate: Candidate | None, task: Task) -> Future[Any]:
         future = self.parts.executor.submit(task)
@@ -326,22 +314,20 @@ class JobRun:
             yield session
 
     def _outcome(self, future: Future[Any]) -> Outcome | None:
-        """What came of a candidate; what is wanted of it is kept, its checkpoint is not. None: it is tried again."""
+        """What came of a candidate; its checkpoint is not kept. None: it is tried again."""
         candidate = self.running.pop(future)
         assert candidate is not None
         try:
-            evaluated: Evaluated = future.result()
+            outcome: Outcome = future.result()
         except (TaskFailed, WorkerLost, CancelledError) as error:
-            if isinstance(error, WorkerLost) and self._is_tried_again(candidate.label, error):
+            if _may_pass(error) and self._is_tried_again(candidate.label, error):
                 with self._writing() as session:
                     candidates.interrupt(session, self.lease.job_id, candidate)
                 return None
             log.warning("job %s: %s failed: %s", self.lease.job_id, candidate.label, error)
-            outcome: Outcome = Failure(key=candidate.key, error=str(error) or type(error).__name__)
-        else:
-            kept = {name: self.parts.store.put(content) for name, content in evaluated.artifacts.items()}
-            outcome = evaluated.result.model_copy(update={"artifacts": kept})
-        self._checkpoint(candidate).unlink(missing_ok=True)
+            outcome = Failure(key=candidate.key, error=str(error) or type(error).__name__)
+        with contextlib.suppress(StoreUnavailable):  # it goes with the job
+            self.parts.store.forget_checkpoint(self._checkpoint(candidate))
         return outcome
 
     def _enter_blocked(self, study: Study) -> None:
@@ -367,6 +353,11 @@ class JobRun:
     def _reasons(self) -> str:
         reasons = list(dict.fromkeys(reason.removeprefix(NEED_FAILED) for reason in self.failed.values()))
         return "no verdict is left to give: " + "; ".join(reasons[:3])
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether it was the machine's fault, or the store's, and may go well another time."""
+    return isinstance(error, WorkerLost) or (isinstance(error, TaskFailed) and error.kind in PASSING)
 
 
 def _told(candidate: Candidate, reported: Reported) -> EpochEvent:

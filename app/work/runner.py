@@ -6,13 +6,11 @@ import contextlib
 import logging
 import os
 import secrets
-import shutil
 import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from sqlalchemy.exc import (
     DataError,
@@ -31,7 +29,7 @@ from espalier.search.datasets import DataPaths
 from espalier.search.errors import SpecError
 from espalier.storage import jobs, patterns, runners
 from espalier.storage.database import Database
-from espalier.storage.errors import LeaseLost
+from espalier.storage.errors import LeaseLost, StoreUnavailable
 from espalier.storage.jobs import Lease
 from espalier.storage.store import Store
 from espalier.storage.studies import Studies
@@ -48,12 +46,12 @@ FAILED_SECONDS = 2.0
 class Runner:
     """Runs one job at a time, its candidates side by side. Everything it knows is in the database and the study."""
 
-    def __init__(self, database: Database, store: Store, executor: Executor, paths: DataPaths, work: Path) -> None:
+    def __init__(self, database: Database, store: Store, executor: Executor, paths: DataPaths) -> None:
         self.database = database
         self.executor = executor
         self.owner = f"{socket.gethostname()[:30]}-{os.getpid()}-{secrets.token_hex(4)}"
         self.stopping = threading.Event()
-        self.parts = Parts(database, store, executor, paths, work, self.stopping, self.heartbeat)
+        self.parts = Parts(database, store, executor, paths, self.stopping, self.heartbeat)
         self._next_heartbeat = 0.0
         self._studies: Studies | None = None
 
@@ -112,7 +110,8 @@ class Runner:
         with self.database.session() as session:
             jobs.conclude(session, lease, verb, error)
         if verb in ("succeed", "fail"):  # a cancelled job may go on from its checkpoints
-            shutil.rmtree(self.parts.work / job.id, ignore_errors=True)
+            with contextlib.suppress(StoreUnavailable):
+                self.parts.store.forget_checkpoint(job.id)
         log.info("job %s: %s", job.id, verb)
         return True
 
@@ -136,6 +135,9 @@ class Runner:
             return stopped.verb, None, ()
         except (TaskFailed, WorkerLost) as problem:
             return "fail", f"the job could not be prepared: {problem}", ()
+        except StoreUnavailable as problem:
+            log.warning("job %s waits: %s", job.id, problem)
+            return "release", None, ()
         except SpecError as problem:
             return "fail", f"the job's planner could not go on: {problem}", ()
         except (DataError, IntegrityError, ProgrammingError):  # it would fail again, and hold up all others

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,9 @@ from espalier.search.candidates import Candidate
 from espalier.search.datasets import DataPaths, Summary
 from espalier.search.estimate import PlanEstimate
 from espalier.search.file import File
-from espalier.search.results import Evaluated, Execution, Latencies
+from espalier.search.results import Execution, Latencies, Reported, Result
 from espalier.search.spec import Folder, JobSpec
+from espalier.storage.store import Store
 
 
 def prepare_job(spec: JobSpec, most: int, cores: int, paths: DataPaths) -> Execution:
@@ -39,12 +40,28 @@ def measure_latencies(configs: Sequence[ChannelConfig], batch: int, cores: int, 
 
 
 def evaluate_candidate(
-    candidate: Candidate, needs: Mapping[str, Mapping[str, Path]], execution: Execution, **options: Any
-) -> Evaluated:
-    """See `search.evaluate.evaluate`."""
+    candidate: Candidate,
+    needs: Mapping[str, Mapping[str, str]],
+    execution: Execution,
+    store: Store,
+    checkpoint: str,
+    report: Callable[[Reported], None],
+    **options: Any,
+) -> Result:
+    """See `search.evaluate.evaluate`: `needs` has by role and name the hashes of artifacts, and `checkpoint` is a name.
+    What is kept is in the store when this returns."""
     from espalier.search.evaluate import evaluate
 
-    return evaluate(candidate, needs, execution, **options)
+    files = {role: {name: store.path(hash) for name, hash in kept.items()} for role, kept in needs.items()}
+    with store.checkpoint(checkpoint) as state:
+
+        def told(reported: Reported) -> None:
+            state.keep()
+            report(reported)
+
+        evaluated = evaluate(candidate, files, execution, checkpoint=state.path, report=told, **options)
+    kept = {name: store.put(content) for name, content in evaluated.artifacts.items()}
+    return evaluated.result.model_copy(update={"artifacts": kept})
 
 
 def validate_spec(spec: JobSpec, paths: DataPaths, memory: int | None = None) -> PlanEstimate:

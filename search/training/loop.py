@@ -83,13 +83,13 @@ def train(
         for point in run.epoch(epoch):
             curve.append(point)
             early = run.earlier(early, point)
-        if report and curve:
-            report(Reported(curve[-1], run.epochs, task.primary.name))
         before = time.monotonic()
         if checkpoint and cost <= CHECKPOINT_SHARE * (before - saved):
             save(checkpoint, run.trainee, Progress(curve, spent + before - started, epoch + 1, early))
             saved = time.monotonic()
             cost = saved - before
+        if report and curve:
+            report(Reported(curve[-1], run.epochs, task.primary.name))
     if not curve:
         curve.append(run.untrained())
     kept = run.regularizer.finish(run.net)

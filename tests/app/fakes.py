@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
@@ -12,9 +12,11 @@ from espalier.app.work.tasks import evaluate_candidate, measure_latencies, prepa
 from espalier.models.config import ChannelConfig, Cost
 from espalier.search.candidates import Candidate
 from espalier.search.estimate import PlanEstimate
-from espalier.search.results import CurvePoint, Execution, Latency, MadeBy, Reported
+from espalier.search.results import CurvePoint, Execution, Latency, MadeBy, Reported, Result
 from espalier.search.spec import Budget
 from espalier.search.version import VERSION
+from espalier.storage.errors import NotFound
+from espalier.storage.store import Store
 from tests.search.helpers import most, planned, question, result
 
 
@@ -58,6 +60,14 @@ class FakeExecutor:
 
     def _evaluate(self, future: Future[Any], task: Task) -> None:
         candidate: Candidate = task.args[0]
+        needs: Mapping[str, Mapping[str, str]] = task.args[1]
+        store: Store = task.args[3]
+        try:
+            for hash in (hash for kept in needs.values() for hash in kept.values()):
+                store.path(hash)
+        except NotFound as lost:
+            future.set_exception(TaskFailed("NotFound", str(lost), False))
+            return
         self.evaluated.append(candidate)
         if self.held(candidate):
             future.set_running_or_notify_cancel()
@@ -68,7 +78,8 @@ class FakeExecutor:
         if error := self.broken(candidate):
             future.set_exception(TaskFailed("Diverged", error, False))
         else:
-            future.set_result(_Evaluated(candidate, task.kwargs["keep_weights"], self.execution))
+            kept = {"weights": store.put(candidate.key.encode())} if task.kwargs["keep_weights"] else {}
+            future.set_result(outcome_of(candidate, self.execution).model_copy(update={"artifacts": kept}))
 
     def cancel(self, future: Future[Any]) -> None:
         self.cancelled.append(future)
@@ -87,20 +98,12 @@ def latency_of(config: ChannelConfig) -> tuple[Latency, ...]:
     )
 
 
-class _Evaluated:
+def outcome_of(candidate: Candidate, execution: Execution) -> Result:
     """Automatic is better than uniform, which is better than random; a little noise by key."""
-
-    def __init__(self, candidate: Candidate, keep_weights: bool, execution: Execution) -> None:
-        known = {"sparse": 0.9, "dense": 0.9, "pruned": 0.8, "random": 0.6, "ticket": 0.9}
-        base = known.get(candidate.origin.kind, 0.7)
-        noise = int(hashlib.sha256(candidate.key.encode()).hexdigest()[:4], 16) / 65536 / 100
-        given = candidate.origin.parameters.get("stage 0", 1.0)
-        keep = candidate.budget.keep if isinstance(candidate.budget, Budget) else given
-        self.result = result(
-            candidate,
-            base + noise,
-            max(1, round(1000 * keep)),
-            seconds=0.01,
-            made_by=MadeBy(espalier=VERSION, torch="0", execution=execution),
-        )
-        self.artifacts = {"weights": candidate.key.encode()} if keep_weights else {}
+    known = {"sparse": 0.9, "dense": 0.9, "pruned": 0.8, "random": 0.6, "ticket": 0.9}
+    base = known.get(candidate.origin.kind, 0.7)
+    noise = int(hashlib.sha256(candidate.key.encode()).hexdigest()[:4], 16) / 65536 / 100
+    given = candidate.origin.parameters.get("stage 0", 1.0)
+    keep = candidate.budget.keep if isinstance(candidate.budget, Budget) else given
+    made_by = MadeBy(espalier=VERSION, torch="0", execution=execution)
+    return result(candidate, base + noise, max(1, round(1000 * keep)), seconds=0.01, made_by=made_by)

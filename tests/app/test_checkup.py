@@ -80,6 +80,14 @@ def test_a_database_that_does_not_answer_and_its_password(tmp_path: Path) -> Non
     assert found(Settings(data_dir=tmp_path, database_url="nonsense://x"))["database"].state == "bad"
 
 
+def test_a_store_that_is_there_and_one_that_is_not(tmp_path: Path, bucket: str) -> None:
+    settings = Settings(data_dir=tmp_path, store=bucket)
+    assert found(settings)["store"] == Finding("store", "good", f"weights and checkpoints are in {bucket}")
+    assert found(Settings(data_dir=tmp_path, store=bucket.replace("s3://", "s3://no-")))["store"].state == "bad"
+    finding = found(Settings(data_dir=tmp_path, store="ftp://x"))["store"]
+    assert (finding.state, "no store 'ftp://x'" in finding.words) == ("bad", True)
+
+
 def test_image_folders_are_named(tmp_path: Path) -> None:
     for name in ("pets", "no-images"):
         (tmp_path / name).mkdir()

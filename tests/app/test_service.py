@@ -132,26 +132,26 @@ def files(folder: Path) -> list[Path]:
 
 def test_a_deleted_job_leaves_nothing_that_only_it_had(world: World) -> None:
     first, second = world.finish(), world.finish(seeds=[0])
-    (world.settings.work / first).mkdir(parents=True, exist_ok=True)
-    kept = len(files(world.settings.artifacts))
+    (world.settings.data_dir / "work" / first).mkdir(parents=True, exist_ok=True)
+    kept = len(files(world.settings.data_dir / "artifacts"))
     world.service.delete_job(first)
-    left = files(world.settings.artifacts)
+    left = files(world.settings.data_dir / "artifacts")
     assert 0 < len(left) < kept
     assert optuna.get_all_study_names(world.settings.url) == [second]
-    assert not (world.settings.work / first).exists()
+    assert not (world.settings.data_dir / "work" / first).exists()
     world.service.delete_job(second)
-    assert files(world.settings.artifacts) == []
+    assert files(world.settings.data_dir / "artifacts") == []
     assert optuna.get_all_study_names(world.settings.url) == []
 
 
 def test_a_job_that_goes_on_is_not_deleted_nor_anything_of_it(world: World) -> None:
     job_id = world.finish()
-    kept = files(world.settings.artifacts)
+    kept = files(world.settings.data_dir / "artifacts")
     again = world.submit()
     for name, error in ((again, WrongState), ("nowhere", NotFound)):
         with pytest.raises(error):
             world.service.delete_job(name)
-    assert files(world.settings.artifacts) == kept
+    assert files(world.settings.data_dir / "artifacts") == kept
     with world.service.database.session() as session:
         assert jobs.get(session, job_id).state == "succeeded"
 

@@ -121,8 +121,7 @@ def test_a_database_urls_password_is_not_repeated(monkeypatch: pytest.MonkeyPatc
 def test_settings_do_not_change(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, datasets_dir=tmp_path / "images", database_url="postgresql://host/x")
     assert (settings.datasets, settings.url) == (tmp_path / "images", "postgresql://host/x")
-    assert {settings.cache, settings.artifacts, settings.work} == {
-        tmp_path / name for name in ("cache", "artifacts", "work")
-    }
+    assert (settings.cache, settings.store_url) == (tmp_path / "cache", str(tmp_path))
+    assert Settings(data_dir=tmp_path, store="s3://b/f").store_url == "s3://b/f"
     with pytest.raises(ValidationError):
         settings.workers = 3  # type: ignore[misc]

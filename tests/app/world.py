@@ -19,7 +19,6 @@ from espalier.app.service import Service
 from espalier.app.settings import Settings
 from espalier.app.work.runner import Runner
 from espalier.storage.database import Database
-from espalier.storage.store import Store
 from tests.app.fakes import FakeExecutor
 
 SPEC: dict[str, Any] = {
@@ -42,10 +41,9 @@ class World:
         self.service.database.upgrade()
         self.runner = Runner(
             Database(self.settings.url),
-            Store(self.settings.artifacts),
+            self.service.store,
             self.executor,
             self.service.paths,
-            self.settings.work,
         )
         self.client = TestClient(create_app(self.service), headers=TOKEN, raise_server_exceptions=False)
 

@@ -161,7 +161,14 @@ def test_a_browser_signs_in_with_any_token_until_it_is_revoked(world: World) -> 
     (cookie,) = browser.cookies.values()
     assert token not in cookie
     assert browser.get("/").status_code == 200
-    form = {"arch": "vgg11", "dataset": "digits", "methods": "slimming", "budgets": "params=0.5", "seeds": "1"}
+    form = {
+        "arch": "vgg11",
+        "dataset": "digits",
+        "methods": "slimming",
+        "inits": "scratch",
+        "budgets": "params=0.5",
+        "seeds": "1",
+    }
     assert browser.post("/new", data=form | {"what": "plan"}).status_code == 200
     refused = browser.post("/new", data=form | {"what": "submit"})
     assert (refused.status_code, "has the role read" in refused.text) == (403, True)

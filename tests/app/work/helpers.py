@@ -14,7 +14,7 @@ from espalier.search.spec import JobSpec
 from espalier.storage import candidates, jobs
 from espalier.storage.database import Database
 from espalier.storage.errors import LeaseLost
-from espalier.storage.store import Store
+from espalier.storage.store import LocalStore
 from espalier.storage.tables import JobRow
 from tests.app.fakes import FakeExecutor
 from tests.search.helpers import planned, question
@@ -33,7 +33,7 @@ SPEC = JobSpec.model_validate(
 def make_runner(database: Database, folder: Path, executor: FakeExecutor | None = None) -> Runner:
     """A runner that keeps everything in a folder."""
     paths = DataPaths(folder / "datasets", folder / "cache")
-    return Runner(database, Store(folder / "artifacts"), executor or FakeExecutor(), paths, folder / "work")
+    return Runner(database, LocalStore(folder), executor or FakeExecutor(), paths)
 
 
 def submit(database: Database, spec: JobSpec = SPEC) -> str:

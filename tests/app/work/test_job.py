@@ -29,8 +29,8 @@ from espalier.search.results import Failure, Outcome, Result
 from espalier.search.spec import Budget, JobSpec, PlannerSpec, Tickets
 from espalier.storage import candidates, events, jobs
 from espalier.storage.database import Database
-from espalier.storage.errors import WrongState
-from espalier.storage.store import Store
+from espalier.storage.errors import StoreUnavailable, WrongState
+from espalier.storage.store import LocalStore
 from espalier.storage.studies import Studies
 from espalier.storage.tables import ArtifactRow, CandidateRow, JobRow
 from tests.app.fakes import FakeExecutor
@@ -78,12 +78,15 @@ def test_a_failed_candidate_is_recorded_and_the_job_goes_on(database: Database, 
     assert [(row.origin, row.error) for row in failed] == [("uniform", "the loss became nan")]
 
 
+KILLED = WorkerLost("its process ended (SIGKILL, perhaps out of memory)")
+
+
 class Mortal(FakeExecutor):
     """Loses the process of some tasks, for the first few times."""
 
-    def __init__(self, doomed: Any, times: int) -> None:
+    def __init__(self, doomed: Any, times: int, by: Exception = KILLED) -> None:
         super().__init__(cores=1)
-        self.doomed, self.times = doomed, times
+        self.doomed, self.times, self.by = doomed, times, by
         self.deaths = 0
         self.checkpoints: list[bool] = []
 
@@ -91,11 +94,12 @@ class Mortal(FakeExecutor):
         if not self.doomed(task) or self.deaths == self.times:
             return super().submit(task)
         self.deaths += 1
-        if "checkpoint" in task.kwargs:
-            self.checkpoints.append(task.kwargs["checkpoint"].exists())
-            task.kwargs["checkpoint"].write_bytes(b"so far")
+        if task.function is evaluate_candidate:
+            with task.args[3].checkpoint(task.args[4]) as state:
+                self.checkpoints.append(state.path.exists())
+                state.path.write_bytes(b"so far")
         future: Future[Any] = Future()
-        future.set_exception(WorkerLost("its process ended (SIGKILL, perhaps out of memory)"))
+        future.set_exception(self.by)
         return future
 
 
@@ -114,7 +118,39 @@ def test_what_lost_its_process_is_tried_again_from_its_checkpoint(database: Data
         make_runner(database, tmp_path, executor).run_one()
         assert (job(database, job_id).state, executor.deaths) == ("succeeded", TRIES - 1)
         assert set(states(database, job_id).values()) == {"succeeded"}
-        assert executor.checkpoints in ([], [False, True])
+        assert executor.checkpoints == ([] if doomed is prepares else [False, True])
+
+
+def test_what_the_store_did_not_answer_is_tried_again(database: Database, tmp_path: Path) -> None:
+    silent = TaskFailed("StoreUnavailable", "the store does not answer", False)
+    job_id = submit(database)
+    executor = Mortal(trains_uniform, TRIES - 1, silent)
+    make_runner(database, tmp_path, executor).run_one()
+    assert executor.deaths == TRIES - 1
+    assert set(states(database, job_id).values()) == {"succeeded"}
+    job_id = submit(database, SPEC.model_copy(update={"minimum_keep": 0.2}))
+    make_runner(database, tmp_path, Mortal(trains_uniform, 99, silent)).run_one()
+    with database.session() as session:
+        (error,) = [row.error for row in candidates.rows(session, job_id) if row.error]
+    assert error == "the store does not answer"
+
+
+def test_a_job_waits_for_a_store_that_is_gone_and_loses_nothing(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object) -> bool:
+        raise StoreUnavailable("the store does not answer")
+
+    job_id = submit(database)
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalStore, "has", gone)
+        patched.setattr(LocalStore, "forget_checkpoint", gone)
+        make_runner(database, tmp_path).run_one()
+        assert job(database, job_id).state == "queued"
+    executor = FakeExecutor()
+    make_runner(database, tmp_path, executor).run_one()
+    assert job(database, job_id).state == "succeeded"
+    assert "slimming parent seed 0" not in [one.label for one in executor.evaluated], "it was there"
 
 
 def test_but_not_for_ever(database: Database, tmp_path: Path) -> None:
@@ -283,9 +319,10 @@ def test_checkpoints_do_not_stay(database: Database, tmp_path: Path) -> None:
         """Leaves a checkpoint for every training, as one that was killed would."""
 
         def submit(self, task: Task) -> Future[Any]:
-            if path := task.kwargs.get("checkpoint"):
-                path.write_bytes(b"state")
-                written.append(path)
+            if task.function is evaluate_candidate:
+                with task.args[3].checkpoint(task.args[4]) as state:
+                    state.path.write_bytes(b"state")
+                    written.append(state.path)
             return super().submit(task)
 
     submit(database)
@@ -301,9 +338,10 @@ def test_a_parent_whose_weights_are_deleted_with_another_job_is_trained_again(
         """While the first network is trained, the job that made the parent is deleted with what it kept."""
 
         def submit(self, task: Task) -> Future[Any]:
-            if task.function is evaluate_candidate and not self.evaluated:
+            is_first, future = task.function is evaluate_candidate and not self.evaluated, super().submit(task)
+            if is_first:
                 shutil.rmtree(tmp_path / "artifacts")
-            return super().submit(task)
+            return future
 
     submit(database)
     make_runner(database, tmp_path).run_one()
@@ -327,7 +365,7 @@ def test_a_parent_whose_weights_are_damaged_is_trained_again(damage: Any, databa
     executor = FakeExecutor(cores=1)
     make_runner(database, tmp_path, executor).run_one()
     assert job(database, job_id).state == "succeeded"
-    assert executor.evaluated[0].label == "slimming parent seed 0"
+    assert [one.label for one in executor.evaluated[:2]] == ["slimming parent seed 0", "slimming params=0.01 seed 0"]
     assert set(states(database, job_id).values()) == {"succeeded"}
 
 
@@ -542,7 +580,7 @@ def test_what_the_first_release_left_undone_is_run_under_its_old_keys(
     old: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its weights themselves were not kept here: what stands for them is not looked at."""
-    monkeypatch.setattr(Store, "path", lambda self, name: self.root / name[:2] / name[2:])
+    monkeypatch.setattr(LocalStore, "path", lambda _store, name: tmp_path / "artifacts" / name[:2] / name[2:])
     undone = {row["key"]: row for row in first.rows(first.VGG) if row["origin"] == "pruned" and row["seed"] == 1}
     assert len(undone) == 2
     first.restore(old, undone)

@@ -184,10 +184,12 @@ def test_what_an_ended_job_worked_with_is_gone_and_a_cancelled_one_keeps_it(data
     job_id = submit(database)
     _, _, thread = held_run(database, tmp_path)
     wait_for(database, job_id, "uniform", "running")
+    (tmp_path / "work" / job_id / "left.safetensors").parent.mkdir(parents=True)
+    (tmp_path / "work" / job_id / "left.safetensors").touch()
     with database.session() as session:
         jobs.cancel(session, job_id)
     thread.join(5)
-    assert (tmp_path / "work" / job_id).is_dir()
+    assert (tmp_path / "work" / job_id / "left.safetensors").exists()
     with database.session() as session:
         jobs.retry(session, job_id)
     make_runner(database, tmp_path).run_one()

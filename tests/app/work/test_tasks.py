@@ -5,6 +5,8 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,10 +23,13 @@ from espalier.app.work.tasks import (
 from espalier.models.cost import cost
 from espalier.models.errors import ArchitectureError
 from espalier.models.network import dense
+from espalier.models.weights import notes_of
 from espalier.search.datasets import DataPaths
 from espalier.search.errors import SpecError
-from espalier.search.results import Execution
+from espalier.search.results import Execution, Reported, Result
 from espalier.search.spec import JobSpec
+from espalier.storage.errors import NotFound
+from espalier.storage.store import LocalStore, store_at
 
 SPEC = JobSpec.model_validate(
     {
@@ -43,7 +48,7 @@ def test_importing_it_imports_no_framework() -> None:
     assert ran.stdout.strip() == "[]"
 
 
-def test_a_spec_is_validated_and_its_candidates_trained(paths: DataPaths) -> None:
+def test_a_spec_is_validated_and_its_candidates_trained(paths: DataPaths, tmp_path: Path) -> None:
     estimate = validate_spec(SPEC, paths)
     assert [one.label for one in estimate.candidates] == [
         "slimming parent seed 0", "dense seed 0", "slimming params=0.3 seed 0", "uniform params=0.3 seed 0",
@@ -52,9 +57,30 @@ def test_a_spec_is_validated_and_its_candidates_trained(paths: DataPaths) -> Non
     execution = prepare_job(SPEC, len(estimate.candidates), 1, paths)
     assert isinstance(execution, Execution)
     uniform = estimate.candidates[-1]
-    evaluated = evaluate_candidate(uniform, {}, execution, paths=paths, keep_weights=False)
-    assert (evaluated.result.key, evaluated.artifacts) == (uniform.key, {})
-    assert evaluated.result.cost.params <= 0.3 * estimate.dense.params
+    told: list[Reported] = []
+    options: dict[str, Any] = {"paths": paths, "keep_weights": False, "report": told.append}
+    found = evaluate_candidate(uniform, {}, execution, LocalStore(tmp_path), "job/one", **options)
+    assert (found.key, found.artifacts) == (uniform.key, {})
+    assert found.cost.params <= 0.3 * estimate.dense.params
+    assert [one.point.epoch for one in told] == [0]
+
+
+def test_what_a_candidate_needs_and_leaves_is_in_the_store(paths: DataPaths, bucket: str, tmp_path: Path) -> None:
+    """As on a cluster: every task on a machine of its own, which has nothing but the store."""
+    estimate = validate_spec(SPEC, paths)
+    parent, _, pruned, _ = estimate.candidates
+    execution = prepare_job(SPEC, len(estimate.candidates), 1, paths)
+    known: dict[str, Result] = {}
+    options: dict[str, Any] = {"paths": paths, "keep_weights": True, "report": lambda _: None}
+    for place, one in enumerate((parent, pruned)):
+        needs = {role: known[key].artifacts for role, key in one.needs.items()}
+        store = store_at(bucket, tmp_path / str(place))
+        known[one.key] = evaluate_candidate(one, needs, execution, store, f"job/{one.key}", **options)
+    weights = known[pruned.key].artifacts["weights"]
+    assert notes_of(store_at(bucket, tmp_path / "reader").path(weights))["config"]
+    with pytest.raises(NotFound, match="no artifact"):
+        lost = {"parent": {"weights": "0" * 64}}
+        evaluate_candidate(pruned, lost, execution, store, "job/x", **options)
 
 
 def test_a_spec_that_cannot_work_is_the_users_error(paths: DataPaths) -> None:

@@ -77,7 +77,7 @@ def test_cancel_retry_delete(world: World) -> None:
     assert (deleted.status_code, deleted.content) == (204, b"")
     problem(world.client.get(f"/v1/jobs/{job_id}"), 404, "no job")
     assert world.get("/v1/architectures")["items"] == []
-    assert not [path for path in world.settings.artifacts.rglob("*") if path.is_file()]
+    assert not [path for path in (world.settings.data_dir / "artifacts").rglob("*") if path.is_file()]
 
 
 def test_a_finished_job_is_extended_by_what_is_new(world: World) -> None:
@@ -156,7 +156,7 @@ def test_deleting_keeps_what_another_job_uses(world: World) -> None:
     assert world.client.delete(f"/v1/jobs/{first}").status_code == 204
     found = world.get("/v1/architectures")["items"]
     assert {item["job"] for item in found} == {second}
-    assert [path for path in world.settings.artifacts.rglob("*") if path.is_file()]
+    assert [path for path in (world.settings.data_dir / "artifacts").rglob("*") if path.is_file()]
 
 
 def test_idempotency(world: World) -> None:

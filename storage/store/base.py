@@ -1,0 +1,67 @@
+"""What a store is: artifacts by the hash of what is in them, written once, and checkpoints by name, written often."""
+
+from __future__ import annotations
+
+import re
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from espalier.storage.errors import NotFound
+
+_HASH = re.compile(r"[0-9a-f]{64}")
+_CHECKPOINT = re.compile(r"[0-9a-z]+(/[0-9a-z]+)?")
+
+
+class Checkpoint(Protocol):
+    """The state of a training, for as long as it runs."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is read and written; a file only if there is one to go on from."""
+
+    def keep(self) -> None:
+        """Let what was written last outlive this machine, as far as the store is elsewhere."""
+
+
+class Store(Protocol):
+    """Keeps files for every process of a service. Picklable: a worker elsewhere opens the same.
+
+    Where it is out of reach for long, every verb raises StoreUnavailable.
+    """
+
+    def check(self) -> None:
+        """Raise StoreUnavailable if it cannot be reached."""
+
+    def put(self, content: bytes) -> str:
+        """Keep these bytes, once; their SHA-256 is the way back to them."""
+
+    def path(self, name: str) -> Path:
+        """A file with the bytes of that hash. They are looked at: a file that is not what its name says is damaged, and
+        is put away. Raises NotFound."""
+
+    def has(self, name: str) -> bool:
+        """Whether it is there; what is in it is not looked at."""
+
+    def delete(self, name: str) -> None:
+        """Forget these bytes, if they are there."""
+
+    def checkpoint(self, name: str) -> AbstractContextManager[Checkpoint]:
+        """The state that a training left under a name ('job/candidate') and goes on from."""
+
+    def forget_checkpoint(self, name: str) -> None:
+        """Delete what a training left, or all trainings of a job."""
+
+
+def known_hash(name: str) -> str:
+    """The name, if it can be an artifact's. Raises NotFound."""
+    if not _HASH.fullmatch(name):
+        raise NotFound(f"{name!r} is not an artifact's hash")
+    return name
+
+
+def known_checkpoint(name: str) -> str:
+    """The name, if it can be a checkpoint's. Raises NotFound."""
+    if not _CHECKPOINT.fullmatch(name):
+        raise NotFound(f"{name!r} is not a checkpoint's name")
+    return name
