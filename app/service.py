@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from espalier.app.lanes import Lane
 from espalier.app.settings import Settings, SettingsError
 from espalier.app.work.executors import EXECUTORS
-from espalier.app.work.executors.base import Executor, Limits
+from espalier.app.work.executors.base import Executor, ExecutorUnusable, Limits
 from espalier.app.work.executors.local import LocalExecutor
 from espalier.app.work.runner import Runner
 from espalier.app.work.tasks import describe_catalog, validate_spec
@@ -181,7 +181,10 @@ def single_runner_lock(data_dir: Path) -> Iterator[None]:
 
 def make_runner(settings: Settings) -> Runner:
     """A runner with the executor that is set; it shares no database connection with the API."""
-    executor = EXECUTORS[settings.executor](settings.workers or cores())
+    try:
+        executor = EXECUTORS[settings.executor](settings.workers)
+    except ExecutorUnusable as error:
+        raise SettingsError(f"ESPALIER_EXECUTOR: {error}") from error
     return Runner(Database(settings.url), store_of(settings), executor, data_paths_of(settings))
 
 
@@ -198,4 +201,4 @@ def store_of(settings: Settings) -> Store:
         raise SettingsError(f"ESPALIER_STORE: {error}") from error
 
 
-make_inspector = functools.partial(LocalExecutor, cores=1, name="inspector")
+make_inspector = functools.partial(LocalExecutor, 1, name="inspector")

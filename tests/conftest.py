@@ -90,6 +90,15 @@ class CrashingPostgres:
 
 
 @pytest.fixture(scope="session")
+def ray_settings() -> Iterator[None]:
+    """Ray keeps its files in a short folder of its own, and lets in who has its token."""
+    with tempfile.TemporaryDirectory(prefix="ray-") as folder, pytest.MonkeyPatch.context() as patched:
+        patched.setenv("RAY_TMPDIR", folder)
+        patched.setenv("RAY_AUTH_TOKEN", secrets.token_hex(16))
+        yield
+
+
+@pytest.fixture(scope="session")
 def s3() -> Iterator[str]:
     """A server that speaks S3; its address."""
     from moto.server import ThreadedMotoServer

@@ -125,10 +125,11 @@ class JobRun:
             return
         with self._writing() as session:
             record(session, self.lease.job_id, MeasuringEvent())
-        cores = self.parts.executor.cores
+        cores = self.parts.executor.widest
         arguments = (tuple(configs.values()), self.spec.latency_images, cores, execution.device)
+        measuring = Task(measure_latencies, arguments, threads=cores, on_gpu=_is_on_gpu(execution))
         try:
-            found = self._answered("latencies", Task(measure_latencies, arguments, threads=cores))
+            found = self._answered("latencies", measuring)
         except (TaskFailed, WorkerLost) as error:
             log.warning("job %s: latencies were not measured: %s", self.lease.job_id, error)
             return
@@ -178,11 +179,11 @@ class JobRun:
         """How the networks are computed: chosen when the job first runs, then kept."""
         if self.job.execution is not None:
             return Execution.model_validate(self.job.execution)
-        cores = self.parts.executor.cores
+        cores = self.parts.executor.widest
         arguments = (self.spec, len(self.candidates), cores, self.parts.paths)
         with self._writing() as session:
             record(session, self.lease.job_id, PreparingEvent())
-        execution: Execution = self._answered("preparation", Task(prepare_job, arguments, threads=cores))
+        execution: Execution = self._answered("preparation", Task(prepare_job, arguments, threads=cores, on_gpu=True))
         with self._writing() as session:
             jobs.remember_execution(session, self.lease.job_id, execution)
         return execution
@@ -244,7 +245,7 @@ class JobRun:
     def _fill(self, waiting: list[Candidate], execution: Execution) -> bool:
         """Hand out candidates while there are cores for them; whether what they need was there."""
         under_way = {candidate.key for candidate in self.running.values() if candidate}
-        slots = max(1, self.parts.executor.cores // execution.threads) - len(under_way)
+        slots = self.parts.executor.slots(execution.threads, _is_on_gpu(execution)) - len(under_way)
         for candidate in [c for c in waiting if c.key not in under_way][: max(0, slots)]:
             if self._forget_lost(candidate):
                 return False
@@ -260,6 +261,7 @@ class JobRun:
             (candidate, needs, execution, self.parts.store, self._checkpoint(candidate)),
             {"paths": self.parts.paths, "keep_weights": self._is_kept(candidate.key)},
             threads=execution.threads,
+            on_gpu=_is_on_gpu(execution),
             report=lambda value: self.reports.put((candidate, value)),
         )
 
@@ -353,6 +355,10 @@ class JobRun:
     def _reasons(self) -> str:
         reasons = list(dict.fromkeys(reason.removeprefix(NEED_FAILED) for reason in self.failed.values()))
         return "no verdict is left to give: " + "; ".join(reasons[:3])
+
+
+def _is_on_gpu(execution: Execution) -> bool:
+    return execution.device != "cpu"
 
 
 def _may_pass(error: Exception) -> bool:

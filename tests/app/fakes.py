@@ -24,7 +24,7 @@ class FakeExecutor:
     """Runs submitted tasks when it is asked to; training is a formula of the candidate."""
 
     def __init__(self, cores: int = 2) -> None:
-        self.cores = cores
+        self.widest = cores
         self.evaluated: list[Candidate] = []
         self.broken: Callable[[Candidate], str | None] = lambda _: None
         """Candidate -> error, for those that shall fail."""
@@ -33,6 +33,9 @@ class FakeExecutor:
         self.cancelled: list[Future[Any]] = []
         self.execution = Execution()
         """How networks are computed here."""
+
+    def slots(self, threads: int, on_gpu: bool) -> int:  # noqa: ARG002
+        return max(1, self.widest // threads)
 
     def submit(self, task: Task) -> Future[Any]:
         future: Future[Any] = Future()

@@ -172,6 +172,6 @@ def test_the_runner_trains_where_the_setting_says(tmp_path: Path, monkeypatch: p
     settings = Settings(data_dir=tmp_path, executor="fake", workers=3)
     runner = make_runner(settings)
     assert isinstance(runner.executor, FakeExecutor)
-    assert runner.executor.cores == 3
+    assert runner.executor.widest == 3
     assert data_paths_of(settings) == (tmp_path / "datasets", tmp_path / "cache")
     runner.database.close()

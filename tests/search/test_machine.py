@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from espalier.search.machine import cores, peak_memory, processor
+from espalier.search.machine import cores, gpus, peak_memory, processor
 
 
 def test_there_is_a_core_and_a_processor() -> None:
@@ -45,3 +46,12 @@ def test_a_process_counts_its_own_memory_and_not_that_of_the_one_which_started_i
     assert before < held.nbytes
     assert 0.9 <= grown / 2**28 <= 1.1
     assert left < 2**27  # what it held before is forgotten
+
+
+def test_gpus_are_those_that_the_environment_lets_see(monkeypatch: pytest.MonkeyPatch) -> None:
+    for said, found in (("0", ["0"]), ("3, GPU-1f", ["3", "GPU-1f"]), ("", []), ("-1", [])):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", said)
+        assert gpus() == found
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    monkeypatch.setattr(Path, "glob", lambda *_: map(Path, ("/dev/nvidia10", "/dev/nvidia2", "/dev/nvidia2x")))
+    assert gpus() == ["2", "10"]

@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 from espalier.app.work.executors.base import Executor
 from espalier.app.work.executors.local import LocalExecutor
+from espalier.app.work.executors.ray import RayExecutor
 
-EXECUTORS: dict[str, Callable[[int], Executor]] = {
+EXECUTORS: dict[str, Callable[[int | None], Executor]] = {
     "local": LocalExecutor,
+    "ray": RayExecutor,
 }
-"""Name -> how to make one, from the number of cores to train on."""
+"""Name -> how to make one, from the most cores that it uses; None: all that there are."""

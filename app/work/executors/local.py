@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from espalier.app.work.executors.base import Task
 from espalier.app.work.executors.worker import Worker
+from espalier.search.machine import cores, gpus
 
 
 class _Given(NamedTuple):
@@ -20,22 +21,33 @@ class _Given(NamedTuple):
 class LocalExecutor:
     """As many tasks at once as their threads have cores; each runs in a process of its own."""
 
-    def __init__(self, cores: int, name: str = "worker") -> None:
-        self.cores = cores
+    def __init__(self, most: int | None = None, name: str = "worker") -> None:
+        self._cores, self._gpus = most or cores(), gpus()
         self._name = name
-        self._drivers = ThreadPoolExecutor(max_workers=cores, thread_name_prefix=name)
+        self._drivers = ThreadPoolExecutor(max_workers=self._cores, thread_name_prefix=name)
         self._changed = threading.Condition()
-        self._free = cores
+        self._free = self._cores
         self._idle: list[Worker] = []
         self._busy: dict[Future[Any], Worker] = {}
+        self._taken = dict.fromkeys(self._gpus if len(self._gpus) > 1 else [None], 0)
+        """How many threads use each GPU; None: the only one, or none at all."""
         self._unwanted: set[Future[Any]] = set()
         """Cancelled after they began, before their worker was there to be killed."""
         self._open: set[Future[Any]] = set()
         self._closed = False
 
+    @property
+    def widest(self) -> int:
+        """See `Executor.widest`."""
+        return max(1, self._cores // max(1, len(self._gpus)))
+
+    def slots(self, threads: int, on_gpu: bool) -> int:  # noqa: ARG002  (cores come with GPUs)
+        """See `Executor.slots`."""
+        return max(1, self._cores // threads)
+
     def submit(self, task: Task) -> Future[Any]:
         """See `Executor.submit`."""
-        given = _Given(Future(), task._replace(threads=min(task.threads, self.cores)))
+        given = _Given(Future(), task._replace(threads=min(task.threads, self._cores)))
         with self._changed:
             if self._closed:
                 given.future.cancel()
@@ -66,7 +78,8 @@ class LocalExecutor:
             self._idle.clear()
             self._changed.notify_all()
         self._drivers.shutdown(wait=True, cancel_futures=True)
-        for future in list(self._open):  # never begun
+        while self._open:  # never begun
+            future = self._open.pop()
             if future.cancel():
                 future.set_running_or_notify_cancel()  # wakes whoever waits for it
 
@@ -79,19 +92,22 @@ class LocalExecutor:
                 given.future.cancel()
                 return
             self._free -= threads
+            gpu = min(self._taken, key=lambda one: self._taken[one])
+            self._taken[gpu] += threads
         try:
             if given.future.set_running_or_notify_cancel():
-                self._run(given)
+                self._run(given, gpu)
         finally:
             with self._changed:
                 self._free += threads
+                self._taken[gpu] -= threads
                 self._open.discard(given.future)
                 self._changed.notify_all()
 
-    def _run(self, given: _Given) -> None:
+    def _run(self, given: _Given, gpu: str | None) -> None:
         worker = None
         try:
-            worker = self._take(given.future)
+            worker = self._take(given.future, gpu)
             value = worker.call(given.task)
         except BaseException as error:
             self._give_back(given.future, worker)
@@ -100,20 +116,23 @@ class LocalExecutor:
             self._give_back(given.future, worker)
             given.future.set_result(value)
 
-    def _take(self, future: Future[Any]) -> Worker:
-        with self._changed:
-            worker = self._idle.pop() if self._idle else None
-        while worker is not None and not worker.is_fit():
+    def _take(self, future: Future[Any], gpu: str | None) -> Worker:
+        while (worker := self._idle_one(gpu)) is not None and not worker.is_fit():
             worker.kill()
-            with self._changed:
-                worker = self._idle.pop() if self._idle else None
-        worker = worker or Worker(self._name)
+        worker = worker or Worker(self._name, gpu)
         with self._changed:
             if self._closed or future in self._unwanted:
                 self._unwanted.discard(future)
                 worker.kill()
                 raise CancelledError
             self._busy[future] = worker
+        return worker
+
+    def _idle_one(self, gpu: str | None) -> Worker | None:
+        with self._changed:
+            worker = next((one for one in self._idle if one.gpu == gpu), None)
+            if worker is not None:
+                self._idle.remove(worker)
         return worker
 
     def _give_back(self, future: Future[Any], worker: Worker | None) -> None:

@@ -12,14 +12,21 @@ import threading
 import time
 from concurrent.futures import CancelledError
 from multiprocessing.connection import Connection
-from typing import Any, Literal
+from typing import Any
 
 import psutil
 
-from espalier.app.work.executors.base import Limits, OverLimit, Task, TaskFailed, WorkerLost
+from espalier.app.work.executors.base import (
+    Limits,
+    Message,
+    OverLimit,
+    Task,
+    TaskFailed,
+    WorkerLost,
+    attempted,
+    forget_secrets,
+)
 
-SECRETS = ("ESPALIER_TOKEN", "ESPALIER_DATABASE_URL")
-"""What the code of somebody's network need not find in its environment."""
 POLL_SECONDS = 0.2
 GROWN_SHARE = 0.25
 """Share of the machine's memory above which an idle worker is replaced."""
@@ -35,11 +42,13 @@ def _quieten_tracker() -> None:
 class Worker:
     """One process and the pipe to it."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, gpu: str | None = None) -> None:
+        self.gpu = gpu
+        """The only one that it sees; None: whatever there is."""
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         lifeline, self._lifeline = context.Pipe(duplex=False)
-        self._process = context.Process(target=_serve, args=(theirs, lifeline), name=name, daemon=True)
+        self._process = context.Process(target=_serve, args=(theirs, lifeline, gpu), name=name, daemon=True)
         _quieten_tracker()
         self._process.start()
         theirs.close()
@@ -56,9 +65,9 @@ class Worker:
             self._pipe.send((task.function, task.args, dict(task.kwargs), task.report is not None))
         except OSError as error:
             raise self._ended() from error
-        deadline = time.monotonic() + task.limits.seconds if task.limits.seconds else None
+        started = time.monotonic()
         while True:
-            kind, value = self._receive(deadline, task.limits)
+            kind, value = self._receive(started, task.limits)
             if kind == "report" and task.report is not None:
                 task.report(value)
             elif kind == "result":
@@ -66,14 +75,12 @@ class Worker:
             elif kind == "error":
                 raise TaskFailed(*value)
 
-    def _receive(self, deadline: float | None, limits: Limits) -> tuple[Literal["report", "result", "error"], Any]:
+    def _receive(self, started: float, limits: Limits) -> Message:
         try:
             while not self._pipe.poll(POLL_SECONDS):
-                if deadline is not None and time.monotonic() > deadline:
-                    raise OverLimit(f"it took more than {limits.seconds:g} seconds, which is the limit")
-                if limits.bytes is not None and self._bytes() > limits.bytes:
-                    raise OverLimit(f"it took more than {limits.bytes / 2**30:.1f} GiB of memory, which is the limit")
-            message: tuple[Literal["report", "result", "error"], Any] = self._pipe.recv()
+                if words := limits.exceeded_by(time.monotonic() - started, self._bytes()):
+                    raise OverLimit(words)
+            message: Message = self._pipe.recv()
             return message
         except WorkerLost:
             self.kill()
@@ -116,10 +123,11 @@ def _cause(code: int | None) -> str:
 # --- in the worker process ------------------------------------------------------------------------------------------
 
 
-def _serve(pipe: Connection, lifeline: Connection) -> None:
+def _serve(pipe: Connection, lifeline: Connection, gpu: str | None) -> None:
     """Take tasks from the pipe until it closes. Signals are the parent's business; no parent, no work."""
-    for secret in SECRETS:
-        os.environ.pop(secret, None)
+    forget_secrets()
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu  # before anything asks for it
     for number in (signal.SIGINT, signal.SIGTERM):  # they may reach the whole process group
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
@@ -129,14 +137,7 @@ def _serve(pipe: Connection, lifeline: Connection) -> None:
             if reports:
                 kwargs["report"] = lambda value: pipe.send(("report", value))
             try:
-                message: tuple[str, Any] = ("result", function(*args, **kwargs))
-            except Exception as error:
-                message = (
-                    "error",
-                    (type(error).__name__, str(error) or type(error).__name__, getattr(error, "is_users", False)),
-                )
-            try:
-                pipe.send(message)
+                pipe.send(attempted(function, args, kwargs))
             except (pickle.PicklingError, AttributeError, TypeError) as error:
                 pipe.send(("error", (type(error).__name__, f"its result cannot be sent: {error}", False)))
 

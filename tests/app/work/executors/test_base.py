@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from pathlib import Path
 
+import psutil
 import pytest
 
 from espalier.app.work.executors import EXECUTORS
-from espalier.app.work.executors.base import Executor, Limits, Task, TaskFailed, WorkerLost
+from espalier.app.work.executors.base import (
+    SECRETS,
+    Executor,
+    Limits,
+    OverLimit,
+    Task,
+    TaskFailed,
+    WorkerLost,
+    attempted,
+    forget_secrets,
+)
 from tests.app.work.executors import work
 
 
@@ -36,15 +48,41 @@ def test_what_is_sent_with_a_task_can_be_pickled() -> None:
     assert sent == Task(work.double, (2,), {"a": 1}, 3, None, Limits(1.0, 2))
 
 
-@pytest.fixture(scope="module", params=EXECUTORS)
+def test_limits_say_what_exceeds_them() -> None:
+    limits = Limits(seconds=2.5, bytes=2**30)
+    assert limits.exceeded_by(2.5, 2**30) == ""
+    assert limits.exceeded_by(2.6, 0) == "it took more than 2.5 seconds, which is the limit"
+    assert limits.exceeded_by(0, 2**30 + 1) == "it took more than 1.0 GiB of memory, which is the limit"
+    assert Limits().exceeded_by(1e9, 2**60) == ""
+
+
+def test_what_came_of_a_function_is_told_without_its_error() -> None:
+    assert attempted(work.double, (2,), {}) == ("result", 4)
+    assert attempted(work.fail, ("spec",), {}) == ("error", ("SpecError", "it was you", True))
+    assert attempted(work.fail_oddly, (), {}) == ("error", ("Unsendable", "1 and 2", False))
+
+
+def test_secrets_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in SECRETS:
+        monkeypatch.setenv(name, "s3cret")
+    forget_secrets()
+    assert not {*SECRETS} & {*os.environ}
+
+
+@pytest.fixture(
+    scope="module", params=[pytest.param(name, marks=[pytest.mark.alone] * (name == "ray")) for name in EXECUTORS]
+)
 def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
+    if request.param == "ray":
+        request.getfixturevalue("ray_settings")
     executor = EXECUTORS[request.param](2)
     yield executor
     executor.shutdown()
 
 
 def test_it_has_cores_and_gives_results_in_futures(executor: Executor) -> None:
-    assert executor.cores >= 1
+    assert executor.widest == 2
+    assert [executor.slots(threads, False) for threads in (1, 2, 3)] == [2, 1, 1]
     assert [future.result(60) for future in [executor.submit(Task(work.double, (i,))) for i in range(3)]] == [0, 2, 4]
 
 
@@ -64,11 +102,38 @@ def test_it_says_what_failed_and_whose_fault_it_was(executor: Executor) -> None:
     assert caught.value.is_users
 
 
+def test_a_worker_that_dies_is_lost_and_replaced(executor: Executor) -> None:
+    for function in (work.die, work.leave):
+        with pytest.raises(WorkerLost):
+            executor.submit(Task(function)).result(60)
+    assert executor.submit(Task(work.double, (4,))).result(60) == 8
+
+
+def test_it_keeps_to_limits(executor: Executor) -> None:
+    with pytest.raises(OverLimit, match=r"more than 0\.5 seconds"):
+        executor.submit(Task(work.sleep, (60,), limits=Limits(seconds=0.5))).result(60)
+    with pytest.raises(OverLimit, match="GiB of memory"):
+        executor.submit(Task(work.swallow, (2**29,), limits=Limits(bytes=2**28))).result(60)
+
+
+def test_its_workers_know_no_secrets(executor: Executor) -> None:
+    assert executor.submit(Task(work.environment)).result(60) & {*SECRETS} == set()
+
+
 def test_it_stops_a_running_task_and_goes_on(executor: Executor, tmp_path: Path) -> None:
     future = executor.submit(Task(work.sleep, (60, tmp_path / "began")))
-    while not (tmp_path / "began").exists():
+    while not ((tmp_path / "began").exists() and (tmp_path / "began").read_text()):
         time.sleep(0.02)
+    process = int((tmp_path / "began").read_text())
     executor.cancel(future)
+    assert not psutil.pid_exists(process)
     with pytest.raises(CancelledError):
         future.result(30)
     assert executor.submit(Task(work.double, (1,))).result(60) == 2
+
+
+def test_nothing_is_taken_after_the_end(executor: Executor) -> None:
+    running = executor.submit(Task(work.sleep, (60,)))
+    executor.shutdown()
+    assert running.done()
+    assert executor.submit(Task(work.double, (1,))).cancelled()

@@ -144,7 +144,9 @@ def test_a_task_never_asks_for_more_cores_than_there_are(executor: LocalExecutor
 
 def test_nothing_is_taken_after_the_end() -> None:
     executor = LocalExecutor(1)
+    waiting = [executor.submit(Task(work.sleep, (60,))) for _ in range(3)]
     executor.shutdown()
+    assert all(future.done() for future in waiting)
     assert executor.submit(Task(work.double, (1,))).cancelled()
     executor.shutdown()
 
@@ -154,3 +156,31 @@ def test_what_has_ended_can_be_cancelled_without_harm(executor: LocalExecutor) -
     assert done.result(20) == 2
     executor.cancel(done)
     assert executor.submit(Task(work.pid)).result(20) == executor.submit(Task(work.pid)).result(20)
+
+
+def test_each_gpu_has_its_share_of_the_cores(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As workers see them; nothing is computed there."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    executor = LocalExecutor(4)
+    try:
+        assert (executor.widest, executor.slots(1, True), executor.slots(2, True)) == (2, 4, 2)
+        tasks = [Task(work.sees, (tmp_path / str(i),), threads=1, on_gpu=True) for i in range(4)]
+        running = [executor.submit(task) for task in tasks]
+        until(lambda: len([*tmp_path.iterdir()]) == 4)
+        (tmp_path / "go").touch()
+        assert sorted(future.result(30) for future in running) == ["3", "3", "5", "5"]
+        again = executor.submit(Task(work.sees, (tmp_path / "4",), threads=2, on_gpu=True))
+        assert again.result(30) in ("3", "5")
+    finally:
+        executor.shutdown()
+
+
+def test_one_gpu_is_seen_as_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    executor = LocalExecutor(2)
+    (tmp_path / "go").touch()
+    try:
+        assert (executor.widest, executor.slots(1, True)) == (2, 2)
+        assert executor.submit(Task(work.sees, (tmp_path / "one",))).result(30) == "7"
+    finally:
+        executor.shutdown()

@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from espalier.app.work.executors import worker as workers
-from espalier.app.work.executors.base import Limits, Task, TaskFailed, WorkerLost
-from espalier.app.work.executors.worker import SECRETS, Worker, total_memory
+from espalier.app.work.executors.base import SECRETS, Limits, Task, TaskFailed, WorkerLost
+from espalier.app.work.executors.worker import Worker, total_memory
 from tests.app.work.executors import work
 
 
