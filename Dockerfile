@@ -10,7 +10,7 @@ COPY models models
 COPY search search
 COPY storage storage
 COPY app app
-RUN pip install --no-cache-dir --constraint constraints.txt ".[onnx,postgresql]" \
+RUN pip install --no-cache-dir --constraint constraints.txt ".[objects,onnx,postgresql,ray]" \
     && useradd --create-home espalier && mkdir /data && chown espalier /data
 USER espalier
 ENV ESPALIER_DATA_DIR=/data ESPALIER_LOG_FORMAT=json

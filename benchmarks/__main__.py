@@ -13,6 +13,7 @@ from rich.console import Console
 
 from benchmarks import (
     demo,
+    executors,
     intervals,
     memory,
     methods,
@@ -42,6 +43,7 @@ BENCHMARKS: dict[str, Callable[[Setting], Table]] = {
     "verdicts": verdicts.run,
     "intervals": intervals.run,
     "overhead": overhead.run,
+    "executors": executors.run,
     "pages": pages.run,
     "demo": demo.run,
     "recipes": recipes.run,
