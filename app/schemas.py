@@ -60,6 +60,8 @@ class JobView(Frozen):
     finished_at: datetime | None
     attempts: int = Field(description="how often a runner took it up")
     cancel_requested: bool
+    pause_requested: bool = False
+    priority: int = Field(default=0, description="queued jobs with more of it are begun first")
     error: str | None
     submitted_by: str | None = Field(default=None, description="name of the token; null for the service's own")
 
@@ -69,9 +71,17 @@ class JobView(Frozen):
         return self.name.strip() or self.id
 
     @property
-    def is_cancelling(self) -> bool:
-        """Whether it still runs, and is to stop."""
-        return self.cancel_requested and self.state is JobState.RUNNING
+    def standing(self) -> str:
+        """Its state, or where it is going while it still runs."""
+        if self.state is JobState.RUNNING and (self.cancel_requested or self.pause_requested):
+            return "cancelling" if self.cancel_requested else "pausing"
+        return self.state
+
+
+class Priority(Frozen):
+    """When a job is begun, among those that wait."""
+
+    priority: int = Field(strict=True, ge=-100, le=100, description="0 at first; more goes first")
 
 
 class CandidateHead(Frozen):

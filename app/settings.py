@@ -46,6 +46,9 @@ class Settings(BaseSettings):
     executor: str = Field(default="local", description="where networks are trained")
     workers: int | None = Field(default=None, ge=1, le=1024, description="cores to train on; all if not set")
     max_queued_jobs: int = Field(default=100, ge=1)
+    max_queued_jobs_per_token: int | None = Field(
+        default=None, ge=1, description="of each token with a name; no limit if not set"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
 

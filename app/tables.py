@@ -84,7 +84,7 @@ def jobs(items: Iterable[JobView]) -> Table:
         (
             job.id,
             job.name,
-            "cancelling" if job.is_cancelling else job.state,
+            job.standing,
             _done(job.progress),
             f"{job.created_at:%Y-%m-%dT%H:%M:%S}",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sa
 from pydantic import TypeAdapter
@@ -33,7 +33,9 @@ TRANSITIONS: Mapping[str, tuple[frozenset[JobState], JobState]] = {
     "claim": (frozenset({JobState.QUEUED, JobState.RUNNING}), JobState.RUNNING),  # running: its lease has run out
     "succeed": (frozenset({JobState.RUNNING}), JobState.SUCCEEDED),
     "fail": (frozenset({JobState.RUNNING}), JobState.FAILED),
-    "cancel": (frozenset({JobState.QUEUED, JobState.RUNNING}), JobState.CANCELLED),
+    "cancel": (frozenset({JobState.QUEUED, JobState.RUNNING, JobState.PAUSED}), JobState.CANCELLED),
+    "pause": (frozenset({JobState.QUEUED, JobState.RUNNING}), JobState.PAUSED),
+    "resume": (frozenset({JobState.PAUSED}), JobState.QUEUED),
     "retry": (FINISHED, JobState.QUEUED),  # succeeded: if something of it failed
     "extend": (FINISHED, JobState.QUEUED),
     "release": (frozenset({JobState.RUNNING}), JobState.QUEUED),  # the runner is shut down
@@ -56,15 +58,21 @@ def submit(
     wanted: Sequence[Candidate],
     idempotency_key: str | None = None,
     most_queued: int | None = None,
+    most_own: int | None = None,
     asked: JobSpec | None = None,
     submitted_by: str | None = None,
 ) -> JobRow:
     """Queue a job. Raises TooManyQueued. The caller has looked for `idempotency_key` with `find_repeated` before.
-    `asked`: the spec as it came in, if not all of it was spelt out; `submitted_by`: the name of a token."""
-    if most_queued is not None:
-        queued = session.scalar(sa.select(sa.func.count()).where(JobRow.state == JobState.QUEUED)) or 0
-        if queued >= most_queued:
-            raise TooManyQueued(f"{queued} jobs are queued, the most this service takes is {most_queued}; try later")
+    `asked`: the spec as it came in, if not all of it was spelt out; `submitted_by`: the name of a token, which may have
+    `most_own` jobs waiting."""
+    if most_queued is not None and (waiting := _waiting(session)) >= most_queued:
+        raise TooManyQueued(f"{waiting} jobs wait, the most this service takes is {most_queued}; try later")
+    if most_own is not None and submitted_by is not None:
+        waiting = _waiting(session, JobRow.submitted_by == submitted_by)
+        if waiting >= most_own:
+            raise TooManyQueued(
+                f"{waiting} jobs of {submitted_by} wait, the most of one token is {most_own}; try later"
+            )
     job = JobRow(
         id=secrets.token_hex(8),
         name=spec.name or f"{spec.target.arch} on {spec.target.dataset_name}",
@@ -82,6 +90,12 @@ def submit(
     candidates.add(session, job, wanted)
     record(session, job.id, StateEvent(state=JobState.QUEUED))
     return job
+
+
+def _waiting(session: Session, *whose: sa.ColumnElement[bool]) -> int:
+    """How many jobs wait for a runner, or to be resumed."""
+    waits = JobRow.state.in_([JobState.QUEUED, JobState.PAUSED])
+    return session.scalar(sa.select(sa.func.count()).where(waits, *whose)) or 0
 
 
 def with_key(session: Session, idempotency_key: str) -> JobRow | None:
@@ -125,7 +139,8 @@ def page(session: Session, state: JobState | None, before: int | None, limit: in
 
 
 def claim(session: Session, owner: str) -> JobRow | None:
-    """Take the oldest job that nobody holds: queued, or running under a lease that has run out.
+    """Take the job of most priority, of equals the oldest, that nobody holds: queued, or running under a lease that has
+    run out.
 
     One statement, so that two runners never get the same job, on SQLite and PostgreSQL alike.
     """
@@ -134,10 +149,10 @@ def claim(session: Session, owner: str) -> JobRow | None:
         JobRow.state == JobState.QUEUED,
         sa.and_(JobRow.state == JobState.RUNNING, JobRow.lease_until < moment),
     )
-    oldest = sa.select(JobRow.number).where(free).order_by(JobRow.number).limit(1).scalar_subquery()
+    first = sa.select(JobRow.number).where(free).order_by(JobRow.priority.desc(), JobRow.number).limit(1)
     job = session.scalar(
         sa.update(JobRow)
-        .where(JobRow.number == oldest, free)
+        .where(JobRow.number == first.scalar_subquery(), free)
         .values(
             state=JobState.RUNNING,
             owner=owner,
@@ -165,15 +180,14 @@ def reclaim(session: Session, owner: str | None = None) -> None:
     session.execute(running.values(lease_until=before))
 
 
-def renew(session: Session, lease: Lease) -> bool:
-    """Extend the lease; says whether the job's cancellation is wanted. Raises LeaseLost."""
+def renew(session: Session, lease: Lease) -> Literal["cancel", "pause"] | None:
+    """Extend the lease; says what the user wants with the job, if not that it goes on. Raises LeaseLost."""
     until = shared_now(session) + LEASE
-    wanted: bool | None = session.scalar(
-        sa.update(JobRow).where(*_leased(lease)).values(lease_until=until).returning(JobRow.cancel_requested)
-    )
-    if wanted is None:
+    wanted = sa.update(JobRow).where(*_leased(lease)).values(lease_until=until)
+    found = session.execute(wanted.returning(JobRow.cancel_requested, JobRow.pause_requested)).one_or_none()
+    if found is None:
         raise _lost(lease)
-    return wanted
+    return "cancel" if found.cancel_requested else "pause" if found.pause_requested else None
 
 
 def remember_execution(session: Session, job_id: str, execution: Execution) -> None:
@@ -203,11 +217,13 @@ def latency_of(session: Session, architecture: str, job_ids: Collection[str]) ->
 
 
 def conclude(session: Session, lease: Lease, verb: str, error: str | None = None) -> None:
-    """Say how a leased job ended: succeed, fail, cancel or release. Raises LeaseLost."""
+    """Say how a leased job ended: succeed, fail, cancel, pause or release. Raises LeaseLost."""
     state = TRANSITIONS[verb][1]
     values: dict[str, Any] = {"state": state, "owner": None, "lease_until": None, "error": error}
     if state in FINISHED:
-        values |= {"finished_at": now(), "cancel_requested": False}
+        values |= {"finished_at": now(), "cancel_requested": False, "pause_requested": False}
+    elif state is JobState.PAUSED:
+        values["pause_requested"] = False
     changed = session.execute(sa.update(JobRow).where(*_leased(lease)).values(**values))
     if not changed.rowcount:  # type: ignore[attr-defined]
         raise _lost(lease)
@@ -232,17 +248,43 @@ def _lost(lease: Lease) -> LeaseLost:
 
 
 def cancel(session: Session, job_id: str) -> JobRow:
-    """Cancel a queued job at once; ask the runner to stop a running one. Raises NotFound, WrongState."""
+    """Cancel a job that does not run at once; ask the runner to stop a running one. Raises NotFound, WrongState."""
     job = get(session, job_id)
-    if _moved(session, job_id, "cancel", JobRow.state == JobState.QUEUED, finished_at=now()):
+    if _moved(session, job_id, "cancel", JobRow.state != JobState.RUNNING, finished_at=now()):
         record(session, job_id, StateEvent(state=JobState.CANCELLED))
-    else:
-        asked = session.execute(
-            sa.update(JobRow).where(JobRow.id == job_id, JobRow.state == JobState.RUNNING).values(cancel_requested=True)
-        )
-        if not asked.rowcount:  # type: ignore[attr-defined]
-            raise WrongState(f"job {job_id} is {job.state}; only queued and running jobs can be cancelled")
+    elif not _asked(session, job_id, cancel_requested=True):
+        raise WrongState(f"job {job_id} is {job.state}; only queued, running and paused jobs can be cancelled")
     session.refresh(job)
+    return job
+
+
+def pause(session: Session, job_id: str) -> JobRow:
+    """Let a queued job wait until it is resumed; ask the runner to let go of a running one, which keeps its
+    checkpoints. Raises NotFound, WrongState."""
+    job = get(session, job_id)
+    if _moved(session, job_id, "pause", JobRow.state == JobState.QUEUED):
+        record(session, job_id, StateEvent(state=JobState.PAUSED))
+    elif not _asked(session, job_id, pause_requested=True):
+        raise WrongState(f"job {job_id} is {job.state}; only queued and running jobs can be paused")
+    session.refresh(job)
+    return job
+
+
+def resume(session: Session, job_id: str) -> JobRow:
+    """Queue a paused job again, in its place; one that was only asked to pause goes on. Raises NotFound, WrongState."""
+    job = get(session, job_id)
+    if _moved(session, job_id, "resume"):
+        record(session, job_id, StateEvent(state=JobState.QUEUED))
+    elif not (job.pause_requested and _asked(session, job_id, pause_requested=False)):
+        raise WrongState(f"job {job_id} is {job.state}; only paused jobs can be resumed")
+    session.refresh(job)
+    return job
+
+
+def prioritise(session: Session, job_id: str, priority: int) -> JobRow:
+    """Begin a job before those of less priority, or after those of more; one that runs goes on. Raises NotFound."""
+    job = get(session, job_id)
+    job.priority = priority
     return job
 
 
@@ -251,7 +293,8 @@ def retry(session: Session, job_id: str) -> JobRow:
     job = get(session, job_id)
     if job.state == JobState.SUCCEEDED and not candidates.progress(session, [job_id])[job_id].failed:
         raise WrongState(f"job {job_id} is succeeded, and none of its candidates failed; there is nothing to retry")
-    if not _moved(session, job_id, "retry", finished_at=None, error=None, cancel_requested=False):
+    wishes = {"cancel_requested": False, "pause_requested": False}
+    if not _moved(session, job_id, "retry", finished_at=None, error=None, **wishes):
         raise WrongState(f"job {job_id} is {job.state}; only finished jobs can be retried")
     candidates.move_all(session, job_id, "retry", error=None)
     record(session, job_id, StateEvent(state=JobState.QUEUED))
@@ -287,6 +330,12 @@ def delete(session: Session, job_id: str) -> None:
     if JobState(job.state) not in FINISHED:
         raise WrongState(f"job {job_id} is {job.state}; cancel it first, then delete it")
     session.delete(job)
+
+
+def _asked(session: Session, job_id: str, **wish: bool) -> bool:
+    """Tell the runner of a running job what is wanted; whether one runs it."""
+    statement = sa.update(JobRow).where(JobRow.id == job_id, JobRow.state == JobState.RUNNING)
+    return bool(session.execute(statement.values(**wish)).rowcount)  # type: ignore[attr-defined]
 
 
 def _moved(session: Session, job_id: str, verb: str, *only: sa.ColumnElement[bool], **values: Any) -> bool:

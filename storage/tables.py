@@ -66,6 +66,9 @@ class JobRow(Base):
     owner: Mapped[str | None] = mapped_column(sa.String(64))
     lease_until: Mapped[datetime | None]
     cancel_requested: Mapped[bool] = mapped_column(default=False)
+    pause_requested: Mapped[bool] = mapped_column(default=False, server_default=sa.text("false"))
+    priority: Mapped[int] = mapped_column(default=0, server_default=sa.text("0"))
+    """Queued jobs with more of it are begun first."""
     error: Mapped[str | None] = mapped_column(sa.Text)
     execution: Mapped[dict[str, Any] | None]
     """How its networks are computed; chosen once, so that every arm is computed alike."""

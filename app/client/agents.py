@@ -52,7 +52,7 @@ def _telling(tool: Callable[..., Any]) -> Callable[..., Any]:
 
 def _reading(client: Client) -> list[Callable[..., Any]]:
     def list_jobs(state: str | None = None) -> Any:
-        """The newest jobs; state is queued, running, succeeded, failed or cancelled."""
+        """The newest jobs; state is queued, running, paused, succeeded, failed or cancelled."""
         heads = {"id", "name", "state", "progress", "created_at", "error"}
         found = [job.model_dump(mode="json", include=heads) for job in client.jobs(MOST, state)]
         return {"jobs": found}

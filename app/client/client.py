@@ -102,6 +102,18 @@ class Client:
         """Stop a job; its finished results stay."""
         return self._post(JobView, f"/v1/jobs/{job}/cancel")
 
+    def pause(self, job: str) -> JobView:
+        """Let a job wait until it is resumed; what it has trained so far stays."""
+        return self._post(JobView, f"/v1/jobs/{job}/pause")
+
+    def resume(self, job: str) -> JobView:
+        """Let a paused job go on."""
+        return self._post(JobView, f"/v1/jobs/{job}/resume")
+
+    def prioritise(self, job: str, priority: int) -> JobView:
+        """Begin a job before those of less priority."""
+        return self._put(JobView, f"/v1/jobs/{job}/priority", json={"priority": priority})
+
     def retry(self, job: str) -> JobView:
         """Let a failed or cancelled job go on where it was."""
         return self._post(JobView, f"/v1/jobs/{job}/retry")
@@ -236,6 +248,9 @@ class Client:
 
     def _post(self, kind: type[T], path: str, **options: Any) -> T:
         return self._read(kind, self._request("POST", path, **options))
+
+    def _put(self, kind: type[T], path: str, **options: Any) -> T:
+        return self._read(kind, self._request("PUT", path, **options))
 
     def _pages(self, kind: type[T], path: str, most: int | None, **params: Any) -> list[T]:
         """The items of a listing, over as many pages as it takes."""

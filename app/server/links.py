@@ -13,8 +13,8 @@ def links(parameter: str, place: str, *operations: str) -> dict[str, Any]:
 
 
 OF_A_JOB = (
-    "get_job", "list_candidates", "follow_job", "get_pareto", "get_verdict", "cancel_job", "retry_job", "extend_job",
-    "delete_job",
+    "get_job", "list_candidates", "follow_job", "get_pareto", "get_verdict", "cancel_job", "pause_job", "resume_job",
+    "prioritise_job", "retry_job", "extend_job", "delete_job",
 )  # fmt: skip
 OF_A_PATTERN = ("get_pattern_by_id", "apply_pattern")
 OF_AN_ARCHITECTURE = ("get_architecture", "export_architecture")

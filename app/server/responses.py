@@ -89,6 +89,8 @@ def job_view(job: JobRow, progress: Progress) -> JobView:
         finished_at=job.finished_at,
         attempts=job.attempts,
         cancel_requested=job.cancel_requested,
+        pause_requested=job.pause_requested,
+        priority=job.priority,
         error=job.error,
     )
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -48,7 +48,7 @@ NEED_FAILED = "its parent failed: "
 
 
 class Stopped(Exception):
-    """The job's run ends here: cancelled, or the runner is shut down."""
+    """The job's run ends here: cancelled or paused, or the runner is shut down."""
 
     def __init__(self, verb: str) -> None:
         super().__init__(verb)
@@ -85,8 +85,8 @@ class JobRun:
         """What runs that is no candidate."""
         self.lost: Counter[str] = Counter()
         """How often the process of a candidate ended under it."""
-        self.unwanted = False
-        """Whether the job's cancellation is wanted."""
+        self.wanted: Literal["cancel", "pause"] | None = None
+        """What the user wants with the job, if not that it goes on."""
 
     def __enter__(self) -> JobRun:
         return self
@@ -286,8 +286,8 @@ class JobRun:
                 record(session, self.lease.job_id, _told(candidate, reported))
             for silence in self._silences():
                 record(session, self.lease.job_id, silence)
-        if self.unwanted:
-            raise Stopped("cancel")
+        if self.wanted:
+            raise Stopped(self.wanted)
         yield from done
 
     def _hear(self, candidate: Candidate) -> None:
@@ -311,7 +311,7 @@ class JobRun:
         Raises LeaseLost before anything is written. Nothing else may write to the database meanwhile.
         """
         with self.parts.database.session() as session:
-            self.unwanted = jobs.renew(session, self.lease)
+            self.wanted = jobs.renew(session, self.lease)
             self.parts.heartbeat(session)
             yield session
 

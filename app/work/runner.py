@@ -1,4 +1,4 @@
-"""The runner: claims a job, runs it, says how it ended. Holds the lease; obeys cancellation."""
+"""The runner: claims a job, runs it, says how it ended. Holds the lease; obeys its user."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class Runner:
             self._remember(job.id, follow_ups)
         with self.database.session() as session:
             jobs.conclude(session, lease, verb, error)
-        if verb in ("succeed", "fail"):  # a cancelled job may go on from its checkpoints
+        if verb in ("succeed", "fail"):  # what was cancelled or paused may go on from its checkpoints
             with contextlib.suppress(StoreUnavailable):
                 self.parts.store.forget_checkpoint(job.id)
         log.info("job %s: %s", job.id, verb)

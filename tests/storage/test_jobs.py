@@ -44,7 +44,7 @@ def test_a_job_from_submission_to_success(database: Database) -> None:
         assert (job.id, job.attempts, job.started_at is not None) == (job_id, 1, True)
     with database.session() as session:
         assert jobs.claim(session, "other") is None
-        assert jobs.renew(session, Lease(job_id, "me", 1)) is False
+        assert jobs.renew(session, Lease(job_id, "me", 1)) is None
         jobs.conclude(session, Lease(job_id, "me", 1), "succeed")
     assert kinds(database, job_id) == ["queued", "running", "succeeded"]
     with database.session() as session:
@@ -118,7 +118,7 @@ def test_cancelling_a_running_job_is_a_wish(database: Database) -> None:
     with database.session() as session:
         assert jobs.cancel(session, job_id).state == "running"
     with database.session() as session:
-        assert jobs.renew(session, Lease(job_id, "me", 1)) is True
+        assert jobs.renew(session, Lease(job_id, "me", 1)) == "cancel"
         jobs.conclude(session, Lease(job_id, "me", 1), "cancel")
     assert state(database, job_id) == "cancelled"
     with database.session() as session:
@@ -143,7 +143,7 @@ def test_words_that_do_not_fit_the_state_are_refused(database: Database) -> None
             verb(session, job_id)
     with database.session() as session:
         jobs.cancel(session, job_id)
-    with database.session() as session, pytest.raises(WrongState, match="is cancelled; only queued and running"):
+    with database.session() as session, pytest.raises(WrongState, match="is cancelled; only queued, running and paused"):
         jobs.cancel(session, job_id)
     for verb in (jobs.get, jobs.cancel, jobs.retry, jobs.delete):
         with database.session() as session, pytest.raises(NotFound, match="no job 'nowhere'"):
@@ -163,7 +163,7 @@ def test_deleting_takes_events_and_candidates_along(database: Database) -> None:
 
 def test_the_queue_has_an_end(database: Database) -> None:
     submit(database, most_queued=1)
-    with pytest.raises(TooManyQueued, match="1 jobs are queued, the most this service takes is 1"):
+    with pytest.raises(TooManyQueued, match="1 jobs wait, the most this service takes is 1"):
         submit(database, most_queued=1)
 
 
@@ -200,7 +200,8 @@ def test_jobs_are_found_by_words_of_their_spec(words: str, found: int, database:
 
 
 VERBS = st.lists(
-    st.sampled_from(["claim", "succeed", "fail", "cancel", "retry", "extend", "release", "delete"]), max_size=12
+    st.sampled_from(["claim", "succeed", "fail", "cancel", "pause", "resume", "retry", "extend", "release", "delete"]),
+    max_size=12,
 )
 
 
@@ -225,7 +226,7 @@ def test_random_walks_never_leave_the_table(database: Database, verbs: list[str]
             assert before in FINISHED
             return
         after = JobState(state(database, job_id))
-        wished = wished or (verb == "cancel" and before is JobState.RUNNING)
+        wished = wished or (verb in ("cancel", "pause") and before is JobState.RUNNING)
         if after is not before:
             sources, target = TRANSITIONS[verb]
             assert before in sources
@@ -253,6 +254,26 @@ def finish(database: Database, job_id: str) -> None:
         job = jobs.claim(session, "me")
         assert job is not None
         jobs.conclude(session, Lease(job_id, "me", job.attempts), "succeed")
+
+
+def test_pausing_a_running_job_is_a_wish_that_can_be_taken_back(database: Database) -> None:
+    job_id = submit(database)
+    with database.session() as session:
+        jobs.claim(session, "me")
+    lease = Lease(job_id, "me", 1)
+    for verb, wanted in ((jobs.pause, "pause"), (jobs.resume, None), (jobs.pause, "pause"), (jobs.cancel, "cancel")):
+        with database.session() as session:
+            assert verb(session, job_id).state == "running"
+        with database.session() as session:
+            assert jobs.renew(session, lease) == wanted
+    with database.session() as session:
+        jobs.conclude(session, lease, "pause")
+        job = jobs.get(session, job_id)
+        assert (job.state, job.pause_requested, job.finished_at) == ("paused", False, None)
+        assert jobs.claim(session, "other") is None
+        assert jobs.resume(session, job_id).state == "queued"
+        with pytest.raises(WrongState, match="only paused jobs"):
+            jobs.resume(session, job_id)
 
 
 def test_an_extended_job_keeps_what_it_has(database: Database) -> None:

@@ -232,7 +232,7 @@ def _watch(client: Client, job_id: str, as_json: bool) -> None:
 
 @app.command("jobs", epilog=examples("espalier jobs --state running"))
 def list_jobs(
-    state: Annotated[str | None, typer.Option(help="queued, running, succeeded, failed or cancelled")] = None,
+    state: Annotated[str | None, typer.Option(help="queued, running, paused, succeeded, failed or cancelled")] = None,
     most: Annotated[int, typer.Option(min=1)] = 50,
     url: Url = LOCAL,
     token: Token = "",
@@ -258,6 +258,38 @@ def cancel(job: Job, url: Url = LOCAL, token: Token = "", as_json: AsJson = Fals
     with connected(url, token) as client:
         job = the_job(client, job)
         answer = client.cancel(job)
+        show(as_json, answer, tables.jobs([answer]))
+
+
+@app.command(epilog=examples("espalier pause last"))
+def pause(job: Job, url: Url = LOCAL, token: Token = "", as_json: AsJson = False) -> None:
+    """Let a job wait until it is resumed; it goes on where it was."""
+    with connected(url, token) as client:
+        answer = client.pause(the_job(client, job))
+        show(as_json, answer, tables.jobs([answer]))
+
+
+@app.command(epilog=examples("espalier resume last"))
+def resume(job: Job, url: Url = LOCAL, token: Token = "", as_json: AsJson = False) -> None:
+    """Let a paused job go on."""
+    with connected(url, token) as client:
+        answer = client.resume(the_job(client, job))
+        show(as_json, answer, tables.jobs([answer]))
+
+
+@app.command(
+    epilog=examples("espalier priority last 5      begun before all jobs of less", "espalier priority last -- -5")
+)
+def priority(
+    job: Job,
+    number: Annotated[int, typer.Argument(min=-100, max=100, help="0 at first; only an admin may set more")],
+    url: Url = LOCAL,
+    token: Token = "",
+    as_json: AsJson = False,
+) -> None:
+    """Begin a job before those of less priority, or after those of more. One that runs goes on."""
+    with connected(url, token) as client:
+        answer = client.prioritise(the_job(client, job), number)
         show(as_json, answer, tables.jobs([answer]))
 
 

@@ -222,6 +222,20 @@ def cancel(job_id: str, service: ServiceDep, caller: CallerDep) -> Response:
     return RedirectResponse(f"/jobs/{job_id}", 303)
 
 
+@router.post("/jobs/{job_id}/pause")
+def pause(job_id: str, service: ServiceDep, caller: CallerDep) -> Response:
+    """Let a job wait."""
+    api.pause(job_id, service, caller)
+    return RedirectResponse(f"/jobs/{job_id}", 303)
+
+
+@router.post("/jobs/{job_id}/resume")
+def resume(job_id: str, service: ServiceDep, caller: CallerDep) -> Response:
+    """Let a paused job go on."""
+    api.resume(job_id, service, caller)
+    return RedirectResponse(f"/jobs/{job_id}", 303)
+
+
 @router.post("/jobs/{job_id}/retry")
 def retry(job_id: str, service: ServiceDep, caller: CallerDep) -> Response:
     """Let a job go on."""

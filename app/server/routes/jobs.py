@@ -12,7 +12,7 @@ from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 from sqlalchemy.exc import IntegrityError
 from starlette.concurrency import run_in_threadpool
 
-from espalier.app.schemas import CandidateView, EventView, JobView, Page, PlanView
+from espalier.app.schemas import CandidateView, EventView, JobView, Page, PlanView, Priority
 from espalier.app.server.body import DOCUMENTED, SpecDep
 from espalier.app.server.deps import CallerDep, Gone, Limit, Position, ServiceDep
 from espalier.app.server.errors import problems
@@ -62,9 +62,9 @@ def submit(
         estimate = service.examine_spec(spec, gone)
         try:
             with service.database.session() as session:
-                most = service.settings.max_queued_jobs
+                most, own = service.settings.max_queued_jobs, service.settings.max_queued_jobs_per_token
                 wanted = (spec, estimate.question, estimate.candidates)
-                job = jobs.submit(session, *wanted, idempotency_key, most, asked, caller.name)
+                job = jobs.submit(session, *wanted, idempotency_key, most, own, asked, caller.name)
                 view = job_view(job, trainings.progress(session, [job.id])[job.id])
         except IntegrityError:  # the same key, twice at once: the other one won
             repeated = _repeated(service, idempotency_key, asked)
@@ -124,6 +124,33 @@ def cancel(job_id: str, service: ServiceDep, caller: CallerDep) -> JobView:
     with service.database.session() as session:
         caller.must_own(job_id, jobs.get(session, job_id).submitted_by)
         return job_view(jobs.cancel(session, job_id), trainings.progress(session, [job_id])[job_id])
+
+
+@router.post("/{job_id}/pause", status_code=202, operation_id="pause_job", responses=problems(404, 409))
+def pause(job_id: str, service: ServiceDep, caller: CallerDep) -> JobView:
+    """Let a job wait until it is resumed. What runs ends within seconds, and goes on from its checkpoint then."""
+    with service.database.session() as session:
+        caller.must_own(job_id, jobs.get(session, job_id).submitted_by)
+        return job_view(jobs.pause(session, job_id), trainings.progress(session, [job_id])[job_id])
+
+
+@router.post("/{job_id}/resume", status_code=202, operation_id="resume_job", responses=problems(404, 409))
+def resume(job_id: str, service: ServiceDep, caller: CallerDep) -> JobView:
+    """Let a paused job go on, in its place among those that wait."""
+    with service.database.session() as session:
+        caller.must_own(job_id, jobs.get(session, job_id).submitted_by)
+        return job_view(jobs.resume(session, job_id), trainings.progress(session, [job_id])[job_id])
+
+
+@router.put("/{job_id}/priority", operation_id="prioritise_job", responses=problems(404, 422))
+def prioritise(job_id: str, wanted: Priority, service: ServiceDep, caller: CallerDep) -> JobView:
+    """Begin a job before those of less priority; only an admin lets one go before those of others (above 0)."""
+    with service.database.session() as session:
+        caller.must_own(job_id, jobs.get(session, job_id).submitted_by)
+        if wanted.priority > 0:
+            caller.must("admin")
+        job = jobs.prioritise(session, job_id, wanted.priority)
+        return job_view(job, trainings.progress(session, [job_id])[job_id])
 
 
 @router.post("/{job_id}/retry", status_code=202, operation_id="retry_job", responses=problems(404, 409))

@@ -120,7 +120,7 @@ def test_jobs_are_changed_by_who_submitted_them_and_by_admins(world: World) -> N
     assert job["submitted_by"] == "ada"
     path = f"/v1/jobs/{job['id']}"
     assert bob.get(path).json() == job, "all is there to be looked at"
-    for verb in ("cancel", "retry", "extend"):
+    for verb in ("cancel", "pause", "resume", "retry", "extend"):
         problem(bob.post(f"{path}/{verb}", json={"seeds": [9]}), 403, "was submitted by ada", "bob may change its own")
     problem(bob.delete(path), 403, "was submitted by ada")
     assert ada.post(f"{path}/cancel").status_code == 202
@@ -132,6 +132,28 @@ def test_jobs_are_changed_by_who_submitted_them_and_by_admins(world: World) -> N
     own = world.client.post("/v1/jobs", json=SPEC).json()
     assert own["submitted_by"] is None
     problem(ada.post(f"/v1/jobs/{own['id']}/cancel"), 403, "with the service's own token")
+
+
+def test_only_an_admin_lets_a_job_go_before_those_of_others(world: World) -> None:
+    ada, root = made(world, "ada", "submit"), made(world, "root", "admin")
+    path = f"/v1/jobs/{ada.post('/v1/jobs', json=SPEC).json()['id']}/priority"
+    assert ada.put(path, json={"priority": -1}).json()["priority"] == -1
+    problem(ada.put(path, json={"priority": 1}), 403, "this takes admin")
+    assert root.put(path, json={"priority": 1}).json()["priority"] == 1
+
+
+def test_no_token_fills_the_queue_for_all(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world.service, "settings", world.settings.model_copy(update={"max_queued_jobs_per_token": 1}))
+    ada, bob = made(world, "ada", "submit"), made(world, "bob", "submit")
+    job = ada.post("/v1/jobs", json=SPEC).json()["id"]
+    assert ada.post(f"/v1/jobs/{job}/pause").status_code == 202
+    problem(
+        ada.post("/v1/jobs", json=SPEC),
+        429,
+        "1 jobs of ada wait, the most of one token is 1",
+    )
+    assert bob.post("/v1/jobs", json=SPEC).status_code == 202
+    assert world.client.post("/v1/jobs", json=SPEC).status_code == 202, "the service's own token is not counted"
 
 
 def test_a_revoked_token_opens_nothing(world: World) -> None:

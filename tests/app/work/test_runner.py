@@ -80,6 +80,28 @@ def test_cancelling_stops_what_runs_and_keeps_what_is_done(database: Database, t
     assert "succeeded" in states(database, job_id).values()
 
 
+def test_pausing_lets_go_of_what_runs_and_resuming_goes_on(database: Database, tmp_path: Path) -> None:
+    job_id = submit(database)
+    _, executor, thread = held_run(database, tmp_path)
+    wait_for(database, job_id, "uniform", "running")
+    wait_for(database, job_id, "dense", "succeeded")
+    with database.session() as session:
+        jobs.pause(session, job_id)
+    thread.join(5)
+    assert not thread.is_alive()
+    paused = job(database, job_id)
+    assert (paused.state, paused.pause_requested, paused.finished_at) == ("paused", False, None)
+    assert executor.cancelled
+    done = {key for key, state in states(database, job_id).items() if state == "succeeded"}
+    assert not make_runner(database, tmp_path).run_one(), "nobody takes it up"
+    with database.session() as session:
+        jobs.resume(session, job_id)
+    executor = FakeExecutor()
+    make_runner(database, tmp_path, executor).run_one()
+    assert job(database, job_id).state == "succeeded"
+    assert not done & {one.key for one in executor.evaluated}, "what was done stays done"
+
+
 def test_stopping_the_runner_gives_the_job_back(database: Database, tmp_path: Path) -> None:
     job_id = submit(database)
     runner, _, thread = held_run(database, tmp_path)

@@ -48,6 +48,18 @@ class FakeClient:
         FakeClient.posted.append(("cancel", job_id))
         return job(cancel_requested=True)
 
+    def pause(self, job_id: str) -> JobView:
+        FakeClient.posted.append(("pause", job_id))
+        return job(pause_requested=True)
+
+    def resume(self, job_id: str) -> JobView:
+        FakeClient.posted.append(("resume", job_id))
+        return job()
+
+    def prioritise(self, job_id: str, priority: int) -> JobView:
+        FakeClient.posted.append(("prioritise", (job_id, priority)))
+        return job(priority=priority)
+
     def retry(self, job_id: str) -> JobView:
         FakeClient.posted.append(("retry", job_id))
         return job()

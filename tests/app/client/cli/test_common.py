@@ -91,6 +91,8 @@ def test_an_empty_table_says_that_there_is_nothing(capsys: pytest.CaptureFixture
 
 def test_a_job_that_is_to_stop_is_said_to() -> None:
     assert tables.jobs([job(state=JobState.RUNNING, cancel_requested=True)]).rows[0][2] == "cancelling"
+    assert tables.jobs([job(state=JobState.RUNNING, pause_requested=True)]).rows[0][2] == "pausing"
+    assert tables.jobs([job(state=JobState.PAUSED)]).rows[0][2] == "paused"
     assert tables.jobs([job(state=JobState.CANCELLED, cancel_requested=True)]).rows[0][2] == "cancelled"
 
 

@@ -147,11 +147,19 @@ def test_listing_asks_for_what_was_said(fake: type[FakeClient], run: Run) -> Non
     assert "a job" in ran.output
 
 
-@pytest.mark.parametrize("verb", ["cancel", "retry"])
+@pytest.mark.parametrize("verb", ["cancel", "retry", "pause", "resume"])
 def test_steering_says_what_became_of_the_job(fake: type[FakeClient], run: Run, verb: str) -> None:
     ran = run(verb, "x", "--json")
     assert (ran.exit_code, fake.posted) == (0, [(verb, "x")])
-    assert json.loads(ran.output)["cancel_requested"] is (verb == "cancel")
+    told = json.loads(ran.output)
+    assert (told["cancel_requested"], told["pause_requested"]) == (verb == "cancel", verb == "pause")
+
+
+def test_a_priority_is_a_number(fake: type[FakeClient], run: Run) -> None:
+    for number in (7, -7):
+        assert json.loads(run("priority", "x", "--json", "--", str(number)).output)["priority"] == number
+    assert run("priority", "x", "500").exit_code == 2
+    assert fake.posted == [("prioritise", ("x", 7)), ("prioritise", ("x", -7))]
 
 
 def test_methods_have_options(fake: type[FakeClient], run: Run) -> None:
@@ -191,6 +199,9 @@ def test_a_job_is_submitted_watched_and_steered(reached: Client, world: World, r
     (tmp_path / "spec.json").write_text(json.dumps(SPEC))
     submitted = json.loads(run("submit", str(tmp_path / "spec.json"), "--json").output)
     assert submitted["state"] == "queued"
+    assert json.loads(run("pause", submitted["id"], "--json").output)["state"] == "paused"
+    assert json.loads(run("resume", submitted["id"], "--json").output)["state"] == "queued"
+    assert json.loads(run("priority", submitted["id"], "3", "--json").output)["priority"] == 3
     assert json.loads(run("cancel", submitted["id"], "--json").output)["state"] == "cancelled"
     assert json.loads(run("retry", submitted["id"], "--json").output)["state"] == "queued"
     assert world.runner.run_one()

@@ -156,6 +156,18 @@ def test_a_job_is_cancelled_and_goes_on(world: World, browser: TestClient) -> No
     assert world.get(f"/v1/jobs/{job}")["state"] == "queued"
 
 
+def test_a_job_is_paused_and_resumed(world: World, browser: TestClient) -> None:
+    job = world.submit()
+    assert ">Pause</button>" in text(browser, f"/jobs/{job}")
+    assert browser.post(f"/jobs/{job}/pause").headers["location"] == f"/jobs/{job}"
+    page = text(browser, f"/jobs/{job}")
+    assert ">Resume</button>" in page
+    assert ">Pause</button>" not in page
+    assert "paused" in text(browser, "/")
+    assert browser.post(f"/jobs/{job}/resume").status_code == 303
+    assert world.get(f"/v1/jobs/{job}")["state"] == "queued"
+
+
 def test_a_job_is_deleted_only_when_it_is_meant(world: World, browser: TestClient) -> None:
     job = world.finish(name="precious")
     asked = text(browser, f"/jobs/{job}/delete")
@@ -167,7 +179,7 @@ def test_a_job_is_deleted_only_when_it_is_meant(world: World, browser: TestClien
     assert browser.post(f"/jobs/{running}/delete").status_code == 409
 
 
-@pytest.mark.parametrize("verb", ["cancel", "retry", "delete"])
+@pytest.mark.parametrize("verb", ["cancel", "pause", "resume", "retry", "delete"])
 def test_another_sites_form_does_nothing(verb: str, world: World, browser: TestClient) -> None:
     job = world.submit()
     answer = browser.post(f"/jobs/{job}/{verb}", headers={"Origin": "https://evil.example"})

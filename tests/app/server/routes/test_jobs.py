@@ -80,6 +80,37 @@ def test_cancel_retry_delete(world: World) -> None:
     assert not [path for path in (world.settings.data_dir / "artifacts").rglob("*") if path.is_file()]
 
 
+def test_pause_and_resume(world: World) -> None:
+    job_id = world.submit()
+    path = f"/v1/jobs/{job_id}"
+    problem(world.client.post(f"{path}/resume"), 409, "is queued; only paused jobs can be resumed")
+    assert world.client.post(f"{path}/pause").json()["state"] == "paused"
+    problem(world.client.post(f"{path}/pause"), 409, "is paused; only queued and running jobs can be paused")
+    problem(world.client.delete(path), 409, "cancel it first")
+    assert not world.runner.run_one()
+    assert [one["id"] for one in world.get("/v1/jobs", state="paused")["items"]] == [job_id]
+    assert world.client.post(f"{path}/resume").json()["state"] == "queued"
+    assert [one["state"] for one in told_data(world, path)] == ["queued", "paused", "queued"]
+    assert world.client.post(f"{path}/pause").status_code == 202
+    assert world.client.post(f"{path}/cancel").json()["state"] == "cancelled", "what is paused can be cancelled"
+
+
+def told_data(world: World, path: str) -> list[dict[str, Any]]:
+    return [one["data"] for one in told(world, path)]
+
+
+def test_jobs_of_more_priority_are_begun_first(world: World) -> None:
+    first, second, third = (world.submit(name=name) for name in ("first", "second", "third"))
+    answer = world.client.put(f"/v1/jobs/{third}/priority", json={"priority": 5})
+    assert (answer.status_code, answer.json()["priority"]) == (200, 5)
+    assert world.client.put(f"/v1/jobs/{first}/priority", json={"priority": -1}).status_code == 200
+    for expected in (third, second, first):
+        assert world.runner.run_one()
+        assert world.get(f"/v1/jobs/{expected}")["state"] == "succeeded"
+    problem(world.client.put(f"/v1/jobs/{first}/priority", json={"priority": 101}), 422, "less than or equal to 100")
+    problem(world.client.put("/v1/jobs/none/priority", json={"priority": 1}), 404, "no job")
+
+
 def test_a_finished_job_is_extended_by_what_is_new(world: World) -> None:
     job_id = world.finish()
     path = f"/v1/jobs/{job_id}"
@@ -171,7 +202,7 @@ def test_idempotency(world: World) -> None:
 def test_the_queue_is_finite(world: World) -> None:
     for _ in range(3):
         world.submit()
-    problem(world.client.post("/v1/jobs", json=SPEC), 429, "3 jobs are queued")
+    problem(world.client.post("/v1/jobs", json=SPEC), 429, "3 jobs wait")
 
 
 def parse(stream: str) -> list[dict[str, Any]]:
