@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -26,7 +27,7 @@ from espalier.search.machine import cores
 from espalier.search.spec import JobSpec
 from espalier.storage import architectures, candidates, jobs, runners
 from espalier.storage.database import Database
-from espalier.storage.errors import NotFound, StoreUnusable
+from espalier.storage.errors import NotFound, StoreUnavailable, StoreUnusable
 from espalier.storage.store import Store, store_at
 from espalier.storage.studies import Studies
 
@@ -34,6 +35,9 @@ T = TypeVar("T")
 
 VALIDATION = Limits(seconds=300, bytes=8 * 2**30)
 """What looking at a request may take: reading a data set for the first time is part of it."""
+
+
+log = logging.getLogger("espalier")
 
 
 class Service:
@@ -109,9 +113,12 @@ class Service:
         self.studies.delete(job_id)
         with self.database.session() as session:  # another job may have taken a result over meanwhile
             hashes -= candidates.referenced(session, hashes)
-        for unused in hashes:
-            self.store.delete(unused)
-        self.store.forget_checkpoint(job_id)
+        try:
+            for unused in hashes:
+                self.store.delete(unused)
+            self.store.forget_checkpoint(job_id)
+        except StoreUnavailable as error:  # the job is gone
+            log.error("some files of job %s are left, which nobody refers to: %s", job_id, error)
 
     @cached_property
     def studies(self) -> Studies:
@@ -196,7 +203,7 @@ def data_paths_of(settings: Settings) -> DataPaths:
 def store_of(settings: Settings) -> Store:
     """Where weights and checkpoints are. Raises SettingsError."""
     try:
-        return store_at(settings.store_url, settings.cache.resolve())
+        return store_at(settings.store_url, settings.cache.resolve(), settings.checkpoint_seconds)
     except StoreUnusable as error:
         raise SettingsError(f"ESPALIER_STORE: {error}") from error
 

@@ -37,6 +37,9 @@ class Settings(BaseSettings):
     store: str = Field(
         default="", description="weights and checkpoints: in the data directory if not set, or s3://BUCKET/FOLDER"
     )
+    checkpoint_seconds: float = Field(
+        default=20.0, ge=0, le=86_400, description="between two copies of a checkpoint in an object store, at least"
+    )
     token: str = Field(default="", max_length=500, description="made at the first start if not set", repr=False)
     hosts: str = Field(
         default="",

@@ -16,12 +16,15 @@ def cores() -> int:
 
 
 def gpus() -> list[str]:
-    """GPUs that this process may use, by the names that CUDA_VISIBLE_DEVICES takes; without asking a driver."""
+    """GPUs that this process may use, by the names that CUDA_VISIBLE_DEVICES takes; without asking a driver.
+
+    CUDA counts from 0 whatever the devices of a container are called.
+    """
     said = os.environ.get("CUDA_VISIBLE_DEVICES")
     if said is not None:
         return [one.strip() for one in said.split(",") if one.strip() not in ("", "-1")]
-    found = (path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*"))
-    return sorted((one for one in found if one.isdecimal()), key=int)
+    found = [path for path in Path("/dev").glob("nvidia[0-9]*") if path.name.removeprefix("nvidia").isdecimal()]
+    return [str(place) for place in range(len(found))]
 
 
 def processor() -> str:

@@ -60,11 +60,22 @@ def test_its_settings_are_settings(said: dict[str, str], monkeypatch: pytest.Mon
     assert settings.store_url.startswith("s3://" if said else "/")
 
 
-@pytest.mark.parametrize("name", ["api", "runner"])
-def test_its_services_are_commands(name: str) -> None:
-    command, *arguments = SERVICES[name]["command"]
+def test_its_services_are_commands() -> None:
+    command, *arguments = SERVICES["api"]["command"]
     told = subprocess.run([BIN / command, *arguments, "--help"], capture_output=True, text=True, check=True)
     assert "Usage" in told.stdout
+
+
+@pytest.mark.parametrize(("executor", "joins"), [("local", False), ("ray", True)])
+def test_a_runner_of_ray_is_on_a_machine_of_the_cluster(executor: str, joins: bool, tmp_path: Path) -> None:
+    """Both commands are replaced by ones that say how they were called."""
+    for name in ("ray", "espalier"):
+        (tmp_path / name).write_text(f'#!/bin/sh\necho {name} "$@"\n')
+        (tmp_path / name).chmod(0o755)
+    command = [word.replace("$$", "$") for word in SERVICES["runner"]["command"]]
+    said = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "ESPALIER_EXECUTOR": executor, "RAY_ADDRESS": "ray-head:6379"}
+    told = subprocess.run(command, env=said, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert told == [*(["ray start --address=ray-head:6379 --num-cpus=0"] if joins else []), "espalier runner"]
 
 
 def test_the_api_is_well_where_its_health_check_says_so(world: World) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import queue
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
@@ -39,11 +40,9 @@ from espalier.storage.tables import JobRow
 
 log = logging.getLogger("espalier.runner")
 
-WAIT_SECONDS = 0.5
+WAIT_SECONDS, RENEW_SECONDS = 0.5, 5.0
 TRIES = 3
 """Processes that one candidate may lose, or files."""
-PASSING = frozenset({NotFound.__name__, StoreUnavailable.__name__})
-"""Errors of a worker that had no file, since it was damaged or the store did not answer."""
 NEED_FAILED = "its parent failed: "
 
 
@@ -85,8 +84,12 @@ class JobRun:
         """What runs that is no candidate."""
         self.lost: Counter[str] = Counter()
         """How often the process of a candidate ended under it."""
+        self.furthest: dict[str, int] = {}
+        """The last epoch of each candidate that was told."""
         self.wanted: Literal["cancel", "pause"] | None = None
         """What the user wants with the job, if not that it goes on."""
+        self.renewed = 0.0
+        """When the lease was last extended."""
 
     def __enter__(self) -> JobRun:
         return self
@@ -97,6 +100,7 @@ class JobRun:
 
     def to_its_end(self, studies: Studies) -> tuple[str, str | None]:
         """Run all that the planner asks for; how the job ended, and why if it failed."""
+        self.parts.store.check()
         study, self.planner = studies.open(self.lease.job_id, self.spec.name), self._planner()
         self._recover(study)
         execution = self._execution()
@@ -109,6 +113,7 @@ class JobRun:
                 for future in self._next():
                     if (outcome := self._outcome(future)) is not None:
                         self._enter(study, outcome)
+                        self._forget_checkpoint(outcome.key)
             elif self._ask():
                 self._reuse(study, execution)
             else:
@@ -125,7 +130,7 @@ class JobRun:
             return
         with self._writing() as session:
             record(session, self.lease.job_id, MeasuringEvent())
-        cores = self.parts.executor.widest
+        cores = max(1, self.parts.executor.widest)
         arguments = (tuple(configs.values()), self.spec.latency_images, cores, execution.device)
         measuring = Task(measure_latencies, arguments, threads=cores, on_gpu=_is_on_gpu(execution))
         try:
@@ -155,10 +160,11 @@ class JobRun:
             rows = candidates.rows(session, self.lease.job_id)
             self.candidates = [candidates.candidate_of(row) for row in rows]
             self.failed = {row.key: row.error or "it failed" for row in rows if row.state == candidates.FAILED}
-            for outcome in study.outcomes():
-                if isinstance(outcome, Result) and self._is_complete(outcome):
-                    self.done[outcome.key] = outcome
-                    candidates.write(session, self.lease.job_id, outcome)
+        known = [outcome for outcome in study.outcomes() if isinstance(outcome, Result) and self._is_complete(outcome)]
+        self.done = {outcome.key: outcome for outcome in known}
+        with self._writing() as session:
+            for outcome in known:
+                candidates.write(session, self.lease.job_id, outcome)
 
     def _planner(self) -> Planner[Any] | None:
         """What decides what is tried next; a job of the first release was planned once and for all."""
@@ -179,6 +185,7 @@ class JobRun:
         """How the networks are computed: chosen when the job first runs, then kept."""
         if self.job.execution is not None:
             return Execution.model_validate(self.job.execution)
+        self._wait_for_machines()
         cores = self.parts.executor.widest
         arguments = (self.spec, len(self.candidates), cores, self.parts.paths)
         with self._writing() as session:
@@ -187,6 +194,12 @@ class JobRun:
         with self._writing() as session:
             jobs.remember_execution(session, self.lease.job_id, execution)
         return execution
+
+    def _wait_for_machines(self) -> None:
+        """Until there is one: how networks are computed there is how they are computed for good."""
+        while not self.parts.executor.widest:
+            self.parts.stopping.wait(WAIT_SECONDS)
+            list(self._next())
 
     def _answered(self, what: str, task: Task) -> Any:
         """What a task that is no candidate's answers. Raises TaskFailed, or WorkerLost after some tries."""
@@ -233,6 +246,10 @@ class JobRun:
         return next((one for one in self.candidates if one.key == key), None)
 
     def _has_weights(self, result: Result) -> bool:
+        """Whether all that was kept is there; asks the store, which may take its time."""
+        if time.monotonic() > self.renewed + RENEW_SECONDS:
+            with self._writing():
+                pass
         return result.is_readable and all(map(self.parts.store.has, result.artifacts.values()))
 
     def _forget_lost(self, candidate: Candidate) -> bool:
@@ -258,15 +275,15 @@ class JobRun:
         needs = {role: self.done[key].artifacts for role, key in candidate.needs.items()}
         return Task(
             evaluate_candidate,
-            (candidate, needs, execution, self.parts.store, self._checkpoint(candidate)),
+            (candidate, needs, execution, self.parts.store, self._checkpoint(candidate.key)),
             {"paths": self.parts.paths, "keep_weights": self._is_kept(candidate.key)},
             threads=execution.threads,
             on_gpu=_is_on_gpu(execution),
             report=lambda value: self.reports.put((candidate, value)),
         )
 
-    def _checkpoint(self, candidate: Candidate) -> str:
-        return f"{self.lease.job_id}/{candidate.key}"
+    def _checkpoint(self, key: str) -> str:
+        return f"{self.lease.job_id}/{key}"
 
     def _submit(self, candidate: Candidate | None, task: Task) -> Future[Any]:
         future = self.parts.executor.submit(task)
@@ -282,7 +299,7 @@ class JobRun:
         with self._writing() as session:
             while not self.reports.empty():
                 candidate, reported = self.reports.get()
-                self._hear(candidate)
+                self._hear(candidate, reported.point.epoch)
                 record(session, self.lease.job_id, _told(candidate, reported))
             for silence in self._silences():
                 record(session, self.lease.job_id, silence)
@@ -290,8 +307,12 @@ class JobRun:
             raise Stopped(self.wanted)
         yield from done
 
-    def _hear(self, candidate: Candidate) -> None:
-        """Note that a candidate gave a sign."""
+    def _hear(self, candidate: Candidate, epoch: int) -> None:
+        """Note that a candidate gave a sign. Whoever comes further than ever before has as many tries as at first: on
+        machines that come and go, a long training loses more processes than any that is ill."""
+        if epoch > self.furthest.get(candidate.key, -1):
+            self.furthest[candidate.key] = epoch
+            self.lost.pop(candidate.label, None)
         for future, one in self.running.items():
             if one is candidate:
                 self.hearing.hear(future)
@@ -312,11 +333,12 @@ class JobRun:
         """
         with self.parts.database.session() as session:
             self.wanted = jobs.renew(session, self.lease)
+            self.renewed = time.monotonic()
             self.parts.heartbeat(session)
             yield session
 
     def _outcome(self, future: Future[Any]) -> Outcome | None:
-        """What came of a candidate; its checkpoint is not kept. None: it is tried again."""
+        """What came of a candidate. None: it is tried again. Raises StoreUnavailable, and has lost nothing then."""
         candidate = self.running.pop(future)
         assert candidate is not None
         try:
@@ -326,11 +348,18 @@ class JobRun:
                 with self._writing() as session:
                     candidates.interrupt(session, self.lease.job_id, candidate)
                 return None
+            if isinstance(error, TaskFailed) and error.kind == StoreUnavailable.__name__:
+                with self._writing() as session:
+                    candidates.interrupt(session, self.lease.job_id, candidate)
+                raise StoreUnavailable(str(error)) from error
             log.warning("job %s: %s failed: %s", self.lease.job_id, candidate.label, error)
             outcome = Failure(key=candidate.key, error=str(error) or type(error).__name__)
-        with contextlib.suppress(StoreUnavailable):  # it goes with the job
-            self.parts.store.forget_checkpoint(self._checkpoint(candidate))
         return outcome
+
+    def _forget_checkpoint(self, key: str) -> None:
+        """After the outcome is written down, so that nothing is lost with it."""
+        with contextlib.suppress(StoreUnavailable):  # it goes with the job
+            self.parts.store.forget_checkpoint(self._checkpoint(key))
 
     def _enter_blocked(self, study: Study) -> None:
         """Write down the failure of everything that can never run, since something it needs failed."""
@@ -362,8 +391,8 @@ def _is_on_gpu(execution: Execution) -> bool:
 
 
 def _may_pass(error: Exception) -> bool:
-    """Whether it was the machine's fault, or the store's, and may go well another time."""
-    return isinstance(error, WorkerLost) or (isinstance(error, TaskFailed) and error.kind in PASSING)
+    """Whether it was the machine's fault, or that of a damaged file, and may go well another time."""
+    return isinstance(error, WorkerLost) or (isinstance(error, TaskFailed) and error.kind == NotFound.__name__)
 
 
 def _told(candidate: Candidate, reported: Reported) -> EpochEvent:

@@ -39,6 +39,8 @@ log = logging.getLogger("espalier.runner")
 
 IDLE_SECONDS = 0.5
 HEARTBEAT_SECONDS = 5.0
+STORE_SECONDS = 5.0
+"""Between two looks whether the store answers again."""
 FAILED_SECONDS = 2.0
 """Until it is tried again, where the database did not answer; the job is still this runner's then."""
 
@@ -54,6 +56,7 @@ class Runner:
         self.parts = Parts(database, store, executor, paths, self.stopping, self.heartbeat)
         self._next_heartbeat = 0.0
         self._studies: Studies | None = None
+        self._is_store_gone = False
 
     @property
     def studies(self) -> Studies:
@@ -68,6 +71,7 @@ class Runner:
             try:
                 if not self.run_one():
                     self.stopping.wait(IDLE_SECONDS)
+                self._wait_for_store()
             except LeaseLost as error:
                 log.warning("%s; left to its new runner", error)
             except (OperationalError, InterfaceError) as error:
@@ -115,6 +119,15 @@ class Runner:
         log.info("job %s: %s", job.id, verb)
         return True
 
+    def _wait_for_store(self) -> None:
+        """Where a job had to be let go since the store did not answer, until it does; no other job could go on."""
+        while self._is_store_gone and not self.stopping.wait(STORE_SECONDS):
+            with self.database.session() as session:
+                self.heartbeat(session)
+            with contextlib.suppress(StoreUnavailable):
+                self.parts.store.check()
+                self._is_store_gone = False
+
     def _remember(self, job_id: str, follow_ups: Sequence[FollowUp]) -> None:
         """Keep what a job found, and queue what follows it. Both may be done again, and neither is a reason to fail."""
         try:
@@ -137,6 +150,7 @@ class Runner:
             return "fail", f"the job could not be prepared: {problem}", ()
         except StoreUnavailable as problem:
             log.warning("job %s waits: %s", job.id, problem)
+            self._is_store_gone = True
             return "release", None, ()
         except SpecError as problem:
             return "fail", f"the job's planner could not go on: {problem}", ()

@@ -60,7 +60,7 @@ def evaluate_candidate(
             report(reported)
 
         evaluated = evaluate(candidate, files, execution, checkpoint=state.path, report=told, **options)
-    kept = {name: store.put(content) for name, content in evaluated.artifacts.items()}
+        kept = {name: store.put(content) for name, content in evaluated.artifacts.items()}
     return evaluated.result.model_copy(update={"artifacts": kept})
 
 

@@ -6,6 +6,8 @@ import contextlib
 import hashlib
 import logging
 import os
+import shutil
+import socket
 import tempfile
 import time
 from collections.abc import Iterator
@@ -14,23 +16,31 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from espalier.storage.errors import NotFound, StoreUnavailable, StoreUnusable
 from espalier.storage.store.base import Checkpoint, known_checkpoint, known_hash
 from espalier.storage.store.local import LocalStore
 
 try:
     import obstore
-    from obstore.exceptions import AlreadyExistsError, BaseError
+    from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, UnauthenticatedError
     from obstore.store import from_url
 except ImportError as missing:  # pragma: no cover
     raise StoreUnusable("object stores need obstore; pip install 'espalier-nas[objects]'") from missing
 
 log = logging.getLogger("espalier.store")
 
-PATIENCE, RETRIES = timedelta(minutes=5), 60
-"""For how long one request is tried again, and how often."""
-KEEP_SECONDS = 20.0
-"""Between two copies of one checkpoint: what a training may lose with its machine."""
+HERE, ELSEWHERE = timedelta(seconds=5), timedelta(minutes=5)
+"""For how long a request is tried again: in the service, where others wait; in a worker, whose work would be lost."""
+RETRIES = 10_000
+"""Time decides, and not their number."""
+CLIENT = {"timeout": "10m", "connect_timeout": "5s"}
+"""Of one try; weights may be large, and lines slow."""
+PAUSE, LONGEST_PAUSE = 0.5, 20.0
+"""Seconds between tries of what obstore does not try again: the first of them, and the most."""
+MOST_BYTES = 20 * 2**30
+"""Of copies on one machine; the oldest go first."""
 CREDENTIALS = ("AWS_", "GOOGLE_", "AZURE_")
 """Beginnings of the variables from which object stores take addresses and keys."""
 
@@ -41,27 +51,48 @@ class ObjectStore:
     obstore rather than fsspec: it writes create-only, tries again by itself, is one dependency, and can be pickled.
     """
 
-    def __init__(self, url: str, cache: Path) -> None:
+    def __init__(self, url: str, cache: Path, keep_seconds: float = 20.0) -> None:
         self.url = url
-        self._copies, self._scratch = LocalStore(cache / "store"), cache / "work"
-        self._objects = self._opened()
+        self._keep_seconds = keep_seconds
+        """Between two copies of one checkpoint."""
+        self._live_in(cache)
+        self._open(HERE)
 
     def __repr__(self) -> str:
         return f"ObjectStore({self.url!r})"  # and no keys
 
     def __getstate__(self) -> dict[str, Any]:
-        """With what reaches the store: a worker on another machine may have no such variables."""
-        return {**vars(self), "_objects": {k: v for k, v in os.environ.items() if k.startswith(CREDENTIALS)}}
+        """With what reaches the store: a worker on another machine may have other variables, or none."""
+        known = {name: value for name, value in os.environ.items() if name.startswith(CREDENTIALS)}
+        return {"url": self.url, "cache": self._cache, "keep_seconds": self._keep_seconds, "known": known}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        for name, value in state["_objects"].items():
-            os.environ.setdefault(name, value)
-        self._objects = self._opened()
+        self.url, self._keep_seconds = state["url"], state["keep_seconds"]
+        for name in [name for name in os.environ if name.startswith(CREDENTIALS)]:
+            del os.environ[name]
+        os.environ.update(state["known"])
+        self._live_in(state["cache"])
+        self._open(ELSEWHERE)
 
-    def _opened(self) -> Any:
+    def _live_in(self, cache: Path) -> None:
+        """Keep copies there, or, on a machine that has no such place, among its temporary files."""
+        self._cache = cache
         try:
-            return from_url(self.url, retry_config={"retry_timeout": PATIENCE, "max_retries": RETRIES})
+            cache.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            self._cache = Path(tempfile.gettempdir()) / "espalier"
+        self._copies, self._scratch = LocalStore(self._cache / "store"), self._cache / "work"
+
+    def _open(self, patience: timedelta) -> None:
+        self._patience = patience
+        self._objects, self._impatient = self._client(patience), self._client(HERE)
+
+    def _client(self, patience: timedelta) -> Any:
+        tried: Any = {"retry_timeout": patience, "max_retries": RETRIES}
+        plainly = os.environ.get("AWS_ALLOW_HTTP", "").lower() == "true"  # not looked at where options are given
+        client: Any = {**CLIENT, "allow_http": plainly}
+        try:
+            return from_url(self.url, retry_config=tried, client_options=client)
         except (BaseError, ValueError) as error:
             raise StoreUnusable(f"the store {self.url!r} cannot be used: {_first_line(error)}") from error
 
@@ -72,10 +103,21 @@ class ObjectStore:
 
     def put(self, content: bytes) -> str:
         """See `Store.put`."""
-        name = self._copies.put(content)
-        with contextlib.suppress(AlreadyExistsError):
-            _write(self._objects, _artifact(name), content, mode="create")
-        return name
+        name = hashlib.sha256(content).hexdigest()
+        until, pause = time.monotonic() + self._patience.total_seconds(), PAUSE
+        while True:  # obstore itself tries nothing again that may have been written
+            try:
+                _write(self._objects, _artifact(name), content, mode="create")
+            except AlreadyExistsError:
+                return name
+            except StoreUnavailable as error:
+                refused = isinstance(error.__cause__, (PermissionDeniedError, UnauthenticatedError))
+                if refused or time.monotonic() + pause > until:
+                    raise
+                time.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+            else:
+                return name
 
     def path(self, name: str) -> Path:
         """See `Store.path`."""
@@ -91,6 +133,7 @@ class ObjectStore:
             log.error("artifact %s is damaged; it is deleted, and made again where it is needed", name)
             self.delete(name)
             raise NotFound(f"artifact {name!r} was damaged")
+        self._make_room(len(content))
         return self._copies.path(self._copies.put(content))
 
     def has(self, name: str) -> bool:
@@ -110,10 +153,11 @@ class ObjectStore:
     @contextmanager
     def checkpoint(self, name: str) -> Iterator[Checkpoint]:
         """See `Store.checkpoint`."""
-        self._scratch.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
-            copy = _Copy(self._objects, _work(name), Path(folder) / "checkpoint.safetensors")
-            copy.fetch()
+        self._tidy()
+        mine = f"{socket.gethostname()}.{os.getpid()}."
+        with tempfile.TemporaryDirectory(dir=self._scratch, prefix=mine) as folder:
+            copy = _Copy(self._impatient, _work(name), Path(folder) / "checkpoint.safetensors", self._keep_seconds)
+            copy.fetch(self._objects)
             yield copy
 
     def forget_checkpoint(self, name: str) -> None:
@@ -127,31 +171,55 @@ class ObjectStore:
         with _reaching(), contextlib.suppress(FileNotFoundError):
             obstore.delete(self._objects, path)
 
+    def _tidy(self) -> None:
+        """Delete what processes of this machine left that were killed."""
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        for folder in self._scratch.glob(f"{socket.gethostname()}.*.*"):
+            process = folder.name.split(".")[-2]
+            if not (process.isdecimal() and psutil.pid_exists(int(process))):
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _make_room(self, size: int) -> None:
+        """Delete the oldest copies where there are too many."""
+        files = [(path, path.stat()) for path in (self._cache / "store").rglob("*") if path.is_file()]
+        held = sum(about.st_size for _, about in files)
+        for path, about in sorted(files, key=lambda one: one[1].st_mtime):
+            if held + size <= MOST_BYTES:
+                break
+            path.unlink(missing_ok=True)
+            held -= about.st_size
+
 
 class _Copy:
     """A checkpoint on this machine, and the object that it is a copy of."""
 
-    def __init__(self, objects: Any, name: str, path: Path) -> None:
+    def __init__(self, objects: Any, name: str, path: Path, every: float) -> None:
         self.path = path
-        self._objects, self._name = objects, name
+        self._objects, self._name, self._every = objects, name, every
         self._kept, self._kept_at = 0.0, time.monotonic()
         """When the file was written that was kept, and when it was kept."""
 
-    def fetch(self) -> None:
+    def fetch(self, objects: Any) -> None:
         """Write what is in the store, if it has anything."""
         with _reaching(), contextlib.suppress(FileNotFoundError):
-            self.path.write_bytes(obstore.get(self._objects, self._name).bytes())
+            self.path.write_bytes(obstore.get(objects, self._name).bytes())
             self._kept = self.path.stat().st_mtime
 
     def keep(self) -> None:
-        """Copy what is new into the store, unless that was done a moment ago."""
-        if time.monotonic() < self._kept_at + KEEP_SECONDS or not self.path.exists():
+        """Copy what is new into the store, unless that was done a moment ago. A store that does not answer is no reason
+        to stop: it is tried again with the next state."""
+        if time.monotonic() < self._kept_at + self._every or not self.path.exists():
             return
         written = self.path.stat().st_mtime
-        if written != self._kept:
-            _write(self._objects, self._name, self.path)
-            self._kept = written
         self._kept_at = time.monotonic()
+        if written == self._kept:
+            return
+        try:
+            _write(self._objects, self._name, self.path)
+        except StoreUnavailable as error:
+            log.warning("a checkpoint is not kept: %s", error)
+        else:
+            self._kept = written
 
 
 def _write(objects: Any, path: str, what: bytes | Path, **mode: Any) -> None:

@@ -143,7 +143,10 @@ def test_words_that_do_not_fit_the_state_are_refused(database: Database) -> None
             verb(session, job_id)
     with database.session() as session:
         jobs.cancel(session, job_id)
-    with database.session() as session, pytest.raises(WrongState, match="is cancelled; only queued, running and paused"):
+    with (
+        database.session() as session,
+        pytest.raises(WrongState, match="is cancelled; only queued, running and paused"),
+    ):
         jobs.cancel(session, job_id)
     for verb in (jobs.get, jobs.cancel, jobs.retry, jobs.delete):
         with database.session() as session, pytest.raises(NotFound, match="no job 'nowhere'"):

@@ -87,7 +87,8 @@ class Executor(Protocol):
 
     @property
     def widest(self) -> int:
-        """Cores of its largest machine, or those that come with one of its GPUs: the most that one task can have."""
+        """Cores of its largest machine, or those that come with one of its GPUs: the most that one task can have. 0: no
+        machine is there yet."""
 
     def slots(self, threads: int, on_gpu: bool) -> int:
         """How many tasks of so many threads run at once, all on GPUs or none."""

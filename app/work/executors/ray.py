@@ -84,7 +84,7 @@ class RayExecutor:
                 with _package() as folder:  # uploaded while this connects
                     self._ray.init(**said, runtime_env={"py_modules": [str(folder)]})
             else:
-                self._ray.init(**said, num_cpus=self._most or cores(), include_dashboard=False)
+                self._ray.init("local", **said, num_cpus=self._most or cores(), include_dashboard=False)
         except (OSError, RuntimeError, ValueError, self._ray.exceptions.RayError) as error:
             raise ExecutorUnusable(f"no Ray cluster at {address or 'this machine'}: {_why(error)}") from error
 
@@ -92,18 +92,20 @@ class RayExecutor:
         """Those that are there now, as far as this may use them."""
         found = (one["Resources"] for one in self._ray.nodes() if one["Alive"])
         machines = [Machine(int(one.get("CPU", 0)), int(one.get("GPU", 0))) for one in found]
-        return [one._replace(cores=min(one.cores, self._most or one.cores)) for one in machines]
+        most = self._most or max((one.cores for one in machines), default=0)
+        return [one._replace(cores=min(one.cores, most)) for one in machines if one.cores]
 
     @property
     def widest(self) -> int:
         """See `Executor.widest`."""
         machines = self._machines()
         with_gpus = [one.cores // one.gpus for one in machines if one.gpus]
-        return max(with_gpus or [one.cores for one in machines], default=0) or 1
+        return max(with_gpus or [one.cores for one in machines], default=0)
 
     def slots(self, threads: int, on_gpu: bool) -> int:
         """See `Executor.slots`."""
-        of_a_gpu, machines = max(1, self.widest // threads), self._machines()
+        machines = self._machines()
+        of_a_gpu = max(1, self.widest // threads)
         places = sum(
             min(one.cores // threads, one.gpus * of_a_gpu) if on_gpu else one.cores // threads for one in machines
         )
@@ -119,7 +121,7 @@ class RayExecutor:
             future.set_running_or_notify_cancel()
             try:
                 results = self._started(task)
-            except self._ray.exceptions.RayError as error:
+            except Exception as error:  # Ray has many words for a cluster that is gone
                 future.set_exception(WorkerLost(_why(error)))
                 return future
             self._running[future] = results
@@ -127,7 +129,9 @@ class RayExecutor:
         return future
 
     def _started(self, task: Task) -> Any:
-        widest = self.widest
+        if not self._ray.is_initialized():
+            self._connect()
+        widest = max(1, self.widest)
         threads = min(task.threads, widest)
         wants: dict[str, float] = {"num_cpus": threads}
         if task.on_gpu and any(one.gpus for one in self._machines()):
@@ -162,6 +166,8 @@ class RayExecutor:
         except Exception as error:
             with self._changed:
                 was_cancelled = future in self._unwanted
+            with contextlib.suppress(Exception):  # whatever was not heard right is not to go on by itself
+                self._ray.cancel(results, force=True)
             self._forget(future)
             future.set_exception(CancelledError() if was_cancelled else _as_lost(error))
         else:

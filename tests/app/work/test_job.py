@@ -25,7 +25,7 @@ from espalier.search.answers.tickets import TicketAnswer, tickets
 from espalier.search.candidates import Candidate
 from espalier.search.events import EVENT, CandidateFinished, Event, SilentEvent
 from espalier.search.planners import PLANNERS
-from espalier.search.results import Failure, Outcome, Result
+from espalier.search.results import CurvePoint, Failure, Outcome, Reported, Result
 from espalier.search.spec import Budget, JobSpec, PlannerSpec, Tickets
 from espalier.storage import candidates, events, jobs
 from espalier.storage.database import Database
@@ -121,18 +121,65 @@ def test_what_lost_its_process_is_tried_again_from_its_checkpoint(database: Data
         assert executor.checkpoints == ([] if doomed is prepares else [False, True])
 
 
-def test_what_the_store_did_not_answer_is_tried_again(database: Database, tmp_path: Path) -> None:
+def test_a_worker_that_cannot_reach_the_store_fails_nothing(database: Database, tmp_path: Path) -> None:
     silent = TaskFailed("StoreUnavailable", "the store does not answer", False)
     job_id = submit(database)
-    executor = Mortal(trains_uniform, TRIES - 1, silent)
+    executor = Mortal(trains_uniform, 5, silent)
+    for times in range(1, 6):
+        make_runner(database, tmp_path, executor).run_one()
+        assert (executor.deaths, job(database, job_id).state) == (times, "queued"), "however often"
+        assert "running" not in states(database, job_id).values()
     make_runner(database, tmp_path, executor).run_one()
-    assert executor.deaths == TRIES - 1
     assert set(states(database, job_id).values()) == {"succeeded"}
-    job_id = submit(database, SPEC.model_copy(update={"minimum_keep": 0.2}))
-    make_runner(database, tmp_path, Mortal(trains_uniform, 99, silent)).run_one()
+    assert executor.checkpoints == [False, True, True, True, True], "it goes on where it was"
+
+
+def test_a_damaged_file_is_no_reason_to_try_for_ever(database: Database, tmp_path: Path) -> None:
+    job_id = submit(database)
+    lost = Mortal(trains_uniform, 99, TaskFailed("NotFound", "no artifact", False))
+    make_runner(database, tmp_path, lost).run_one()
     with database.session() as session:
-        (error,) = [row.error for row in candidates.rows(session, job_id) if row.error]
-    assert error == "the store does not answer"
+        errors = {row.error for row in candidates.rows(session, job_id) if row.error}
+    assert (errors, lost.deaths) == ({"no artifact"}, TRIES)
+
+
+class Wandering(FakeExecutor):
+    """Loses a process after every epoch of one candidate, which comes a little further each time."""
+
+    def __init__(self, epochs: int) -> None:
+        super().__init__(cores=1)
+        self.epochs, self.epoch = epochs, 0
+
+    def submit(self, task: Task) -> Future[Any]:
+        if not trains_uniform(task) or self.epoch == self.epochs:
+            return super().submit(task)
+        assert task.report
+        point = CurvePoint(step=1, epoch=self.epoch, metrics={"loss": 1.0, "accuracy": 0.5})
+        task.report(Reported(point, self.epochs, "accuracy"))
+        self.epoch += 1
+        future: Future[Any] = Future()
+        future.set_exception(KILLED)
+        return future
+
+
+def test_who_comes_further_each_time_is_given_time(database: Database, tmp_path: Path) -> None:
+    job_id = submit(database)
+    make_runner(database, tmp_path, Wandering(4 * TRIES)).run_one()
+    assert set(states(database, job_id).values()) == {"succeeded"}
+
+
+def test_a_job_waits_until_there_is_a_machine(database: Database, tmp_path: Path) -> None:
+    executor = FakeExecutor()
+    executor.widest = 0
+    job_id = submit(database)
+    thread = threading.Thread(target=make_runner(database, tmp_path, executor).run_one)
+    thread.start()
+    time.sleep(0.3)
+    assert not executor.evaluated
+    assert job(database, job_id).state == "running"
+    executor.widest = 2
+    thread.join(20)
+    assert job(database, job_id).state == "succeeded"
 
 
 def test_a_job_waits_for_a_store_that_is_gone_and_loses_nothing(

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DataError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from espalier.app.work import runner as runners_module
 from espalier.app.work.executors.base import Task, WorkerLost
 from espalier.app.work.runner import running
 from espalier.app.work.tasks import prepare_job
@@ -24,7 +25,8 @@ from espalier.search.candidates import Candidate
 from espalier.storage import candidates, events, jobs, runners
 from espalier.storage.clock import now
 from espalier.storage.database import Database
-from espalier.storage.errors import DatabaseUnusable, NotFound
+from espalier.storage.errors import DatabaseUnusable, NotFound, StoreUnavailable
+from espalier.storage.store import LocalStore
 from espalier.storage.tables import JobRow
 from tests.app.fakes import FakeExecutor
 from tests.app.work.helpers import SPEC, front_of, held_run, job, make_runner, states, submit, wait_for
@@ -100,6 +102,27 @@ def test_pausing_lets_go_of_what_runs_and_resuming_goes_on(database: Database, t
     make_runner(database, tmp_path, executor).run_one()
     assert job(database, job_id).state == "succeeded"
     assert not done & {one.key for one in executor.evaluated}, "what was done stays done"
+
+
+def test_a_store_that_does_not_answer_is_not_asked_all_the_time(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = itertools.count()
+
+    def gone(_store: object) -> None:
+        if next(looks) < 4:
+            raise StoreUnavailable("the store does not answer")
+
+    monkeypatch.setattr(LocalStore, "check", gone)
+    monkeypatch.setattr(runners_module, "STORE_SECONDS", 0.05)
+    job_id = submit(database)
+    runner = make_runner(database, tmp_path)
+    with running(runner):
+        for _ in range(400):
+            if job(database, job_id).state == "succeeded":
+                break
+            threading.Event().wait(0.02)
+    assert (job(database, job_id).state, job(database, job_id).attempts) == ("succeeded", 2)
 
 
 def test_stopping_the_runner_gives_the_job_back(database: Database, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def store(url: str, tmp_path: Path) -> Store:
-    return store_at(url, tmp_path / "cache")
+    return store_at(url, tmp_path / "cache", keep_seconds=0)
 
 
 @pytest.fixture
@@ -79,10 +79,7 @@ def test_only_jobs_and_candidates_have_checkpoints(store: Store, name: str) -> N
         store.forget_checkpoint(name)
 
 
-def test_a_checkpoint_is_there_until_it_is_forgotten(
-    store: Store, elsewhere: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("espalier.storage.store.objects.KEEP_SECONDS", 0.0)
+def test_a_checkpoint_is_there_until_it_is_forgotten(store: Store, elsewhere: Store) -> None:
     for word in (b"first", b"second"):
         with store.checkpoint("job/one") as state:
             assert state.path.exists() is (word == b"second")
@@ -96,10 +93,7 @@ def test_a_checkpoint_is_there_until_it_is_forgotten(
         assert not state.path.exists()
 
 
-def test_a_job_is_forgotten_with_all_of_its_checkpoints_and_no_others(
-    store: Store, elsewhere: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("espalier.storage.store.objects.KEEP_SECONDS", 0.0)
+def test_a_job_is_forgotten_with_all_of_its_checkpoints_and_no_others(store: Store, elsewhere: Store) -> None:
     for name in ("job/one", "job/two", "job2/one"):
         with store.checkpoint(name) as state:
             state.path.write_bytes(name.encode())

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
+import socket
+import tempfile
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +14,7 @@ from typing import Any
 
 import obstore
 import pytest
+from obstore.exceptions import GenericError
 from obstore.store import from_url
 
 from espalier.storage.errors import NotFound, StoreUnavailable
@@ -53,14 +57,10 @@ def test_a_copy_that_is_damaged_is_fetched_anew(store: ObjectStore) -> None:
     assert store.path(name).read_bytes() == b"weights"
 
 
-def test_a_checkpoint_is_copied_now_and_then(store: ObjectStore, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_checkpoint_is_copied_when_it_is_new(bucket: str, tmp_path: Path) -> None:
     kept = raw(bucket)
-    with store.checkpoint("job/one") as state:
+    with ObjectStore(bucket, tmp_path, keep_seconds=0).checkpoint("job/one") as state:
         state.path.write_bytes(b"first")
-        state.keep()
-        with pytest.raises(FileNotFoundError):
-            obstore.head(kept, "work/job/one")
-        monkeypatch.setattr(objects, "KEEP_SECONDS", 0.0)
         state.keep()
         assert bytes(obstore.get(kept, "work/job/one").bytes()) == b"first"
         obstore.put(kept, "work/job/one", b"touched")
@@ -74,18 +74,91 @@ def test_a_checkpoint_is_copied_now_and_then(store: ObjectStore, bucket: str, mo
     assert not folder.exists(), "nothing is left on this machine"
 
 
+def test_but_not_all_the_time(store: ObjectStore, bucket: str) -> None:
+    with store.checkpoint("job/one") as state:
+        state.path.write_bytes(b"first")
+        state.keep()
+    with pytest.raises(FileNotFoundError):
+        obstore.head(raw(bucket), "work/job/one")
+
+
+def test_a_training_goes_on_where_a_checkpoint_cannot_be_kept(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ObjectStore(bucket, tmp_path, keep_seconds=0).checkpoint("job/one") as state:
+        state.path.write_bytes(b"first")
+        with monkeypatch.context() as broken:
+            broken.setattr(objects.obstore, "put", refused)
+            state.keep()
+        state.path.write_bytes(b"second")
+        state.keep()
+    assert bytes(obstore.get(raw(bucket), "work/job/one").bytes()) == b"second"
+
+
+def refused(*_: object, **__: object) -> None:
+    raise GenericError("503")
+
+
+def test_what_a_killed_process_left_is_deleted_and_nothing_else(store: ObjectStore, tmp_path: Path) -> None:
+    here, gone = socket.gethostname(), 2**22 + 1  # more than there are
+    left, foreign = (tmp_path / "cache" / "work" / f"{host}.{gone}.x" for host in (here, "another"))
+    with store.checkpoint("job/one") as mine:
+        for folder in (left, foreign):
+            folder.mkdir()
+        with store.checkpoint("job/two"):
+            assert (left.exists(), foreign.exists(), mine.path.parent.exists()) == (False, True, True)
+
+
+def test_copies_make_room_for_each_other(
+    store: ObjectStore, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(objects, "MOST_BYTES", 250)
+    names = [store.put(bytes([n]) * 100) for n in range(3)]
+    reader = ObjectStore(bucket, tmp_path / "reader")
+    for age, name in enumerate(names):
+        os.utime(reader.path(name), (age, age))
+    held = [path for path in (tmp_path / "reader").rglob("*") if path.is_file()]
+    assert len(held) == 2
+    assert reader.path(names[0]).read_bytes() == bytes([0]) * 100, "it is fetched anew"
+
+
+def test_what_is_written_is_tried_again_until_it_is_there(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    put, failures = obstore.put, iter([GenericError("timeout"), GenericError("timeout")])
+
+    def shaky(*args: Any, **more: Any) -> Any:
+        error = next(failures, None)
+        put(*args, **more)  # it may have been written, though nobody said so
+        if error:
+            raise error
+
+    monkeypatch.setattr(objects, "PAUSE", 0.01)
+    monkeypatch.setattr(objects.obstore, "put", shaky)
+    assert store.has(store.put(b"weights"))
+
+
 def test_it_takes_its_keys_along_and_tells_nobody(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
     name, sent = store.put(b"weights"), pickle.dumps(store)
     secret = os.environ["AWS_SECRET_ACCESS_KEY"]
     assert secret not in repr(store)
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "of this machine, and of no use there")
     assert pickle.loads(sent).has(name)
     assert os.environ["AWS_SECRET_ACCESS_KEY"] == secret
+    assert "AWS_SESSION_TOKEN" not in os.environ
+
+
+def test_a_machine_without_such_a_folder_uses_another(
+    store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, sent = store.put(b"weights"), pickle.dumps(store)
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path / "elsewhere"))
+    shutil.rmtree(tmp_path / "cache")
+    (tmp_path / "cache").touch()
+    assert tmp_path / "elsewhere" in pickle.loads(sent).path(name).parents
 
 
 def test_nobody_answers(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(objects, "PATIENCE", timedelta(seconds=0.2))
-    monkeypatch.setattr(objects, "RETRIES", 1)
+    monkeypatch.setattr(objects, "HERE", timedelta(seconds=0.2))
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     store = ObjectStore(bucket, tmp_path)
     with pytest.raises(StoreUnavailable, match="the store does not answer: Generic S3 error"):
