@@ -101,7 +101,7 @@ class Executor(Protocol):
         """
 
     def cancel(self, future: Future[Any]) -> None:
-        """Stop a task, running or not; its process is gone when this returns."""
+        """Stop a task, running or not; its process is gone when this returns, or on another machine a moment later."""
 
     def shutdown(self) -> None:
         """Cancel everything and end all processes."""
