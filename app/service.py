@@ -16,12 +16,14 @@ from filelock import FileLock, Timeout
 
 from espalier.app.lanes import Lane
 from espalier.app.settings import Settings, SettingsError
+from espalier.app.words import count
 from espalier.app.work.executors import EXECUTORS
 from espalier.app.work.executors.base import Executor, ExecutorUnusable, Limits
 from espalier.app.work.executors.local import LocalExecutor
 from espalier.app.work.runner import Runner
 from espalier.app.work.tasks import describe_catalog, validate_spec
 from espalier.search.datasets import DataPaths
+from espalier.search.errors import SpecError
 from espalier.search.estimate import PlanEstimate
 from espalier.search.machine import cores
 from espalier.search.spec import JobSpec
@@ -67,6 +69,15 @@ class Service:
     def examine_spec(self, spec: JobSpec, gone: Callable[[], bool]) -> PlanEstimate:
         """What a spec would run, if it can work; of one that was looked at a moment ago, from memory."""
         return self._examinations.remembered(validate_spec, spec, self.paths, VALIDATION.bytes, gone=gone)
+
+    def allow(self, estimate: PlanEstimate) -> None:
+        """Raise SpecError if a search takes more than a job may."""
+        most = self.settings.max_macs_per_job
+        if most is not None and estimate.macs > most:
+            raise SpecError(
+                f"this search takes {count(estimate.macs)} multiply-adds in all, and a job of this service no more than "
+                f"{count(most)}: ask for fewer seeds, budgets, arms or epochs, or for a smaller network"
+            )
 
     def rate(self, networks: int) -> float | None:
         """Multiply-adds of training per second while so many networks are trained, as many at once as there are cores

@@ -52,6 +52,9 @@ class Settings(BaseSettings):
     max_queued_jobs_per_token: int | None = Field(
         default=None, ge=1, description="of each token with a name; no limit if not set"
     )
+    max_macs_per_job: float | None = Field(
+        default=None, gt=0, description="multiply-adds that training may take, such as 1e15; no limit if not set"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
 

@@ -80,6 +80,23 @@ def test_cancel_retry_delete(world: World) -> None:
     assert not [path for path in (world.settings.data_dir / "artifacts").rglob("*") if path.is_file()]
 
 
+def test_a_search_that_takes_more_than_a_job_may_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_id = world.finish()
+    path = "/v1/jobs"
+    planned = world.client.post(f"{path}/plan", json=SPEC).json()["macs"]
+    for most, status in ((planned - 1, 422), (planned, 202)):
+        limited = world.settings.model_copy(update={"max_macs_per_job": most})
+        monkeypatch.setattr(world.service, "settings", limited)
+        answer = world.client.post(path, json=SPEC)
+        assert answer.status_code == status
+        assert world.client.post(f"{path}/plan", json=SPEC).status_code == 200, "it can be looked at"
+    monkeypatch.setattr(world.service, "settings", world.settings.model_copy(update={"max_macs_per_job": 0.5}))
+    for where, what in ((path, SPEC), (f"{path}/{job_id}/extend", {"seeds": [9]})):
+        problem(
+            world.client.post(where, json=what), 422, "multiply-adds in all, and a job of this service no more than"
+        )
+
+
 def test_pause_and_resume(world: World) -> None:
     job_id = world.submit()
     path = f"/v1/jobs/{job_id}"
