@@ -92,9 +92,7 @@ def test_a_search_that_takes_more_than_a_job_may_is_refused(world: World, monkey
         assert world.client.post(f"{path}/plan", json=SPEC).status_code == 200, "it can be looked at"
     monkeypatch.setattr(world.service, "settings", world.settings.model_copy(update={"max_macs_per_job": 0.5}))
     for where, what in ((path, SPEC), (f"{path}/{job_id}/extend", {"seeds": [9]})):
-        problem(
-            world.client.post(where, json=what), 422, "multiply-adds in all, and a job of this service no more than"
-        )
+        problem(world.client.post(where, json=what), 422, "multiply-adds in all, and a job here no more than")
 
 
 def test_pause_and_resume(world: World) -> None:
