@@ -75,8 +75,8 @@ class Service:
         most = self.settings.max_macs_per_job
         if most is not None and estimate.macs > most:
             raise SpecError(
-                f"this search takes {count(estimate.macs)} multiply-adds in all, and a job here no more than {count(most)}: "
-                "ask for fewer seeds, budgets, arms or epochs, or for a smaller network"
+                f"this search takes {count(estimate.macs)} multiply-adds in all, and a job here no more than "
+                f"{count(most)}: ask for fewer seeds, budgets, arms or epochs, or for a smaller network"
             )
 
     def rate(self, networks: int) -> float | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -46,6 +48,12 @@ class Store(Protocol):
     def delete(self, name: str) -> None:
         """Forget these bytes, if they are there."""
 
+    def artifacts(self) -> Iterator[tuple[str, datetime]]:
+        """The hashes of all that is kept, and when each was written."""
+
+    def checkpoints(self) -> Iterator[str]:
+        """The jobs of which there are checkpoints."""
+
     def checkpoint(self, name: str) -> AbstractContextManager[Checkpoint]:
         """The state that a training left under a name ('job/candidate') and goes on from."""
 
@@ -53,9 +61,14 @@ class Store(Protocol):
         """Delete what a training left, or all trainings of a job."""
 
 
+def is_hash(name: str) -> bool:
+    """Whether it can be an artifact's name."""
+    return bool(_HASH.fullmatch(name))
+
+
 def known_hash(name: str) -> str:
     """The name, if it can be an artifact's. Raises NotFound."""
-    if not _HASH.fullmatch(name):
+    if not is_hash(name):
         raise NotFound(f"{name!r} is not an artifact's hash")
     return name
 

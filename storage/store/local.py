@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from espalier.storage.errors import NotFound
-from espalier.storage.store.base import Checkpoint, known_checkpoint, known_hash
+from espalier.storage.store.base import Checkpoint, is_hash, known_checkpoint, known_hash
 
 log = logging.getLogger("espalier.store")
 
@@ -37,7 +39,9 @@ class LocalStore:
         """See `Store.put`."""
         name = hashlib.sha256(content).hexdigest()
         path = self._path(name)
-        if not path.exists():
+        if path.exists():
+            path.touch()  # it is wanted again, and not old
+        else:
             path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
                 file.write(content)
@@ -65,6 +69,19 @@ class LocalStore:
     def delete(self, name: str) -> None:
         """See `Store.delete`."""
         self._path(name).unlink(missing_ok=True)
+
+    def artifacts(self) -> Iterator[tuple[str, datetime]]:
+        """See `Store.artifacts`."""
+        for path in self._artifacts.glob("??/*"):
+            name = path.parent.name + path.name
+            with contextlib.suppress(FileNotFoundError):
+                if is_hash(name):
+                    yield name, datetime.fromtimestamp(path.stat().st_mtime, UTC)
+
+    def checkpoints(self) -> Iterator[str]:
+        """See `Store.checkpoints`."""
+        if self._work.is_dir():
+            yield from sorted(path.name for path in self._work.iterdir() if path.is_dir())
 
     @contextmanager
     def checkpoint(self, name: str) -> Iterator[Checkpoint]:

@@ -12,14 +12,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from espalier.storage.errors import NotFound, StoreUnavailable, StoreUnusable
-from espalier.storage.store.base import Checkpoint, known_checkpoint, known_hash
+from espalier.storage.store.base import Checkpoint, is_hash, known_checkpoint, known_hash
 from espalier.storage.store.local import LocalStore
 
 try:
@@ -150,6 +150,23 @@ class ObjectStore:
         self._copies.delete(name)
         self._delete(_artifact(name))
 
+    def artifacts(self) -> Iterator[tuple[str, datetime]]:
+        """See `Store.artifacts`."""
+        for path, written in self._below("artifacts/"):
+            name = path.rpartition("/")[2]
+            if is_hash(name):
+                yield name, written
+
+    def checkpoints(self) -> Iterator[str]:
+        """See `Store.checkpoints`."""
+        yield from sorted({path.split("/")[1] for path, _ in self._below("work/")})
+
+    def _below(self, prefix: str) -> Iterator[tuple[str, datetime]]:
+        """Objects, and when each was written."""
+        with _reaching():
+            for batch in obstore.list(self._objects, prefix):
+                yield from ((one["path"], one["last_modified"]) for one in batch)
+
     @contextmanager
     def checkpoint(self, name: str) -> Iterator[Checkpoint]:
         """See `Store.checkpoint`."""
@@ -162,8 +179,7 @@ class ObjectStore:
 
     def forget_checkpoint(self, name: str) -> None:
         """See `Store.forget_checkpoint`."""
-        with _reaching():
-            below = [one["path"] for batch in obstore.list(self._objects, f"{_work(name)}/") for one in batch]
+        below = [path for path, _ in self._below(f"{_work(name)}/")]
         for path in (_work(name), *below):
             self._delete(path)
 

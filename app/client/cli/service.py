@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -84,6 +85,29 @@ def doctor(as_json: AsJson = False) -> None:
     show(as_json, [one._asdict() for one in found], table("Checkup", ("what", "state", "in words"), found))
     if any(one.state == "bad" for one in found):
         raise typer.Exit(1)
+
+
+@app.command(epilog=examples("espalier gc --dry-run", "espalier gc --older-than 1"))
+def gc(
+    older_than: Annotated[float, typer.Option(min=0, help="hours since a file was written")] = 24.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would go, and delete nothing")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete files that nothing refers to any more, on the machine of the service; jobs may run meanwhile."""
+    from espalier.app.housekeeping import leftovers, sweep
+    from espalier.app.settings import SettingsError, load
+    from espalier.storage.errors import StorageError
+
+    try:
+        settings = load()
+        found = leftovers(settings, timedelta(hours=older_than))
+        if not dry_run:
+            sweep(settings, found)
+    except (SettingsError, StorageError) as error:
+        raise ClientError(str(error)) from error
+    verb = "would be" if dry_run else "were"
+    words = f"{len(found.artifacts)} artifacts and the checkpoints of {len(found.checkpoints)} jobs {verb} deleted"
+    show(as_json, found._asdict(), words)
 
 
 def _auth(host: str, no_auth: bool) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import itertools
+import shutil
+import sqlite3
 import threading
 import time
 from concurrent.futures import Future
@@ -240,6 +242,41 @@ def test_what_an_ended_job_worked_with_is_gone_and_a_cancelled_one_keeps_it(data
     make_runner(database, tmp_path).run_one()
     assert job(database, job_id).state == "succeeded"
     assert not (tmp_path / "work" / job_id).exists()
+
+
+def test_a_backup_that_was_made_in_the_middle_of_a_job_goes_on_from_there(tmp_path: Path) -> None:
+    """The database first, by SQLite's own copy while the service runs, then the artifacts; as the guide says."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+    with closing(Database(f"sqlite:///{first / 'espalier.db'}")) as database:
+        database.upgrade()
+        job_id = submit(database)
+        _, _, thread = held_run(database, first)
+        wait_for(database, job_id, "dense", "succeeded")
+        with (
+            closing(sqlite3.connect(first / "espalier.db")) as source,
+            closing(sqlite3.connect(second / "espalier.db")) as copy,
+        ):
+            source.backup(copy)
+        shutil.copytree(first / "artifacts", second / "artifacts")
+        with database.session() as session:
+            jobs.cancel(session, job_id)
+        thread.join(5)
+        with database.session() as session:
+            jobs.retry(session, job_id)
+        make_runner(database, first).run_one()
+        expected = front_of(database, job_id)
+    with closing(Database(f"sqlite:///{second / 'espalier.db'}")) as database:
+        assert database.is_current()
+        done = {key for key, state in states(database, job_id).items() if state == "succeeded"}
+        assert done
+        with database.session() as session:
+            jobs.reclaim(session)  # as `serve` does, when no other runner lives
+        executor = FakeExecutor()
+        make_runner(database, second, executor).run_one()
+        assert front_of(database, job_id) == expected
+        assert not done & {one.key for one in executor.evaluated}, "what was done stays done"
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of connections that died

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -115,3 +116,17 @@ def test_a_url_says_which_store_it_is(tmp_path: Path, bucket: str) -> None:
         store_at("ftp://x", tmp_path)
     with pytest.raises(StoreUnusable, match="the store 's3://' cannot be used: Generic URL error"):
         store_at("s3://", tmp_path)
+
+
+def test_it_lists_what_it_has(store: Store, elsewhere: Store) -> None:
+    before = datetime.now(UTC) - timedelta(seconds=2)
+    assert ([*store.artifacts()], [*store.checkpoints()]) == ([], [])
+    names = {store.put(b"one"), store.put(b"two")}
+    for name in ("job/one", "job/two", "other/one"):
+        with store.checkpoint(name) as state:
+            state.path.write_bytes(b"state")
+            state.keep()
+    found = dict(elsewhere.artifacts())
+    assert found.keys() == names
+    assert all(before < written < datetime.now(UTC) + timedelta(seconds=2) for written in found.values())
+    assert [*elsewhere.checkpoints()] == ["job", "other"]

@@ -1,0 +1,72 @@
+"""Files that nothing refers to any more.
+
+Trainings that were killed leave them, jobs that were deleted while the store was away, and jobs that have ended.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from typing import NamedTuple
+
+from espalier.app.service import store_of
+from espalier.app.settings import Settings
+from espalier.search.states import JobState
+from espalier.storage import candidates, jobs
+from espalier.storage.clock import now
+from espalier.storage.database import Database
+from espalier.storage.errors import NotFound
+
+AT_ONCE = 500
+"""Artifacts that the database is asked about in one question."""
+DONE = (JobState.SUCCEEDED, JobState.FAILED)
+"""What goes on from no checkpoint."""
+
+
+class Leftovers(NamedTuple):
+    """What may go."""
+
+    artifacts: tuple[str, ...]
+    """Hashes that no candidate has."""
+    checkpoints: tuple[str, ...]
+    """Jobs that are gone, or over."""
+
+
+def leftovers(settings: Settings, older_than: timedelta) -> Leftovers:
+    """Find them. An artifact that was written a moment ago may be that of a training which nobody has written down yet.
+    Raises SettingsError or StorageError."""
+    store, before = store_of(settings), now() - older_than
+    with closing(Database(settings.url)) as database:
+        old = (name for name, written in store.artifacts() if written < before)
+        unknown = itertools.chain.from_iterable(_unknown(database, old))
+        over = [job for job in store.checkpoints() if _is_over(database, job)]
+        return Leftovers(tuple(unknown), tuple(over))
+
+
+def sweep(settings: Settings, found: Leftovers) -> None:
+    """Delete them, but for what somebody has begun to refer to meanwhile. Raises SettingsError or StorageError."""
+    store = store_of(settings)
+    with closing(Database(settings.url)) as database:
+        for some in _unknown(database, iter(found.artifacts)):
+            for name in some:
+                store.delete(name)
+        for job in found.checkpoints:
+            if _is_over(database, job):
+                store.forget_checkpoint(job)
+
+
+def _unknown(database: Database, names: Iterator[str]) -> Iterator[list[str]]:
+    while some := list(itertools.islice(names, AT_ONCE)):
+        with database.session() as session:
+            known = candidates.referenced(session, some)
+        yield [name for name in some if name not in known]
+
+
+def _is_over(database: Database, job: str) -> bool:
+    try:
+        with database.session() as session:
+            return jobs.get(session, job).state in DONE
+    except NotFound:
+        return True

@@ -1,0 +1,95 @@
+"""What nothing refers to goes, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from espalier.app.housekeeping import Leftovers, leftovers, sweep
+from espalier.app.service import store_of
+from espalier.app.settings import Settings
+from espalier.storage import jobs
+from tests.app.client.cli.conftest import Run, run
+from tests.app.world import World
+
+__all__ = ["run"]
+
+DAY = timedelta(hours=24)
+
+
+def aged(world: World) -> None:
+    """As if all that is kept were written two days ago."""
+    for path in (world.settings.data_dir / "artifacts").rglob("*"):
+        os.utime(path, (path.stat().st_mtime - 2 * 86400,) * 2)
+
+
+def held(settings: Settings) -> set[str]:
+    return {name for name, _ in store_of(settings).artifacts()}
+
+
+def checkpoint(world: World, job: str) -> None:
+    with world.service.store.checkpoint(f"{job}/one") as state:
+        state.path.write_bytes(b"state")
+
+
+def test_what_no_candidate_has_goes_when_it_is_old(world: World) -> None:
+    world.finish()
+    wanted = held(world.settings)
+    assert wanted
+    old = world.service.store.put(b"of a training that was killed")
+    aged(world)
+    new = world.service.store.put(b"of one that is written down in a moment")
+    found = leftovers(world.settings, DAY)
+    assert found.artifacts == (old,)
+    sweep(world.settings, found)
+    assert held(world.settings) == wanted | {new}
+    assert leftovers(world.settings, timedelta(0)).artifacts == (new,)
+
+
+def test_what_is_kept_again_is_not_old(world: World) -> None:
+    name = world.service.store.put(b"weights")
+    aged(world)
+    assert world.service.store.put(b"weights") == name
+    assert leftovers(world.settings, DAY).artifacts == ()
+
+
+def test_what_is_referred_to_meanwhile_stays(world: World) -> None:
+    world.finish()
+    wanted = held(world.settings)
+    sweep(world.settings, Leftovers(tuple(wanted), ()))
+    assert held(world.settings) == wanted
+
+
+def test_checkpoints_go_with_jobs_that_are_over_and_no_others(world: World) -> None:
+    done, paused, cancelled = world.finish(), world.submit(name="a"), world.submit(name="b")
+    with world.service.database.session() as session:
+        jobs.pause(session, paused)
+        jobs.cancel(session, cancelled)
+    for job in (done, paused, cancelled, "0000000000000000"):
+        checkpoint(world, job)
+    found = leftovers(world.settings, DAY)
+    assert set(found.checkpoints) == {done, "0000000000000000"}
+    sweep(world.settings, found)
+    assert set(world.service.store.checkpoints()) == {paused, cancelled}
+
+
+def test_the_command_says_what_it_does(world: World, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ESPALIER_DATA_DIR", str(world.settings.data_dir))
+    name = world.service.store.put(b"left")
+    assert "0 artifacts and the checkpoints of 0 jobs were deleted" in run("gc").output
+    told = run("gc", "--older-than", "0", "--dry-run", "--json")
+    assert json.loads(told.stdout) == {"artifacts": [name], "checkpoints": []}
+    assert held(world.settings) == {name}
+    assert "1 artifacts and the checkpoints of 0 jobs were deleted" in run("gc", "--older-than", "0").output
+    assert held(world.settings) == set()
+
+
+def test_a_store_that_is_not_there_is_said(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ESPALIER_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("ESPALIER_STORE", "ftp://x")
+    ran = run("gc")
+    assert (ran.exit_code, "no store 'ftp://x'" in str(ran.exception)) == (1, True)
