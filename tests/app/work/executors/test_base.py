@@ -81,8 +81,8 @@ def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
 
 
 def test_it_has_cores_and_gives_results_in_futures(executor: Executor) -> None:
-    assert executor.widest == 2
-    assert [executor.slots(threads, False) for threads in (1, 2, 3)] == [2, 1, 1]
+    assert 1 <= executor.widest <= 2
+    assert [executor.slots(threads, False) for threads in (1, 2, 3)] == [executor.widest, 1, 1]
     assert [future.result(60) for future in [executor.submit(Task(work.double, (i,))) for i in range(3)]] == [0, 2, 4]
 
 
