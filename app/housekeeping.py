@@ -12,13 +12,17 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from espalier.app.service import store_of
-from espalier.app.settings import Settings
+from espalier.app.settings import Settings, SettingsError
 from espalier.search.states import JobState
 from espalier.storage import candidates, jobs
 from espalier.storage.clock import now
 from espalier.storage.database import Database
-from espalier.storage.errors import NotFound
+from espalier.storage.errors import DatabaseUnusable, NotFound
 
+FOREIGN = (
+    "nothing that is kept belongs to a candidate of this database; is ESPALIER_DATABASE_URL that of the service? With "
+    "--force it is deleted nevertheless"
+)
 AT_ONCE = 500
 """Artifacts that the database is asked about in one question."""
 DONE = (JobState.SUCCEEDED, JobState.FAILED)
@@ -34,23 +38,31 @@ class Leftovers(NamedTuple):
     """Jobs that are gone, or over."""
 
 
-def leftovers(settings: Settings, older_than: timedelta) -> Leftovers:
+def leftovers(settings: Settings, older_than: timedelta, force: bool = False) -> Leftovers:
     """Find them. An artifact that was written a moment ago may be that of a training which nobody has written down yet.
-    Raises SettingsError or StorageError."""
+
+    Raises SettingsError or StorageError; unless forced, also where not one file is known, so that a database of another
+    service deletes nothing.
+    """
     store, before = store_of(settings), now() - older_than
     with closing(Database(settings.url)) as database:
-        old = (name for name, written in store.artifacts() if written < before)
-        unknown = itertools.chain.from_iterable(_unknown(database, old))
-        over = [job for job in store.checkpoints() if _is_over(database, job)]
-        return Leftovers(tuple(unknown), tuple(over))
+        if not database.is_current():
+            raise DatabaseUnusable("the database does not answer, or is of another release: espalier upgrade")
+        kept = dict(store.artifacts())
+        unknown = {*itertools.chain.from_iterable(_unknown(database, iter(kept)))}
+        working = [*store.checkpoints()]
+        over = [job for job in working if _is_over(database, job)]
+        if not force and (kept or working) and len(unknown) == len(kept) and len(over) == len(working):
+            raise SettingsError(FOREIGN)
+        return Leftovers(tuple(name for name in kept if name in unknown and kept[name] < before), tuple(over))
 
 
 def sweep(settings: Settings, found: Leftovers) -> None:
     """Delete them, but for what somebody has begun to refer to meanwhile. Raises SettingsError or StorageError."""
     store = store_of(settings)
     with closing(Database(settings.url)) as database:
-        for some in _unknown(database, iter(found.artifacts)):
-            for name in some:
+        for name in found.artifacts:
+            if any(_unknown(database, iter([name]))):
                 store.delete(name)
         for job in found.checkpoints:
             if _is_over(database, job):

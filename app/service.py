@@ -73,9 +73,10 @@ class Service:
     def allow(self, estimate: PlanEstimate) -> None:
         """Raise SpecError if a search takes more than a job may."""
         most = self.settings.max_macs_per_job
-        if most is not None and estimate.macs > most:
+        macs = estimate.macs * max(1.0, estimate.most / max(1, len(estimate.candidates)))  # seeds may be added, too
+        if most is not None and macs > most:
             raise SpecError(
-                f"this search takes {count(estimate.macs)} multiply-adds in all, and a job here no more than "
+                f"this search takes {count(macs)} multiply-adds in all, and a job here no more than "
                 f"{count(most)}: ask for fewer seeds, budgets, arms or epochs, or for a smaller network"
             )
 

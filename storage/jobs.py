@@ -27,6 +27,8 @@ from espalier.storage.tables import JobRow
 
 LEASE = timedelta(seconds=30)
 LATENCIES: TypeAdapter[Latencies] = TypeAdapter(Latencies)
+NO_WISH: Mapping[str, Any] = {"cancel_requested": False, "pause_requested": False}
+"""Of a job that has got where its user wanted it, or begins anew."""
 
 
 TRANSITIONS: Mapping[str, tuple[frozenset[JobState], JobState]] = {
@@ -93,9 +95,9 @@ def submit(
 
 
 def _waiting(session: Session, *whose: sa.ColumnElement[bool]) -> int:
-    """How many jobs wait for a runner, or to be resumed."""
-    waits = JobRow.state.in_([JobState.QUEUED, JobState.PAUSED])
-    return session.scalar(sa.select(sa.func.count()).where(waits, *whose)) or 0
+    """How many jobs wait for a runner; of one token's, or to be resumed."""
+    states = [JobState.QUEUED, JobState.PAUSED] if whose else [JobState.QUEUED]
+    return session.scalar(sa.select(sa.func.count()).where(JobRow.state.in_(states), *whose)) or 0
 
 
 def with_key(session: Session, idempotency_key: str) -> JobRow | None:
@@ -217,13 +219,14 @@ def latency_of(session: Session, architecture: str, job_ids: Collection[str]) ->
 
 
 def conclude(session: Session, lease: Lease, verb: str, error: str | None = None) -> None:
-    """Say how a leased job ended: succeed, fail, cancel, pause or release. Raises LeaseLost."""
+    """Say how a leased job ended: succeed, fail, cancel, pause or release. Where it might go on, what its user wants last
+    counts. Raises LeaseLost."""
+    if verb in ("pause", "release"):
+        verb = renew(session, lease) or "release"
     state = TRANSITIONS[verb][1]
-    values: dict[str, Any] = {"state": state, "owner": None, "lease_until": None, "error": error}
+    values: dict[str, Any] = {"state": state, "owner": None, "lease_until": None, "error": error, **NO_WISH}
     if state in FINISHED:
-        values |= {"finished_at": now(), "cancel_requested": False, "pause_requested": False}
-    elif state is JobState.PAUSED:
-        values["pause_requested"] = False
+        values["finished_at"] = now()
     changed = session.execute(sa.update(JobRow).where(*_leased(lease)).values(**values))
     if not changed.rowcount:  # type: ignore[attr-defined]
         raise _lost(lease)
@@ -250,7 +253,7 @@ def _lost(lease: Lease) -> LeaseLost:
 def cancel(session: Session, job_id: str) -> JobRow:
     """Cancel a job that does not run at once; ask the runner to stop a running one. Raises NotFound, WrongState."""
     job = get(session, job_id)
-    if _moved(session, job_id, "cancel", JobRow.state != JobState.RUNNING, finished_at=now()):
+    if _moved(session, job_id, "cancel", JobRow.state != JobState.RUNNING, finished_at=now(), **NO_WISH):
         record(session, job_id, StateEvent(state=JobState.CANCELLED))
     elif not _asked(session, job_id, cancel_requested=True):
         raise WrongState(f"job {job_id} is {job.state}; only queued, running and paused jobs can be cancelled")
@@ -262,7 +265,7 @@ def pause(session: Session, job_id: str) -> JobRow:
     """Let a queued job wait until it is resumed; ask the runner to let go of a running one, which keeps its
     checkpoints. Raises NotFound, WrongState."""
     job = get(session, job_id)
-    if _moved(session, job_id, "pause", JobRow.state == JobState.QUEUED):
+    if _moved(session, job_id, "pause", JobRow.state == JobState.QUEUED, **NO_WISH):
         record(session, job_id, StateEvent(state=JobState.PAUSED))
     elif not _asked(session, job_id, pause_requested=True):
         raise WrongState(f"job {job_id} is {job.state}; only queued and running jobs can be paused")
@@ -273,7 +276,7 @@ def pause(session: Session, job_id: str) -> JobRow:
 def resume(session: Session, job_id: str) -> JobRow:
     """Queue a paused job again, in its place; one that was only asked to pause goes on. Raises NotFound, WrongState."""
     job = get(session, job_id)
-    if _moved(session, job_id, "resume"):
+    if _moved(session, job_id, "resume", **NO_WISH):
         record(session, job_id, StateEvent(state=JobState.QUEUED))
     elif not (job.pause_requested and _asked(session, job_id, pause_requested=False)):
         raise WrongState(f"job {job_id} is {job.state}; only paused jobs can be resumed")
@@ -293,8 +296,7 @@ def retry(session: Session, job_id: str) -> JobRow:
     job = get(session, job_id)
     if job.state == JobState.SUCCEEDED and not candidates.progress(session, [job_id])[job_id].failed:
         raise WrongState(f"job {job_id} is succeeded, and none of its candidates failed; there is nothing to retry")
-    wishes = {"cancel_requested": False, "pause_requested": False}
-    if not _moved(session, job_id, "retry", finished_at=None, error=None, **wishes):
+    if not _moved(session, job_id, "retry", finished_at=None, error=None, **NO_WISH):
         raise WrongState(f"job {job_id} is {job.state}; only finished jobs can be retried")
     candidates.move_all(session, job_id, "retry", error=None)
     record(session, job_id, StateEvent(state=JobState.QUEUED))
@@ -313,7 +315,9 @@ def extend(session: Session, job: JobRow, spec: JobSpec, question: Question, wan
         )
     added = Extension.between(JobSpec.read(job.spec), spec)
     asked = {"spec": spec.model_dump(mode="json"), "question": question.model_dump(mode="json")}
-    if not _moved(session, job.id, "extend", JobRow.attempts == job.attempts, finished_at=None, error=None, **asked):
+    if not _moved(
+        session, job.id, "extend", JobRow.attempts == job.attempts, finished_at=None, error=None, **NO_WISH, **asked
+    ):
         state = get(session, job.id).state
         raise WrongState(f"job {job.id} is {state}, or has run since it was looked at; only finished jobs are extended")
     job = get(session, job.id)

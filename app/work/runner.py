@@ -29,7 +29,7 @@ from espalier.search.datasets import DataPaths
 from espalier.search.errors import SpecError
 from espalier.storage import jobs, patterns, runners
 from espalier.storage.database import Database
-from espalier.storage.errors import LeaseLost, StoreUnavailable
+from espalier.storage.errors import LeaseLost, StoreUnavailable, StoreUnusable
 from espalier.storage.jobs import Lease
 from espalier.storage.store import Store
 from espalier.storage.studies import Studies
@@ -152,6 +152,8 @@ class Runner:
             log.warning("job %s waits: %s", job.id, problem)
             self._is_store_gone = True
             return "release", None, ()
+        except StoreUnusable as problem:
+            return "fail", str(problem), ()
         except SpecError as problem:
             return "fail", f"the job's planner could not go on: {problem}", ()
         except (DataError, IntegrityError, ProgrammingError):  # it would fail again, and hold up all others

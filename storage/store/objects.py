@@ -40,7 +40,9 @@ CLIENT = {"timeout": "10m", "connect_timeout": "5s"}
 PAUSE, LONGEST_PAUSE = 0.5, 20.0
 """Seconds between tries of what obstore does not try again: the first of them, and the most."""
 MOST_BYTES = 20 * 2**30
-"""Of copies on one machine; the oldest go first."""
+"""Of copies on one machine; those that were not used for longest go first."""
+IN_USE = 3600.0
+"""Seconds after which a copy that was asked for is taken to have been read."""
 CREDENTIALS = ("AWS_", "GOOGLE_", "AZURE_")
 """Beginnings of the variables from which object stores take addresses and keys."""
 
@@ -111,9 +113,8 @@ class ObjectStore:
             except AlreadyExistsError:
                 return name
             except StoreUnavailable as error:
-                refused = isinstance(error.__cause__, (PermissionDeniedError, UnauthenticatedError))
-                if refused or time.monotonic() + pause > until:
-                    raise
+                if time.monotonic() + pause > until:
+                    raise error from error.__cause__
                 time.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
             else:
@@ -123,7 +124,9 @@ class ObjectStore:
         """See `Store.path`."""
         known_hash(name)
         with contextlib.suppress(NotFound):
-            return self._copies.path(name)
+            copy = self._copies.path(name)
+            copy.touch()  # it is in use
+            return copy
         try:
             with _reaching():
                 content = bytes(obstore.get(self._objects, _artifact(name)).bytes())
@@ -196,14 +199,18 @@ class ObjectStore:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _make_room(self, size: int) -> None:
-        """Delete the oldest copies where there are too many."""
-        files = [(path, path.stat()) for path in (self._cache / "store").rglob("*") if path.is_file()]
-        held = sum(about.st_size for _, about in files)
-        for path, about in sorted(files, key=lambda one: one[1].st_mtime):
-            if held + size <= MOST_BYTES:
+        """Delete the copies that were not used for longest, where there are too many; none that a training may read."""
+        found = []
+        for path in (self._cache / "store").rglob("*"):
+            with contextlib.suppress(FileNotFoundError):  # another process was faster
+                found.append((path.stat().st_mtime, path.stat().st_size, path))
+        held = sum(bytes for _, bytes, path in found if not path.is_dir())
+        for used, bytes, path in sorted(found):
+            if held + size <= MOST_BYTES or used > time.time() - IN_USE:
                 break
-            path.unlink(missing_ok=True)
-            held -= about.st_size
+            if path.is_file():
+                path.unlink(missing_ok=True)
+                held -= bytes
 
 
 class _Copy:
@@ -261,6 +268,8 @@ def _reaching() -> Iterator[None]:
         yield
     except AlreadyExistsError:
         raise
+    except (PermissionDeniedError, UnauthenticatedError) as error:
+        raise StoreUnusable(f"the store refuses these keys: {_first_line(error)}") from error
     except BaseError as error:
         raise StoreUnavailable(f"the store does not answer: {_first_line(error)}") from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,8 +12,10 @@ import pytest
 
 from espalier.app.housekeeping import Leftovers, leftovers, sweep
 from espalier.app.service import store_of
-from espalier.app.settings import Settings
+from espalier.app.settings import Settings, SettingsError
 from espalier.storage import jobs
+from espalier.storage.database import Database
+from espalier.storage.errors import DatabaseUnusable
 from tests.app.client.cli.conftest import Run, run
 from tests.app.world import World
 
@@ -51,6 +54,7 @@ def test_what_no_candidate_has_goes_when_it_is_old(world: World) -> None:
 
 
 def test_what_is_kept_again_is_not_old(world: World) -> None:
+    world.finish()
     name = world.service.store.put(b"weights")
     aged(world)
     assert world.service.store.put(b"weights") == name
@@ -79,13 +83,28 @@ def test_checkpoints_go_with_jobs_that_are_over_and_no_others(world: World) -> N
 
 def test_the_command_says_what_it_does(world: World, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ESPALIER_DATA_DIR", str(world.settings.data_dir))
+    world.finish()
+    wanted = held(world.settings)
     name = world.service.store.put(b"left")
     assert "0 artifacts and the checkpoints of 0 jobs were deleted" in run("gc").output
     told = run("gc", "--older-than", "0", "--dry-run", "--json")
     assert json.loads(told.stdout) == {"artifacts": [name], "checkpoints": []}
-    assert held(world.settings) == {name}
+    assert held(world.settings) == wanted | {name}
     assert "1 artifacts and the checkpoints of 0 jobs were deleted" in run("gc", "--older-than", "0").output
-    assert held(world.settings) == set()
+    assert held(world.settings) == wanted
+
+
+def test_a_database_that_knows_nothing_of_what_is_kept_deletes_nothing(world: World, tmp_path: Path) -> None:
+    world.finish()
+    aged(world)
+    with closing(Database(f"sqlite:///{tmp_path / 'other.db'}")) as other:
+        foreign = world.settings.model_copy(update={"database_url": f"sqlite:///{tmp_path / 'other.db'}"})
+        with pytest.raises(DatabaseUnusable, match="espalier upgrade"):
+            leftovers(foreign, DAY)
+        other.upgrade()
+    with pytest.raises(SettingsError, match="nothing that is kept belongs to a candidate of this database"):
+        leftovers(foreign, DAY)
+    assert set(leftovers(foreign, DAY, force=True).artifacts) == held(world.settings)
 
 
 def test_a_store_that_is_not_there_is_said(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

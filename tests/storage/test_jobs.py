@@ -264,7 +264,7 @@ def test_pausing_a_running_job_is_a_wish_that_can_be_taken_back(database: Databa
     with database.session() as session:
         jobs.claim(session, "me")
     lease = Lease(job_id, "me", 1)
-    for verb, wanted in ((jobs.pause, "pause"), (jobs.resume, None), (jobs.pause, "pause"), (jobs.cancel, "cancel")):
+    for verb, wanted in ((jobs.pause, "pause"), (jobs.resume, None), (jobs.pause, "pause")):
         with database.session() as session:
             assert verb(session, job_id).state == "running"
         with database.session() as session:
@@ -277,6 +277,22 @@ def test_pausing_a_running_job_is_a_wish_that_can_be_taken_back(database: Databa
         assert jobs.resume(session, job_id).state == "queued"
         with pytest.raises(WrongState, match="only paused jobs"):
             jobs.resume(session, job_id)
+
+
+@pytest.mark.parametrize(("verb", "ends"), [("cancel", "cancelled"), ("resume", "queued"), (None, "paused")])
+@pytest.mark.parametrize("said", ["pause", "release"])
+def test_what_is_wanted_last_counts(database: Database, verb: str | None, ends: str, said: str) -> None:
+    """The runner was told to pause, or is shut down, and lets go a moment later."""
+    job_id = submit(database)
+    with database.session() as session:
+        jobs.claim(session, "me")
+        jobs.pause(session, job_id)
+        if verb:
+            getattr(jobs, verb)(session, job_id)
+    with database.session() as session:
+        jobs.conclude(session, Lease(job_id, "me", 1), said)
+        job = jobs.get(session, job_id)
+        assert (job.state, job.cancel_requested, job.pause_requested) == (ends, False, False)
 
 
 def test_an_extended_job_keeps_what_it_has(database: Database) -> None:

@@ -91,6 +91,7 @@ def doctor(as_json: AsJson = False) -> None:
 def gc(
     older_than: Annotated[float, typer.Option(min=0, help="hours since a file was written")] = 24.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would go, and delete nothing")] = False,
+    force: Annotated[bool, typer.Option("--force", help="even if nothing that is kept is known here")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Delete files that nothing refers to any more, on the machine of the service; jobs may run meanwhile."""
@@ -100,7 +101,7 @@ def gc(
 
     try:
         settings = load()
-        found = leftovers(settings, timedelta(hours=older_than))
+        found = leftovers(settings, timedelta(hours=older_than), force)
         if not dry_run:
             sweep(settings, found)
     except (SettingsError, StorageError) as error:

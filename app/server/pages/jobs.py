@@ -161,11 +161,12 @@ def _look(service: Service, job_id: str) -> _Seen:
 
 def _heard(events: Sequence[EventRow], running: Collection[str]) -> dict[str, list[EpochEvent]]:
     """By candidate. What was heard of an earlier attempt, which went on from a checkpoint, is passed over."""
-    heard: dict[str, dict[int, EpochEvent]] = {}
+    heard: dict[str, list[EpochEvent]] = {}
     for row in reversed(events):
         if row.data.get("candidate") in running and isinstance(event := happened.event_of(row), EpochEvent):
-            heard.setdefault(event.candidate, {})[event.epoch] = event
-    return {key: [told[epoch] for epoch in sorted(told)] for key, told in heard.items()}
+            before = [one for one in heard.get(event.candidate, ()) if one.epoch < event.epoch]
+            heard[event.candidate] = [*before, event]
+    return heard
 
 
 def _figures(found: Mapping[CostName, Pareto], seen: _Seen, found_tickets: TicketAnswer | None) -> Iterator[Markup]:

@@ -14,10 +14,10 @@ from typing import Any
 
 import obstore
 import pytest
-from obstore.exceptions import GenericError
+from obstore.exceptions import GenericError, PermissionDeniedError
 from obstore.store import from_url
 
-from espalier.storage.errors import NotFound, StoreUnavailable
+from espalier.storage.errors import NotFound, StoreUnavailable, StoreUnusable
 from espalier.storage.store import objects
 from espalier.storage.store.objects import ObjectStore
 
@@ -113,13 +113,27 @@ def test_copies_make_room_for_each_other(
     store: ObjectStore, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(objects, "MOST_BYTES", 250)
+    store.put(b"of this machine")
     names = [store.put(bytes([n]) * 100) for n in range(3)]
     reader = ObjectStore(bucket, tmp_path / "reader")
     for age, name in enumerate(names):
         os.utime(reader.path(name), (age, age))
     held = [path for path in (tmp_path / "reader").rglob("*") if path.is_file()]
     assert len(held) == 2
+    monkeypatch.setattr(objects, "MOST_BYTES", 50)
+    fresh = ObjectStore(bucket, tmp_path / "fresh")
+    assert all(path.exists() for path in [fresh.path(name) for name in names]), "what was just asked for is read"
+    monkeypatch.setattr(objects, "MOST_BYTES", 250)
     assert reader.path(names[0]).read_bytes() == bytes([0]) * 100, "it is fetched anew"
+
+
+def test_keys_that_may_not_write_are_no_outage(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: object, **__: object) -> None:
+        raise PermissionDeniedError("403")
+
+    monkeypatch.setattr(objects.obstore, "put", forbidden)
+    with pytest.raises(StoreUnusable, match="refuses these keys"):
+        store.put(b"weights")
 
 
 def test_what_is_written_is_tried_again_until_it_is_there(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
