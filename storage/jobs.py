@@ -219,7 +219,7 @@ def latency_of(session: Session, architecture: str, job_ids: Collection[str]) ->
 
 
 def conclude(session: Session, lease: Lease, verb: str, error: str | None = None) -> None:
-    """Say how a leased job ended: succeed, fail, cancel, pause or release. Where it might go on, what its user wants last
+    """Say how a leased job ended: succeed, fail, cancel, pause or release. Of the last two, what its user wants by now
     counts. Raises LeaseLost."""
     if verb in ("pause", "release"):
         verb = renew(session, lease) or "release"
@@ -314,10 +314,8 @@ def extend(session: Session, job: JobRow, spec: JobSpec, question: Question, wan
             "whose results are not compared with those of this one; submit it anew with what is to be added"
         )
     added = Extension.between(JobSpec.read(job.spec), spec)
-    asked = {"spec": spec.model_dump(mode="json"), "question": question.model_dump(mode="json")}
-    if not _moved(
-        session, job.id, "extend", JobRow.attempts == job.attempts, finished_at=None, error=None, **NO_WISH, **asked
-    ):
+    asked = {"spec": spec.model_dump(mode="json"), "question": question.model_dump(mode="json"), **NO_WISH}
+    if not _moved(session, job.id, "extend", JobRow.attempts == job.attempts, finished_at=None, error=None, **asked):
         state = get(session, job.id).state
         raise WrongState(f"job {job.id} is {state}, or has run since it was looked at; only finished jobs are extended")
     job = get(session, job.id)
