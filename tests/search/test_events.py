@@ -36,7 +36,7 @@ def test_an_event_is_read_back_as_what_it_was(event: Event) -> None:
     "raw",
     [
         {"kind": "rumour"},
-        {"kind": "state", "state": "paused"},
+        {"kind": "state", "state": "asleep"},
         {"kind": "candidate", "what": "lost", "candidate": "k", "label": ""},
         {"kind": "candidate", "what": "started", "candidate": "k"},
         {"kind": "candidate", "what": "started", "candidate": "k", "label": "", "error": "no"},

@@ -15,11 +15,11 @@ def test_a_state_is_its_name_in_small_letters(kind: type[JobState] | type[Candid
     assert all(json.loads(json.dumps(state)) == state for state in kind)
 
 
-def test_what_has_ended_neither_waits_nor_runs() -> None:
-    assert set(JobState) - FINISHED == {JobState.QUEUED, JobState.RUNNING}
+def test_what_has_ended_neither_waits_nor_runs_nor_rests() -> None:
+    assert set(JobState) - FINISHED == {JobState.QUEUED, JobState.RUNNING, JobState.PAUSED}
     assert set(CandidateState) - ENDED == {CandidateState.QUEUED, CandidateState.RUNNING}
 
 
 def test_a_word_that_is_no_state_is_refused() -> None:
-    with pytest.raises(ValueError, match="paused"):
-        JobState("paused")
+    with pytest.raises(ValueError, match="asleep"):
+        JobState("asleep")
