@@ -140,7 +140,8 @@ class _Seen(NamedTuple):
 def _look(service: Service, job_id: str) -> _Seen:
     with service.database.session() as session:
         job = jobs.get(session, job_id)
-        rows, events = trainings.rows(session, job_id), happened.newest(session, job_id, MOST_HEARD)
+        rows = trainings.rows(session, job_id)
+        events = happened.newest(session, job_id, 1 if JobState(job.state) in FINISHED else MOST_HEARD)
         found = [(trainings.candidate_of(row), trainings.result_of(row)) for row in rows]
         outcomes = [(candidate, result) for candidate, result in found if result is not None]
         by_state = {state: [row for row in rows if row.state == state] for state in CandidateState}
@@ -154,7 +155,7 @@ def _look(service: Service, job_id: str) -> _Seen:
             counts={str(state): len(some) for state, some in by_state.items() if some},
             patterns=patterns.found_by(job, outcomes),
             heard=_heard(events, {row.key for row in by_state[CandidateState.RUNNING]}),
-            added=happened.added_seeds(session, job_id),
+            added=happened.added_seeds(session, job_id) if job.attempts > 1 else (),  # else it had not ended before
             last=events[0].id if events else 0,
         )
 
