@@ -252,23 +252,23 @@ def _lost(lease: Lease) -> LeaseLost:
 
 def cancel(session: Session, job_id: str) -> JobRow:
     """Cancel a job that does not run at once; ask the runner to stop a running one. Raises NotFound, WrongState."""
-    job = get(session, job_id)
-    if _moved(session, job_id, "cancel", JobRow.state != JobState.RUNNING, finished_at=now(), **NO_WISH):
-        record(session, job_id, StateEvent(state=JobState.CANCELLED))
-    elif not _asked(session, job_id, cancel_requested=True):
-        raise WrongState(f"job {job_id} is {job.state}; only queued, running and paused jobs can be cancelled")
-    session.refresh(job)
-    return job
+    only = "only queued, running and paused jobs can be cancelled"
+    return _stopped(session, job_id, "cancel", "cancel_requested", only, finished_at=now())
 
 
 def pause(session: Session, job_id: str) -> JobRow:
     """Let a queued job wait until it is resumed; ask the runner to let go of a running one, which keeps its
     checkpoints. Raises NotFound, WrongState."""
+    return _stopped(session, job_id, "pause", "pause_requested", "only queued and running jobs can be paused")
+
+
+def _stopped(session: Session, job_id: str, verb: str, wish: str, only: str, **values: Any) -> JobRow:
+    """A job that is where its user wants it, or whose runner is told of the wish."""
     job = get(session, job_id)
-    if _moved(session, job_id, "pause", JobRow.state == JobState.QUEUED, **NO_WISH):
-        record(session, job_id, StateEvent(state=JobState.PAUSED))
-    elif not _asked(session, job_id, pause_requested=True):
-        raise WrongState(f"job {job_id} is {job.state}; only queued and running jobs can be paused")
+    if _moved(session, job_id, verb, JobRow.state != JobState.RUNNING, **values, **NO_WISH):
+        record(session, job_id, StateEvent(state=TRANSITIONS[verb][1]))
+    elif not _asked(session, job_id, **{wish: True}):
+        raise WrongState(f"job {job_id} is {job.state}; {only}")
     session.refresh(job)
     return job
 

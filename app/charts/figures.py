@@ -110,11 +110,10 @@ def _learning(name: str, found: Sequence[tuple[int, float]]) -> list[Mark]:
     """Some of the epochs, of which the last says what it is."""
     step = max(1, -(-len(found) // MOST_EPOCHS))
     marks = [Mark(epoch + 1, 100 * share) for epoch, share in found[::-1][::step][::-1]]
-    return (
-        [*marks[:-1], replace(marks[-1], says=f"{name}, epoch {found[-1][0] + 1}: {marks[-1].y:.2f} %")]
-        if marks
-        else []
-    )
+    if not marks:
+        return []
+    says = f"{name}, epoch {found[-1][0] + 1}: {marks[-1].y:.2f} %"
+    return [*marks[:-1], replace(marks[-1], says=says)]
 
 
 def _by_epoch(group: Group, metric: str) -> list[tuple[int, float]]:

@@ -112,9 +112,9 @@ class ObjectStore:
                 _write(self._objects, _artifact(name), content, mode="create")
             except AlreadyExistsError:
                 return name
-            except StoreUnavailable as error:
+            except StoreUnavailable:
                 if time.monotonic() + pause > until:
-                    raise error from error.__cause__
+                    raise
                 time.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
             else:
@@ -201,16 +201,16 @@ class ObjectStore:
     def _make_room(self, size: int) -> None:
         """Delete the copies that were not used for longest, where there are too many; none that a training may read."""
         found = []
-        for path in (self._cache / "store").rglob("*"):
+        for path in (self._cache / "store").glob("artifacts/*/*"):
             with contextlib.suppress(FileNotFoundError):  # another process was faster
-                found.append((path.stat().st_mtime, path.stat().st_size, path))
-        held = sum(bytes for _, bytes, path in found if not path.is_dir())
+                about = path.stat()
+                found.append((about.st_mtime, about.st_size, path))
+        held = sum(bytes for _, bytes, _ in found)
         for used, bytes, path in sorted(found):
             if held + size <= MOST_BYTES or used > time.time() - IN_USE:
                 break
-            if path.is_file():
-                path.unlink(missing_ok=True)
-                held -= bytes
+            path.unlink(missing_ok=True)
+            held -= bytes
 
 
 class _Copy:

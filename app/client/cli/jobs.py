@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,6 +33,7 @@ from espalier.app.client.cli.common import (
 )
 from espalier.app.client.client import Client, ClientError, dataset_of
 from espalier.app.client.progress import follow
+from espalier.app.schemas import JobView
 from espalier.app.words import make_console, plain
 from espalier.search.spec import MOST_SEEDS
 from espalier.search.states import JobState
@@ -252,29 +254,29 @@ def watch(job: Job, url: Url = LOCAL, token: Token = "", as_json: AsJson = False
         _watch(client, job, as_json)
 
 
+def _steer(job: str, url: str, token: str, as_json: bool, verb: Callable[[Client, str], JobView]) -> None:
+    """Do something with a job, and say what became of it."""
+    with connected(url, token) as client:
+        answer = verb(client, the_job(client, job))
+        show(as_json, answer, tables.jobs([answer]))
+
+
 @app.command(epilog=examples("espalier cancel last"))
 def cancel(job: Job, url: Url = LOCAL, token: Token = "", as_json: AsJson = False) -> None:
     """Stop a job; its finished results stay."""
-    with connected(url, token) as client:
-        job = the_job(client, job)
-        answer = client.cancel(job)
-        show(as_json, answer, tables.jobs([answer]))
+    _steer(job, url, token, as_json, lambda client, id: client.cancel(id))
 
 
 @app.command(epilog=examples("espalier pause last"))
 def pause(job: Job, url: Url = LOCAL, token: Token = "", as_json: AsJson = False) -> None:
     """Let a job wait until it is resumed; it goes on where it was."""
-    with connected(url, token) as client:
-        answer = client.pause(the_job(client, job))
-        show(as_json, answer, tables.jobs([answer]))
+    _steer(job, url, token, as_json, lambda client, id: client.pause(id))
 
 
 @app.command(epilog=examples("espalier resume last"))
 def resume(job: Job, url: Url = LOCAL, token: Token = "", as_json: AsJson = False) -> None:
     """Let a paused job go on."""
-    with connected(url, token) as client:
-        answer = client.resume(the_job(client, job))
-        show(as_json, answer, tables.jobs([answer]))
+    _steer(job, url, token, as_json, lambda client, id: client.resume(id))
 
 
 @app.command(
@@ -288,18 +290,13 @@ def priority(
     as_json: AsJson = False,
 ) -> None:
     """Begin a job before those of less priority, or after those of more. One that runs goes on."""
-    with connected(url, token) as client:
-        answer = client.prioritise(the_job(client, job), number)
-        show(as_json, answer, tables.jobs([answer]))
+    _steer(job, url, token, as_json, lambda client, id: client.prioritise(id, number))
 
 
 @app.command(epilog=examples("espalier retry last"))
 def retry(job: Job, url: Url = LOCAL, token: Token = "", as_json: AsJson = False) -> None:
     """Let a job go on where it was: failed, cancelled, or succeeded with candidates that failed."""
-    with connected(url, token) as client:
-        job = the_job(client, job)
-        answer = client.retry(job)
-        show(as_json, answer, tables.jobs([answer]))
+    _steer(job, url, token, as_json, lambda client, id: client.retry(id))
 
 
 @app.command(

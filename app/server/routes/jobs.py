@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Response
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from espalier.app.schemas import CandidateView, EventView, JobView, Page, PlanView, Priority
+from espalier.app.server.auth import Caller
 from espalier.app.server.body import DOCUMENTED, SpecDep
 from espalier.app.server.deps import CallerDep, Gone, Limit, Position, ServiceDep
 from espalier.app.server.errors import problems
@@ -26,6 +28,7 @@ from espalier.storage import candidates as trainings
 from espalier.storage import events as happened
 from espalier.storage import jobs
 from espalier.storage.errors import NotFound, WrongState
+from espalier.storage.tables import JobRow
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -119,47 +122,47 @@ def get(job_id: str, service: ServiceDep) -> JobView:
         return job_view(jobs.get(session, job_id), trainings.progress(session, [job_id])[job_id])
 
 
+def _steered(job_id: str, service: Service, caller: Caller, verb: Callable[[Session, str], JobRow]) -> JobView:
+    """A job after something was done with it that is its owner's to do."""
+    with service.database.session() as session:
+        caller.must_own(job_id, jobs.get(session, job_id).submitted_by)
+        return job_view(verb(session, job_id), trainings.progress(session, [job_id])[job_id])
+
+
 @router.post("/{job_id}/cancel", status_code=202, operation_id="cancel_job", responses=problems(404, 409))
 def cancel(job_id: str, service: ServiceDep, caller: CallerDep) -> JobView:
     """Stop a job. Running candidates end within seconds; finished results stay."""
-    with service.database.session() as session:
-        caller.must_own(job_id, jobs.get(session, job_id).submitted_by)
-        return job_view(jobs.cancel(session, job_id), trainings.progress(session, [job_id])[job_id])
+    return _steered(job_id, service, caller, jobs.cancel)
 
 
 @router.post("/{job_id}/pause", status_code=202, operation_id="pause_job", responses=problems(404, 409))
 def pause(job_id: str, service: ServiceDep, caller: CallerDep) -> JobView:
     """Let a job wait until it is resumed. What runs ends within seconds, and goes on from its checkpoint then."""
-    with service.database.session() as session:
-        caller.must_own(job_id, jobs.get(session, job_id).submitted_by)
-        return job_view(jobs.pause(session, job_id), trainings.progress(session, [job_id])[job_id])
+    return _steered(job_id, service, caller, jobs.pause)
 
 
 @router.post("/{job_id}/resume", status_code=202, operation_id="resume_job", responses=problems(404, 409))
 def resume(job_id: str, service: ServiceDep, caller: CallerDep) -> JobView:
     """Let a paused job go on, in its place among those that wait."""
-    with service.database.session() as session:
-        caller.must_own(job_id, jobs.get(session, job_id).submitted_by)
-        return job_view(jobs.resume(session, job_id), trainings.progress(session, [job_id])[job_id])
+    return _steered(job_id, service, caller, jobs.resume)
 
 
 @router.put("/{job_id}/priority", operation_id="prioritise_job", responses=problems(404, 422))
 def prioritise(job_id: str, wanted: Priority, service: ServiceDep, caller: CallerDep) -> JobView:
     """Begin a job before those of less priority; only an admin lets one go before those of others (above 0)."""
-    with service.database.session() as session:
-        caller.must_own(job_id, jobs.get(session, job_id).submitted_by)
+
+    def prioritised(session: Session, job_id: str) -> JobRow:
         if wanted.priority > 0:
             caller.must("admin")
-        job = jobs.prioritise(session, job_id, wanted.priority)
-        return job_view(job, trainings.progress(session, [job_id])[job_id])
+        return jobs.prioritise(session, job_id, wanted.priority)
+
+    return _steered(job_id, service, caller, prioritised)
 
 
 @router.post("/{job_id}/retry", status_code=202, operation_id="retry_job", responses=problems(404, 409))
 def retry(job_id: str, service: ServiceDep, caller: CallerDep) -> JobView:
     """Let a job go on where it was: a failed or cancelled one, or one that succeeded though candidates of it failed."""
-    with service.database.session() as session:
-        caller.must_own(job_id, jobs.get(session, job_id).submitted_by)
-        return job_view(jobs.retry(session, job_id), trainings.progress(session, [job_id])[job_id])
+    return _steered(job_id, service, caller, jobs.retry)
 
 
 @router.post(

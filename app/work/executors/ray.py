@@ -11,7 +11,7 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -98,14 +98,12 @@ class RayExecutor:
     @property
     def widest(self) -> int:
         """See `Executor.widest`."""
-        machines = self._machines()
-        with_gpus = [one.cores // one.gpus for one in machines if one.gpus]
-        return max(with_gpus or [one.cores for one in machines], default=0)
+        return _widest(self._machines())
 
     def slots(self, threads: int, on_gpu: bool) -> int:
         """See `Executor.slots`."""
         machines = self._machines()
-        of_a_gpu = max(1, self.widest // threads)
+        of_a_gpu = max(1, _widest(machines) // threads)
         places = sum(
             min(one.cores // threads, one.gpus * of_a_gpu) if on_gpu else one.cores // threads for one in machines
         )
@@ -131,10 +129,11 @@ class RayExecutor:
     def _started(self, task: Task) -> Any:
         if not self._ray.is_initialized():
             self._connect()
-        widest = max(1, self.widest)
+        machines = self._machines()
+        widest = max(1, _widest(machines))
         threads = min(task.threads, widest)
         wants: dict[str, float] = {"num_cpus": threads}
-        if task.on_gpu and any(one.gpus for one in self._machines()):
+        if task.on_gpu and any(one.gpus for one in machines):
             wants["num_gpus"] = math.floor(FINEST / (widest // threads)) / FINEST
         sent = (task.function, task.args, dict(task.kwargs), task.report is not None, task.limits)
         return self._serve.options(**wants).remote(*sent)
@@ -192,6 +191,11 @@ class RayExecutor:
         with self._changed:
             self._running.pop(future, None)
             self._unwanted.discard(future)
+
+
+def _widest(machines: Sequence[Machine]) -> int:
+    with_gpus = [one.cores // one.gpus for one in machines if one.gpus]
+    return max(with_gpus or [one.cores for one in machines], default=0)
 
 
 def _as_lost(error: Exception) -> Exception:
