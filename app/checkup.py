@@ -94,7 +94,7 @@ def _database(settings: Settings) -> Finding:
             if not database.is_current():
                 return Finding("database", "bad", f"{name} does not answer, or is of another release: espalier upgrade")
             with database.session() as session:
-                if not runners.is_any_alive(session):
+                if not runners.alive(session):
                     return Finding("database", "look", f"{name}; no runner is alive, so jobs would wait")
     except StorageError as error:
         return Finding("database", "bad", str(error))

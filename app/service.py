@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
+from espalier.app.answers import Answers
 from espalier.app.lanes import Lane
 from espalier.app.settings import Settings, SettingsError
 from espalier.app.words import count
@@ -53,6 +54,7 @@ class Service:
         self.token = token
         """None: no token is asked for."""
         self.database = Database(settings.url)
+        self.answers = Answers(self.database)
         self.store = store_of(settings)
         self.paths = data_paths_of(settings)
         self.stopping = False
@@ -148,7 +150,7 @@ class Service:
 
     def _has_runner(self) -> bool:
         with self.database.session() as session:
-            return runners.is_any_alive(session)
+            return runners.alive(session) > 0
 
     def close(self) -> None:
         """End the child processes and let go of the database."""

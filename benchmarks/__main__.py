@@ -15,6 +15,7 @@ from benchmarks import (
     demo,
     executors,
     intervals,
+    load,
     memory,
     methods,
     operators,
@@ -45,6 +46,7 @@ BENCHMARKS: dict[str, Callable[[Setting], Table]] = {
     "overhead": overhead.run,
     "executors": executors.run,
     "pages": pages.run,
+    "load": load.run,
     "demo": demo.run,
     "recipes": recipes.run,
 }

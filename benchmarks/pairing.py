@@ -18,8 +18,8 @@ from rich.console import Console
 from espalier.app.settings import load as load_settings
 from espalier.app.tables import table
 from espalier.search.answers.values import Group, are_compared, by_arm, with_role
-from espalier.storage.candidates import outcomes
 from espalier.storage.database import Database
+from espalier.storage.measurements import of_job
 
 
 def main(jobs: Annotated[list[str], typer.Argument(help="ids of jobs with several seeds")]) -> None:
@@ -28,7 +28,7 @@ def main(jobs: Annotated[list[str], typer.Argument(help="ids of jobs with severa
     rows = []
     for job in jobs:
         with database.session() as session:
-            groups = [group for group in by_arm(outcomes(session, job)) if group.candidate.init == "scratch"]
+            groups = [group for group in by_arm(of_job(session, job)) if group.candidate.init == "scratch"]
         arms = [group for group in groups if group.arm.role != "reference"]
         pairs = {"compared": _compared(arms), "all": list(itertools.combinations(arms, 2))}
         rows += [(job, which, len(found), f"{_correlation(found):.2f}") for which, found in pairs.items()]

@@ -14,8 +14,8 @@ from rich.console import Console
 from espalier.app.settings import load as load_settings
 from espalier.app.tables import Table, table
 from espalier.search.answers.values import by_arm
-from espalier.storage.candidates import outcomes
 from espalier.storage.database import Database
+from espalier.storage.measurements import of_job
 
 
 def main(jobs: Annotated[list[str], typer.Argument(help="their ids")]) -> None:
@@ -23,7 +23,7 @@ def main(jobs: Annotated[list[str], typer.Argument(help="their ids")]) -> None:
     found: dict[str, list[list[float]]] = {}
     with closing(Database(load_settings().url)) as database, database.session() as session:
         for job in jobs:
-            for group in by_arm(outcomes(session, job)):
+            for group in by_arm(of_job(session, job)):
                 if group.arm.role == "automatic":
                     found.setdefault(group.arm.label, []).append([result.reported for result in group.results])
     Console(width=120).print(compared(found))

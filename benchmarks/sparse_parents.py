@@ -15,8 +15,9 @@ from espalier.app.settings import load as load_settings
 from espalier.models.config import ChannelGroup
 from espalier.models.network import Network
 from espalier.search.candidates import Candidate
-from espalier.storage.candidates import outcomes
+from espalier.storage.candidates import results
 from espalier.storage.database import Database
+from espalier.storage.measurements import of_job
 
 
 class SparseParent(NamedTuple):
@@ -32,10 +33,10 @@ def sparse_parents(job: str) -> Iterator[SparseParent]:
     settings = load_settings()
     store = store_of(settings)
     with closing(Database(settings.url)) as database, database.session() as session:
-        for candidate, result in outcomes(session, job):
-            if candidate.arm.role == "parent":
-                state = safetensors.torch.load_file(store.path(result.artifacts["weights"]))
-                groups = Network.of(result.config).groups
-                parts = [(group, part) for group in groups for part in group.slices if part.role == "scale"]
-                scales = [(group, state[part.tensor].double().abs().numpy()) for group, part in parts]
-                yield SparseParent(candidate, scales)
+        parents = {candidate.key: candidate for candidate, _ in of_job(session, job) if candidate.arm.role == "parent"}
+        for key, result in results(session, job, parents).items():
+            state = safetensors.torch.load_file(store.path(result.artifacts["weights"]))
+            groups = Network.of(result.config).groups
+            parts = [(group, part) for group in groups for part in group.slices if part.role == "scale"]
+            scales = [(group, state[part.tensor].double().abs().numpy()) for group, part in parts]
+            yield SparseParent(parents[key], scales)

@@ -56,6 +56,12 @@ class Candidate(Document):
             candidate.__dict__["arm"] = candidate._arm(arm)
         return candidate
 
+    def sibling(self, key: str, seed: int, needs: Mapping[str, str]) -> Candidate:
+        """Another of the same arm, as it was written down under its key."""
+        other = type(self).model_construct(**{**dict(self), "seed": seed, "needs": dict(needs)})
+        other.__dict__ |= {"key": key, "arm": self.arm}
+        return other
+
     @cached_property
     def key(self) -> str:
         """Hash of everything that decides this candidate's result."""

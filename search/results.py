@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from espalier.models.config import ChannelConfig, Cost
 from espalier.models.document import Document, Frozen
@@ -179,6 +179,41 @@ class Result(Document):
     def is_readable(self) -> bool:
         """Whether others can read of it what they need."""
         return not self.artifacts.keys().isdisjoint((WEIGHTS, NOTES))
+
+    @property
+    def architecture(self) -> str:
+        """Id of its network."""
+        return self.config.id
+
+    @property
+    def options(self) -> dict[str, JsonValue]:
+        """Of its network's family."""
+        return self.config.options
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """Channel group -> channels kept."""
+        return self.config.widths
+
+    @property
+    def mask(self) -> str | None:
+        """Hash of the mask over its single weights, where there is one."""
+        return self.config.mask
+
+    @property
+    def density(self) -> float:
+        """Share of the weights that could be cut which a mask leaves; 1 without one."""
+        return 1.0 if self.sparsity is None else self.sparsity.density
+
+    @property
+    def kernels(self) -> dict[int, Kernel]:
+        """Stage -> what a mask leaves at each place of its 3x3 kernels."""
+        return {} if self.sparsity is None else self.sparsity.kernels
+
+    @property
+    def conditions(self) -> str:
+        """What numbers must have alike to be compared."""
+        return self.made_by.conditions
 
     @property
     def counted(self) -> Cost:

@@ -9,14 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from espalier.models.config import ChannelConfig, Cost
-from espalier.search.arms import ARMS
 from espalier.search.results import WEIGHTS, Result
-from espalier.search.states import CandidateState
 from espalier.storage.errors import NotFound
-from espalier.storage.tables import ArchitectureRow, ArtifactRow, CandidateRow, JobRow
+from espalier.storage.tables import ArchitectureRow, ArtifactRow, CandidateRow, FindingRow, JobRow
 
-JUDGED = tuple(kind for kind, arm in ARMS.items() if arm.leaves == "notes")
-"""Kinds of candidates that are trained to judge widths, and are no result of their own."""
 SHORTEST = 6
 """Characters of an architecture's id that may stand for all of it."""
 
@@ -109,48 +105,32 @@ class Found(NamedTuple):
     job_id: str
 
 
+COLUMNS = tuple("architecture" if name == "id" else name for name in Found._fields)
+
+
 def search(session: Session, wanted: Filter, sort: str, offset: int, limit: int) -> list[Found]:
     """Architectures across all jobs, grouped over seeds; `sort` is accuracy (best first), params, macs or latency."""
-    c, a = CandidateRow, ArchitectureRow
-    same = (c.dataset, c.arm, c.arm_name, c.role, c.origin, c.method, c.init, c.conditions)
-    # The same candidate in two jobs is one measurement.
-    once = (
-        sa.select(
-            c.key, *same, c.architecture,
-            sa.func.max(c.accuracy).label("accuracy"), sa.func.min(c.latency_ms).label("latency_ms"),
-            sa.func.min(c.job_id).label("job_id"),
-        )
-        .where(c.state == CandidateState.SUCCEEDED, c.origin.not_in(JUDGED))
-        .group_by(c.key, *same, c.architecture)
-        .subquery()
-    )  # fmt: skip
-    once_by = tuple(once.c[column.key] for column in same)
-    mean, latency = sa.func.avg(once.c.accuracy), sa.func.min(once.c.latency_ms)
-    query = (
-        sa.select(
-            a.id, a.arch, *once_by, a.params, a.macs,
-            latency, mean, sa.func.avg(once.c.accuracy * once.c.accuracy), sa.func.count(), sa.func.min(once.c.job_id),
-        )
-        .join(a, a.id == once.c.architecture)
-        .group_by(a.id, a.arch, *once_by, a.params, a.macs)
-    )  # fmt: skip
+    f = FindingRow
+    query = sa.select(*(getattr(f, name) for name in COLUMNS))
     for column, value in (
-        (a.arch, wanted.arch),
-        (once.c.dataset, wanted.dataset),
-        (once.c.method, wanted.method),
-        (once.c.origin, wanted.origin),
+        (f.arch, wanted.arch),
+        (f.dataset, wanted.dataset),
+        (f.method, wanted.method),
+        (f.origin, wanted.origin),
     ):
         if value is not None:
             query = query.where(column == value)
     if wanted.max_params is not None:
-        query = query.where(a.params <= wanted.max_params)
+        query = query.where(f.params <= wanted.max_params)
     if wanted.max_macs is not None:
-        query = query.where(a.macs <= wanted.max_macs)
+        query = query.where(f.macs <= wanted.max_macs)
     if wanted.min_accuracy is not None:
-        query = query.having(mean >= wanted.min_accuracy)
-    order = {"accuracy": mean.desc(), "params": a.params, "macs": a.macs, "latency": latency}[sort]
-    ties = (a.id, *once_by)
-    return [Found(*row) for row in session.execute(query.order_by(order, *ties).offset(offset).limit(limit))]
+        query = query.where(f.mean >= wanted.min_accuracy)
+    by = {"accuracy": f.mean, "params": f.params, "macs": f.macs, "latency": f.latency_ms}[sort]
+    order = (by, f.architecture, f.arm)
+    best_first = [column.desc() for column in order] if sort == "accuracy" else order  # as an index has it
+    found = session.execute(query.order_by(*best_first).offset(offset).limit(limit))
+    return [Found(*row) for row in found]
 
 
 def config_of(row: ArchitectureRow) -> ChannelConfig:

@@ -14,10 +14,10 @@ from espalier.search.events import CandidateFailed, CandidateFinished, Candidate
 from espalier.search.results import Outcome, Result
 from espalier.search.spec import Budget
 from espalier.search.states import ENDED, CandidateState
-from espalier.storage import architectures
+from espalier.storage import architectures, findings, measurements
 from espalier.storage.errors import WrongState
 from espalier.storage.events import record
-from espalier.storage.tables import ArtifactRow, CandidateRow, JobRow
+from espalier.storage.tables import ArtifactRow, CandidateRow, JobRow, MeasurementRow
 
 QUEUED, RUNNING, SUCCEEDED, FAILED = CandidateState
 
@@ -117,10 +117,14 @@ def write(session: Session, job_id: str, outcome: Outcome, taken_over: bool = Fa
         architectures.remember(session, outcome)
         _move(session, job_id, row.key, "succeed", **_measured(outcome))
         _keep(session, job_id, outcome)
+        measurements.remember(session, row, candidate_of(row), outcome)
+        findings.refresh(session, [(outcome.architecture, str(row.arm))])
         measured = {"accuracy": outcome.reported, "seconds": outcome.seconds, "taken_over": taken_over}
         record(session, job_id, CandidateFinished.model_validate(told | measured))
     else:
         _move(session, job_id, row.key, "fail", error=outcome.error)
+        if row.architecture is not None and row.arm is not None:  # it had succeeded before
+            findings.refresh(session, [(row.architecture, row.arm)])
         record(session, job_id, CandidateFailed(**told, error=outcome.error))
     session.refresh(row)
 
@@ -130,6 +134,7 @@ def correct_latencies(session: Session, job_id: str, milliseconds: Mapping[str, 
     for architecture, latency in milliseconds.items():
         own = sa.and_(CandidateRow.job_id == job_id, CandidateRow.architecture == architecture)
         session.execute(sa.update(CandidateRow).where(own).values(latency_ms=latency))
+    findings.refresh(session, findings.places_of(session, job_id))
 
 
 def _measured(result: Result) -> dict[str, Any]:
@@ -189,16 +194,31 @@ def page(session: Session, job_id: str, offset: int, limit: int) -> Sequence[Can
     return session.scalars(query.order_by(CandidateRow.position).limit(limit)).all()
 
 
-def outcomes(session: Session, job_id: str) -> list[tuple[Candidate, Result]]:
-    """The candidates of a job that have a result."""
-    found = ((candidate_of(row), result_of(row)) for row in rows(session, job_id))
-    return [(candidate, result) for candidate, result in found if result is not None]
+def in_state(session: Session, job_id: str, state: CandidateState, limit: int | None = None) -> Sequence[CandidateRow]:
+    """Those of a job that are in a state, or the first of them, in the order in which they were asked for."""
+    query = sa.select(CandidateRow).where(CandidateRow.job_id == job_id, CandidateRow.state == state)
+    return session.scalars(query.order_by(CandidateRow.position).limit(limit)).all()
+
+
+def counts(session: Session, job_id: str) -> dict[CandidateState, int]:
+    """How many of a job are in each state; states that none is in are left out."""
+    found = sa.select(CandidateRow.state, sa.func.count().label("number")).where(CandidateRow.job_id == job_id)
+    known = {row.state: row.number for row in session.execute(found.group_by(CandidateRow.state))}
+    return {state: known[state] for state in CandidateState if state in known}
+
+
+def results(session: Session, job_id: str, keys: Collection[str] | None = None) -> dict[str, Result]:
+    """The whole results of a job, or of these candidates of it, by key. For comparisons, `measurements` are enough."""
+    query = sa.select(CandidateRow).where(CandidateRow.job_id == job_id, CandidateRow.result.is_not(None))
+    if keys is not None:
+        query = query.where(CandidateRow.key.in_(keys))
+    found = ((row.key, result_of(row)) for row in session.scalars(query.order_by(CandidateRow.position)))
+    return {key: result for key, result in found if result is not None}
 
 
 def failed(session: Session, job_id: str) -> list[Candidate]:
     """The candidates of a job that failed."""
-    query = sa.select(CandidateRow).where(CandidateRow.job_id == job_id, CandidateRow.state == FAILED)
-    return [candidate_of(row) for row in session.scalars(query)]
+    return [candidate_of(row) for row in in_state(session, job_id, FAILED)]
 
 
 def known(session: Session, job_id: str) -> list[Result]:
@@ -252,12 +272,19 @@ class Best(NamedTuple):
 
 def best(session: Session, job_ids: Sequence[str]) -> dict[str, Best]:
     """Of each job that has one that is neither its dense network nor a parent."""
-    own = (CandidateRow.job_id.in_(job_ids), CandidateRow.role.in_(("automatic", "baseline")))
-    place = sa.func.row_number().over(partition_by=CandidateRow.job_id, order_by=CandidateRow.holdout.desc())
-    columns = (CandidateRow.job_id, CandidateRow.arm_name, CandidateRow.accuracy, CandidateRow.params)
-    ranked = sa.select(*columns, place.label("place")).where(*own, CandidateRow.accuracy.is_not(None)).subquery()
-    found = session.execute(sa.select(ranked).where(ranked.c.place == 1))
-    return {job: Best(arm or "", accuracy, params) for job, arm, accuracy, params, _ in found}
+    found = {job_id: _best(session, job_id) for job_id in job_ids}  # a few steps in an index each
+    return {job_id: best for job_id, best in found.items() if best is not None}
+
+
+def _best(session: Session, job_id: str) -> Best | None:
+    m, c = MeasurementRow, CandidateRow
+    columns = sa.select(m.goodness, c.arm_name, c.accuracy, c.params).join(c, (c.job_id == m.job_id) & (c.key == m.key))
+    tops = [
+        session.execute(columns.where(m.job_id == job_id, m.role == role).order_by(m.goodness.desc()).limit(1)).first()
+        for role in ("automatic", "baseline")
+    ]
+    best = max((top for top in tops if top), key=lambda top: top.goodness, default=None)
+    return None if best is None else Best(best.arm_name or "", best.accuracy or 0.0, best.params or 0)
 
 
 class Pace(NamedTuple):
@@ -265,6 +292,9 @@ class Pace(NamedTuple):
 
     macs_per_second: float
     """Of one training."""
+    images_per_second: float
+    seconds: float
+    """That one took."""
     threads: int
     """That it had."""
 
@@ -277,8 +307,10 @@ def pace(session: Session, last: int = 50) -> Pace | None:
     seconds = sum(result.seconds for result in found)
     if not seconds:
         return None
-    macs = sum(result.ledger.own.macs for result in found if result.ledger)
-    return Pace(macs / seconds, max(1, found[0].made_by.execution.threads))
+    own = [result.ledger.own for result in found if result.ledger]
+    macs, images = sum(one.macs for one in own), sum(one.images for one in own)
+    threads = max(1, found[0].made_by.execution.threads)
+    return Pace(macs / seconds, images / seconds, seconds / len(found), threads)
 
 
 def artifacts_of(session: Session, job_id: str) -> set[str]:

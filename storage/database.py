@@ -17,7 +17,7 @@ from alembic.util import CommandError
 from filelock import FileLock
 from sqlalchemy.orm import Session, sessionmaker
 
-from espalier.storage.backfill import fill_columns
+from espalier.storage import backfill
 from espalier.storage.errors import DatabaseUnusable
 
 VERSION_TABLE = "espalier_version"
@@ -72,7 +72,7 @@ class Database:
             with self.alone(), self.engine.begin() as connection:
                 _upgrade(connection)
                 with Session(connection) as session:
-                    fill_columns(session)
+                    backfill.fill(session)
                     session.flush()
         except CommandError as error:
             raise DatabaseUnusable(f"the database was written by another release of Espalier: {error}") from error

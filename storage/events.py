@@ -11,6 +11,9 @@ from espalier.search.events import EVENT, Event, ExtendedEvent
 from espalier.storage.clock import now
 from espalier.storage.tables import EventRow
 
+CHANGES = ("state", "candidate", "extended", "measuring", "transfer")
+"""Kinds of events after which other things may be said of a job."""
+
 
 def record(session: Session, job_id: str, event: Event) -> None:
     """Write an event, in the transaction of what it tells of."""
@@ -40,3 +43,11 @@ def added_seeds(session: Session, job_id: str) -> list[int]:
 def event_of(row: EventRow) -> Event:
     """An event as it was written."""
     return EVENT.validate_python({"kind": row.kind, **row.data})
+
+
+def last_change(session: Session, job_id: str) -> tuple[int, int]:
+    """Which of a job's events was the last that changes what can be said of it, and how many there are: with two
+    writers, ids do not come in their order. Epochs change nothing."""
+    own = sa.select(sa.func.max(EventRow.id), sa.func.count()).where(EventRow.job_id == job_id)
+    last, count = session.execute(own.where(EventRow.kind.in_(CHANGES))).one()
+    return last or 0, count

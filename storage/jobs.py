@@ -19,7 +19,7 @@ from espalier.search.results import Execution, Latencies, Latency
 from espalier.search.spec import Extension, JobSpec
 from espalier.search.states import FINISHED, JobState
 from espalier.search.version import VERSION
-from espalier.storage import candidates
+from espalier.storage import candidates, findings
 from espalier.storage.clock import now, shared_now
 from espalier.storage.errors import IdempotencyClash, LeaseLost, NotFound, TooManyQueued, WrongState
 from espalier.storage.events import record
@@ -98,6 +98,13 @@ def _waiting(session: Session, *whose: sa.ColumnElement[bool]) -> int:
     """How many jobs wait for a runner; of one token's, or to be resumed."""
     states = [JobState.QUEUED, JobState.PAUSED] if whose else [JobState.QUEUED]
     return session.scalar(sa.select(sa.func.count()).where(JobRow.state.in_(states), *whose)) or 0
+
+
+def longest_wait(session: Session) -> float:
+    """Seconds since the oldest of the queued jobs was submitted; 0 if none is."""
+    oldest = sa.select(JobRow.created_at).where(JobRow.state == JobState.QUEUED).order_by(JobRow.number).limit(1)
+    since = session.scalar(oldest)
+    return 0.0 if since is None else max(0.0, (now() - since).total_seconds())
 
 
 def with_key(session: Session, idempotency_key: str) -> JobRow | None:
@@ -331,7 +338,9 @@ def delete(session: Session, job_id: str) -> None:
     job = get(session, job_id)
     if JobState(job.state) not in FINISHED:
         raise WrongState(f"job {job_id} is {job.state}; cancel it first, then delete it")
+    places = findings.places_of(session, job_id)
     session.delete(job)
+    findings.refresh(session, places)
 
 
 def _asked(session: Session, job_id: str, **wish: bool) -> bool:

@@ -13,7 +13,7 @@ from espalier.search.answers.values import Outcomes
 from espalier.search.answers.verdict import compare
 from espalier.search.question import Question
 from espalier.search.spec import JobSpec, Target
-from espalier.storage import candidates, jobs
+from espalier.storage import candidates, jobs, measurements
 from espalier.storage.architectures import SHORTEST
 from espalier.storage.clock import now
 from espalier.storage.errors import NotFound
@@ -23,7 +23,7 @@ from espalier.storage.tables import JobRow, PatternRow, TransferRow
 def of_job(session: Session, job_id: str) -> Patterns:
     """What a job has found so far; nothing of one of an earlier release, which did not note its groups. Raises
     NotFound."""
-    return found_by(jobs.get(session, job_id), candidates.outcomes(session, job_id))
+    return found_by(jobs.get(session, job_id), measurements.of_job(session, job_id))
 
 
 def found_by(job: JobRow, outcomes: Outcomes) -> Patterns:
@@ -34,7 +34,7 @@ def found_by(job: JobRow, outcomes: Outcomes) -> Patterns:
 def remember(session: Session, job_id: str) -> None:
     """Keep what a job found, and what following patterns did in it, in the place of what was kept of it before."""
     job = jobs.get(session, job_id)
-    spec, outcomes, moment = JobSpec.read(job.spec), candidates.outcomes(session, job_id), now()
+    spec, outcomes, moment = JobSpec.read(job.spec), measurements.of_job(session, job_id), now()
     found = found_by(job, outcomes)
     made = Provenance(recipe=spec.recipe, releases=tuple(sorted(candidates.releases(session, job_id))))
     verdicts = compare(outcomes, spec.looks, candidates.failed(session, job_id))

@@ -28,7 +28,7 @@ def leave(session: Session, owner: str) -> None:
     session.execute(sa.delete(RunnerRow).where(RunnerRow.owner == owner))
 
 
-def is_any_alive(session: Session) -> bool:
-    """Whether jobs would be run."""
-    lately = sa.select(RunnerRow.owner).where(RunnerRow.seen_at > shared_now(session) - SILENCE)
-    return session.scalar(lately.limit(1)) is not None
+def alive(session: Session) -> int:
+    """How many there are; with none, jobs wait."""
+    lately = sa.select(sa.func.count()).where(RunnerRow.seen_at > shared_now(session) - SILENCE)
+    return session.scalar(lately) or 0

@@ -82,6 +82,7 @@ class EventRow(Base):
     """Something that happened to a job. The id is the order in which clients see events."""
 
     __tablename__ = "job_events"
+    __table_args__ = (sa.Index("ix_job_events_kind", "job_id", "kind", "id"),)
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     job_id: Mapped[str] = mapped_column(sa.ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
@@ -106,7 +107,13 @@ class CandidateRow(Base):
     """A candidate of a job and what came of it: a mirror of the job's study, made for queries."""
 
     __tablename__ = "candidates"
-    __table_args__ = (sa.Index("ix_candidates_architecture", "architecture"), sa.Index("ix_candidates_key", "key"))
+    __table_args__ = (
+        sa.Index("ix_candidates_architecture", "architecture", "arm"),
+        sa.Index("ix_candidates_key", "key"),
+        sa.Index("ix_candidates_position", "job_id", "position"),
+        sa.Index("ix_candidates_progress", "job_id", "state", "seconds"),
+        sa.Index("ix_candidates_state", "state", "seconds"),
+    )
 
     job_id: Mapped[str] = mapped_column(sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     key: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
@@ -137,6 +144,67 @@ class CandidateRow(Base):
     latency_ms: Mapped[float | None]
     error: Mapped[str | None] = mapped_column(sa.Text)
     result: Mapped[dict[str, Any] | None]
+
+
+class MeasurementRow(Base):
+    """What comparisons read of a result: few bytes, in one place for each job."""
+
+    __tablename__ = "measurements"
+    __table_args__ = (
+        sa.ForeignKeyConstraint(
+            ["job_id", "key"],
+            ["candidates.job_id", "candidates.key"],
+            name="fk_measurements_candidate",
+            ondelete="CASCADE",
+        ),
+        sa.Index("ix_measurements_best", "job_id", "role", "goodness"),
+        {"sqlite_with_rowid": False},
+    )
+
+    job_id: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    key: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    position: Mapped[int]
+    """Of its candidate."""
+    arm: Mapped[str] = mapped_column(sa.String(32))
+    role: Mapped[str] = mapped_column(sa.String(16))
+    seed: Mapped[int]
+    needs: Mapped[dict[str, Any]]
+    goodness: Mapped[float]
+    """How good it is on the hold-out, so that more is better."""
+    brief: Mapped[dict[str, Any]]
+
+
+class FindingRow(Base):
+    """What an architecture showed as the network of one arm, over its seeds in all jobs: what lists are made of."""
+
+    __tablename__ = "findings"
+    __table_args__ = (
+        *(
+            sa.Index(f"ix_findings_{name}", name, "architecture", "arm")
+            for name in ("mean", "params", "macs", "latency_ms")
+        ),
+        {"sqlite_with_rowid": False},
+    )
+
+    architecture: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    arm: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    arch: Mapped[str] = mapped_column(sa.String(200))
+    dataset: Mapped[str] = mapped_column(sa.String(200))
+    arm_name: Mapped[str] = mapped_column(sa.String(500))
+    role: Mapped[str] = mapped_column(sa.String(16))
+    origin: Mapped[str] = mapped_column(sa.String(16))
+    method: Mapped[str | None] = mapped_column(sa.String(200))
+    init: Mapped[str] = mapped_column(sa.String(16))
+    conditions: Mapped[str] = mapped_column(sa.String(32))
+    params: Mapped[int] = mapped_column(sa.BigInteger)
+    macs: Mapped[int] = mapped_column(sa.BigInteger)
+    latency_ms: Mapped[float | None]
+    mean: Mapped[float]
+    """Of the accuracies of its seeds; `square` is the mean of their squares."""
+    square: Mapped[float]
+    n: Mapped[int]
+    job_id: Mapped[str] = mapped_column(sa.String(32))
+    """One that has it."""
 
 
 class ArtifactRow(Base):
@@ -213,7 +281,9 @@ __all__ = [
     "Base",
     "CandidateRow",
     "EventRow",
+    "FindingRow",
     "JobRow",
+    "MeasurementRow",
     "PatternRow",
     "RunnerRow",
     "TokenRow",

@@ -5,6 +5,7 @@ from espalier.app.charts.figures import amount as amount
 from espalier.app.charts.figures import compared as compared
 from espalier.app.charts.figures import front as front
 from espalier.app.charts.figures import kept as kept
+from espalier.app.charts.figures import learners as learners
 from espalier.app.charts.figures import learning as learning
 from espalier.app.charts.figures import tickets as tickets
 from espalier.app.charts.files import CannotSave as CannotSave

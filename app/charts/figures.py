@@ -14,6 +14,7 @@ from espalier.app.words import WAYS, count, percent
 from espalier.search.answers.patterns import Pattern
 from espalier.search.answers.tickets import Spread, TicketAnswer, TicketPoint
 from espalier.search.answers.values import CostName, Group, Outcomes, Pareto, Point, by_arm, cost_of
+from espalier.search.results import CurvePoint
 
 SHAPES = ("circle", "square", "diamond", "up", "plus", "down", "bar")
 LOOKS = tuple(
@@ -83,18 +84,26 @@ def compared(fronts: Mapping[str, Pareto], alone: bool = True, links: Links | No
     return draw("Accuracy against cost, several jobs", [panel], alone)
 
 
+def learners(outcomes: Outcomes) -> list[Group]:
+    """The arms that `learning` draws: those that learn, parents apart; the first, where there are many."""
+    return [group for group in by_arm(outcomes) if group.candidate.init != "untuned"][:MOST_LEARNING]
+
+
 def learning(
-    outcomes: Outcomes, alone: bool = True, running: Mapping[str, Sequence[tuple[int, float]]] | None = None
+    outcomes: Outcomes,
+    learned: Mapping[str, Sequence[CurvePoint]],
+    alone: bool = True,
+    running: Mapping[str, Sequence[tuple[int, float]]] | None = None,
 ) -> Markup:
-    """The task's first metric on the hold-out, epoch by epoch: of every arm that learns the mean over its seeds,
-    parents apart, and of each network that still trains, by what it is called, what was heard of it: epochs from 0,
-    and shares. The first arms, and some of the epochs, where there are many."""
+    """The task's first metric on the hold-out, epoch by epoch: of every arm the mean over its seeds, whose curves are
+    in `learned` by their keys; and of each network that still trains, by what it is called, what was heard of it:
+    epochs from 0, and shares. Some of the epochs, where there are many."""
     curves: dict[str, list[Mark]] = {}
     for name, told in (running or {}).items():
         curves[f"{name}, now"] = _learning(f"{name}, now", told)
-    groups = [group for group in by_arm(outcomes) if group.candidate.init != "untuned"]
-    for group in groups[:MOST_LEARNING]:
-        curves[group.arm.label] = _learning(group.arm.label, _by_epoch(group, group.results[0].metric.name))
+    for group in learners(outcomes):
+        seeds = [learned.get(candidate.key, ()) for candidate, _ in group.outcomes]
+        curves[group.arm.label] = _learning(group.arm.label, _by_epoch(seeds, group.results[0].metric.name))
     curves = {name: some for name, some in curves.items() if some}
     marks = [mark for some in curves.values() for mark in some]
     looks = looks_of(set(curves))
@@ -116,11 +125,11 @@ def _learning(name: str, found: Sequence[tuple[int, float]]) -> list[Mark]:
     return [*marks[:-1], replace(marks[-1], says=says)]
 
 
-def _by_epoch(group: Group, metric: str) -> list[tuple[int, float]]:
+def _by_epoch(curves: Sequence[Sequence[CurvePoint]], metric: str) -> list[tuple[int, float]]:
     """Epochs at which any seed was looked at, from 0, and the mean over those that were."""
     seen: dict[int, dict[int, float]] = {}
-    for seed, result in enumerate(group.results):
-        for point in result.curve:
+    for seed, curve in enumerate(curves):
+        for point in curve:
             if metric in point.metrics:
                 seen.setdefault(point.epoch, {})[seed] = point.metrics[metric]
     return [(epoch, fmean(seen[epoch].values())) for epoch in sorted(seen)]

@@ -17,6 +17,7 @@ from espalier.app.server.compress import Compress
 from espalier.app.server.deps import BEARER, known_parameters
 from espalier.app.server.errors import FieldProblem, LimitBody, Problem, problems
 from espalier.app.server.head import AnswerHead
+from espalier.app.server.metrics import TimeRequests, Times
 from espalier.app.server.pages.rendering import shown
 from espalier.app.server.routes import catalog, health, jobs, patterns, results
 from espalier.app.service import Service
@@ -51,6 +52,9 @@ def create_app(service: Service, hosts: Iterable[str] | None = None) -> FastAPI:
     app.add_middleware(GuardBrowsers, hosts=hosts)
     app.add_middleware(Compress)
     app.add_middleware(AnswerHead)
+    times = app.state.times = Times()
+    times.watch(service.database.engine)
+    app.add_middleware(TimeRequests, times=times)
     return app
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from espalier.models.document import Frozen
 from espalier.search.answers.values import Outcomes, Pareto, Point
-from espalier.search.results import Result
+from espalier.search.measured import Measured
 
 
 class Choice(Frozen):
@@ -32,7 +32,7 @@ def choose(front: Pareto, outcomes: Outcomes, most: float) -> Choice | None:
     counted = best.result.counted
     return Choice(
         point=best.point,
-        architecture=best.result.config.id,
+        architecture=best.result.architecture,
         seed=best.seed,
         params=counted.params,
         macs=counted.macs,
@@ -49,7 +49,7 @@ class _Network(NamedTuple):
     """Its own; latency is known of its arm alone."""
     point: Point
     seed: int
-    result: Result
+    result: Measured
 
     @property
     def goodness(self) -> tuple[float, float]:

@@ -9,8 +9,9 @@ from statistics import fmean
 from espalier.search.answers.chance import front_probabilities
 from espalier.search.answers.hypervolume import Hypervolume, Step, hypervolume
 from espalier.search.answers.values import CostName, DensePoint, Group, Outcomes, Pareto, Point, by_arm, cost_of, sample
+from espalier.search.measured import Measured
 from espalier.search.published import Published, published
-from espalier.search.results import Latencies, Latency, Result
+from espalier.search.results import Latencies, Latency
 
 SMALL, NO_FASTER = 0.5, 0.9
 """Shares of the dense network's parameters and time: a network that has no more, and takes no less, is worth a word."""
@@ -107,13 +108,13 @@ def _notes(dense: Point | None, points: Sequence[Point]) -> Iterator[str]:
 
 def _point(group: Group, latencies: Latencies) -> Point:
     results, candidate = group.results, group.candidate
-    latency = _mean_latency([latencies.get(result.config.id, ()) for result in results])
+    latency = _mean_latency([latencies.get(result.architecture, ()) for result in results])
     sign = results[0].metric.sign
     best = max(results, key=lambda result: sign * result.chosen_by)
     return Point(
         arm=group.arm,
-        architecture=best.config.id,
-        architectures=tuple(dict.fromkeys(result.config.id for result in results)),
+        architecture=best.architecture,
+        architectures=tuple(dict.fromkeys(result.architecture for result in results)),
         origin=candidate.origin.kind,
         method=candidate.method,
         budget=candidate.budget,
@@ -147,7 +148,7 @@ def _mean_latency(measured: Sequence[tuple[Latency, ...]]) -> tuple[Latency, ...
     )
 
 
-def _common(results: Sequence[Result]) -> list[str]:
+def _common(results: Sequence[Measured]) -> list[str]:
     """Metrics that every result has; a release may have added one between two of them."""
     return [name for name in results[0].test if all(name in result.test for result in results)]
 

@@ -207,12 +207,12 @@ class KnownPattern(Frozen):
 
 def _widths(group: Group) -> list[Mapping[str, int]]:
     """Of every seed."""
-    return [result.config.widths for result in group.results if result.config.mask is None] or [{}]
+    return [result.widths for result in group.results if result.mask is None] or [{}]
 
 
 def _kernels(group: Group) -> list[Mapping[int, Kernel]]:
     """Of every seed, by stage; empty if it cuts no single weights of 3x3 kernels."""
-    found: list[Mapping[int, Kernel]] = [one.sparsity.kernels if one.sparsity else {} for one in group.results]
+    found = [one.kernels for one in group.results]
     return [] if any(not one or one.keys() != found[0].keys() for one in found) else found
 
 

@@ -35,8 +35,8 @@ def _answers(proxy: str, known: Mapping[str, Mapping[int, float]], outcomes: Out
     found: dict[str, dict[int, list[tuple[float, float]]]] = {}
     for candidate, result in outcomes:
         budget, trained = candidate.budget, candidate.init == "scratch" and candidate.recipe.match == "epochs"
-        values = known.get(content_hash(result.config.widths), {})
-        if budget is None or candidate.arm.role == "parent" or not trained or result.config.mask or not values:
+        values = known.get(content_hash(result.widths), {})
+        if budget is None or candidate.arm.role == "parent" or not trained or result.mask or not values:
             continue
         place = content_hash(budget)
         budgets[place] = budget

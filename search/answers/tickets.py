@@ -97,7 +97,7 @@ def _spread(values: Sequence[float]) -> Spread | None:
 
 
 def _density(group: Group) -> float:
-    found = [result.sparsity.density if result.sparsity else 1.0 for result in group.results]
+    found = [result.density for result in group.results]
     return float(np.mean(found))
 
 

@@ -11,13 +11,14 @@ from pydantic import Field, JsonValue
 from espalier.models.document import Frozen, content_hash
 from espalier.search.answers.statistics import Decision
 from espalier.search.candidates import Arm, Candidate
+from espalier.search.measured import Measured
 from espalier.search.published import Published
 from espalier.search.recipe import Match
-from espalier.search.results import Latency, Result
+from espalier.search.results import Latency
 from espalier.search.spec import INHERITING, Budget, CostMetric, Init, Ranking, Ratios
 
 CostName = Literal["params", "macs", "latency"]
-Outcomes = Sequence[tuple[Candidate, Result]]
+Outcomes = Sequence[tuple[Candidate, Measured]]
 
 
 class Sample(Frozen):
@@ -39,7 +40,7 @@ class Group(NamedTuple):
     """The results of one arm: they differ in nothing but the seed."""
 
     arm: Arm
-    outcomes: list[tuple[Candidate, Result]]
+    outcomes: list[tuple[Candidate, Measured]]
 
     @property
     def candidate(self) -> Candidate:
@@ -47,7 +48,7 @@ class Group(NamedTuple):
         return self.outcomes[0][0]
 
     @property
-    def results(self) -> list[Result]:
+    def results(self) -> list[Measured]:
         """One for each seed."""
         return [result for _, result in self.outcomes]
 
@@ -64,13 +65,12 @@ class Group(NamedTuple):
     @property
     def networks(self) -> dict[int, tuple[Mapping[str, JsonValue], Mapping[str, int], str | None]]:
         """Seed -> what its network is: options, widths, mask over single weights."""
-        found = ((candidate.seed, result.config) for candidate, result in self.outcomes)
-        return {seed: (config.options, config.widths, config.mask) for seed, config in found}
+        return {one.seed: (result.options, result.widths, result.mask) for one, result in self.outcomes}
 
     @property
     def conditions(self) -> dict[str, None]:
         """What its results were made by, in order."""
-        return dict.fromkeys(result.made_by.conditions for result in self.results)
+        return dict.fromkeys(result.conditions for result in self.results)
 
     @property
     def lr(self) -> float | None:
@@ -87,7 +87,7 @@ def by_arm(outcomes: Outcomes) -> list[Group]:
     """Results by arm, in the order of their first. Parents are no points of any comparison; nor is an arm that was
     trained at another rate, too, at which more seeds came to an end, or as many that are better on the hold-out. Of one
     seed the last counts: what it was chosen from may have changed when a job was retried."""
-    seeds: dict[str, dict[int, tuple[Candidate, Result]]] = {}
+    seeds: dict[str, dict[int, tuple[Candidate, Measured]]] = {}
     for candidate, result in outcomes:
         if candidate.arm.role != "parent":
             seeds.setdefault(candidate.arm.id, {})[candidate.seed] = (candidate, result)

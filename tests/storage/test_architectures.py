@@ -92,7 +92,7 @@ def test_orders_and_offsets(database: Database, job_id: str, sort: str, first: s
 
 def test_an_architecture_knows_every_training_of_it(database: Database, job_id: str) -> None:
     with database.session() as session:
-        uniform = candidates.outcomes(session, job_id)[1][1].config
+        uniform = candidates.results(session, job_id)[CANDIDATES[1].key].config
         row, found = architectures.architecture(session, uniform.id)
         assert architectures.config_of(row) == uniform
         assert architectures.cost_of(row) == (100, 1000)
@@ -109,10 +109,10 @@ def test_the_weights_handed_out_are_the_newest_jobs_and_the_best_of_it(database:
     submit(database, CANDIDATES, [kept(1, 0.3, "a"), kept(2, 0.4, "b"), kept(3, 0.35, "c")])  # type: ignore[list-item]
     submit(database, CANDIDATES, [result(CANDIDATES[1], 0.99, 100, artifacts={"log": "e" * 64})])
     with database.session() as session:
-        uniform = candidates.outcomes(session, job_id)[1][1].config
+        uniform = candidates.results(session, job_id)[CANDIDATES[1].key].config
         _, found = architectures.architecture(session, uniform.id)
         assert architectures.weights_of(session, found)[:3] == ["b" * 64, "c" * 64, "a" * 64]
-        dense = candidates.outcomes(session, job_id)[0][1].config
+        dense = candidates.results(session, job_id)[CANDIDATES[0].key].config
         _, found = architectures.architecture(session, dense.id)
         assert architectures.weights_of(session, found) == []
         assert architectures.weights_of(session, []) == []

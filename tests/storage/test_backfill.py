@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from espalier.storage import candidates
-from espalier.storage.backfill import fill_columns
+from espalier.storage.backfill import fill
 from espalier.storage.database import Database
 from espalier.storage.tables import CandidateRow
 from tests.search.helpers import candidate
@@ -23,7 +23,7 @@ def test_rows_without_an_arm_get_one(database: Database) -> None:
     job_id = submit(database, CANDIDATES)
     forget(database)
     with database.session() as session:
-        fill_columns(session)
+        fill(session)
     with database.session() as session:
         found = [(row.arm, row.arm_name, row.role) for row in candidates.rows(session, job_id)]
     assert found == [(one.arm.id, one.arm.name, one.arm.role) for one in CANDIDATES]
@@ -43,7 +43,7 @@ def test_rows_that_have_one_are_left_alone(database: Database) -> None:
     job_id = submit(database, CANDIDATES)
     with database.session() as session:
         session.execute(sa.update(CandidateRow).values(arm="mine", dataset="named otherwise"))
-        fill_columns(session)
+        fill(session)
     with database.session() as session:
         assert {(row.arm, row.dataset) for row in candidates.rows(session, job_id)} == {("mine", "named otherwise")}
 
@@ -59,5 +59,5 @@ def test_nothing_else_of_a_row_changes(database: Database) -> None:
     before = everything()
     forget(database)
     with database.session() as session:
-        fill_columns(session)
+        fill(session)
     assert everything() == before

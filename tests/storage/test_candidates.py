@@ -56,11 +56,11 @@ def told(database: Database, job_id: str) -> list[Event]:
 
 def test_what_is_written_is_read_back(database: Database, job_id: str) -> None:
     with database.session() as session:
-        outcomes = candidates.outcomes(session, job_id)
+        found = candidates.results(session, job_id)
         rows = candidates.rows(session, job_id)
         progress = candidates.progress(session, [job_id])[job_id]
-    assert [c for c, _ in outcomes] == CANDIDATES[:4]
-    assert outcomes[0][1] == result(CANDIDATES[0], 0.9, 1000)
+    assert [*found] == [one.key for one in CANDIDATES[:4]]
+    assert found[CANDIDATES[0].key] == result(CANDIDATES[0], 0.9, 1000)
     assert [(row.state, row.error) for row in rows] == [("succeeded", None)] * 4 + [("failed", "diverged")]
     assert progress == (5, 0, 5, 4.0, 1)
     assert [candidates.candidate_of(row) for row in rows] == CANDIDATES
@@ -73,7 +73,7 @@ def test_writing_again_changes_nothing(database: Database, job_id: str) -> None:
         candidates.write(session, job_id, result(CANDIDATES[0], 0.1, 1000))
         candidates.write(session, job_id, Failure(key=CANDIDATES[1].key, error="too late"))
     with database.session() as session:
-        assert candidates.outcomes(session, job_id)[0][1].reported == 0.9
+        assert candidates.results(session, job_id)[CANDIDATES[0].key].reported == 0.9
         assert len(events.after(session, job_id, 0, 1000)) == before
 
 
@@ -180,7 +180,7 @@ def test_a_succeeded_candidate_whose_weights_were_lost_runs_again(database: Data
     with database.session() as session:
         candidates.write(session, job_id, result(ONE, 0.7, artifacts={"weights": "a" * 64, "log": "b" * 64}))
     with database.session() as session:
-        (again,) = (r for c, r in candidates.outcomes(session, job_id) if c == ONE)
+        again = candidates.results(session, job_id)[ONE.key]
         kept = sa.select(ArtifactRow.name, ArtifactRow.hash).where(ArtifactRow.key == ONE.key)
         assert {tuple(row) for row in session.execute(kept)} == {("weights", "a" * 64), ("log", "b" * 64)}
         assert candidates.artifacts_of(session, job_id) == {"a" * 64, "b" * 64, "f" * 64}
@@ -263,7 +263,7 @@ def test_the_pace_is_that_of_the_last_trainings(database: Database) -> None:
     trained(1_000_000, 4.0)
     trained(3_000_000, 4.0)
     with database.session() as session:
-        assert candidates.pace(session, last=2) == Pace(macs_per_second=500_000, threads=2)
+        assert candidates.pace(session, last=2) == Pace(500_000, images_per_second=0.25, seconds=4.0, threads=2)
 
 
 def test_the_best_of_a_job_is_by_the_hold_out_and_no_dense_network(database: Database) -> None:

@@ -16,7 +16,7 @@ from espalier.search.events import CandidateFailed, EpochEvent, StateEvent
 from espalier.search.results import Failure, Result
 from espalier.search.spec import JobSpec
 from espalier.search.states import JobState
-from espalier.storage import architectures, candidates, events, jobs
+from espalier.storage import architectures, candidates, events, jobs, measurements
 from espalier.storage.database import Database
 from espalier.storage.studies import Studies
 from espalier.storage.tables import ArchitectureRow, ArtifactRow
@@ -51,7 +51,7 @@ def shown(value: Any, like: Any) -> Any:
 def front(database: Database, job_id: str, cost: CostName = "params") -> dict[str, Any]:
     """A front of today; what dominates is said as it was then, by architecture."""
     with database.session() as session:
-        found: Pareto = pareto(candidates.outcomes(session, job_id), cost)
+        found: Pareto = pareto(measurements.of_job(session, job_id), cost)
     by_arm = {point.arm.id: point.architecture for point in found.points}
     document = found.model_dump(mode="json")
     for point in document["points"]:
@@ -92,8 +92,8 @@ def test_points_are_what_they_were(old: Database, job_id: str) -> None:
 
 def test_verdicts_are_what_they_were(old: Database) -> None:
     with old.session() as session:
-        found = answer(candidates.outcomes(session, VGG)).model_dump(mode="json")
-        nothing = answer(candidates.outcomes(session, LENET)).model_dump(mode="json")
+        found = answer(measurements.of_job(session, VGG)).model_dump(mode="json")
+        nothing = answer(measurements.of_job(session, LENET)).model_dump(mode="json")
     said = first.release()["answers"][VGG]["verdicts"]
     key = ("method", "init", "against")
     about_widths = [one for one in found["verdicts"] if one["about"] == "widths"]  # it knew no others
@@ -191,7 +191,7 @@ def test_studies_are_read(old: Database) -> None:
                 (p["epoch"], {"loss": p["loss"], "accuracy": p["holdout"]}) for p in document["curve"]
             ]
         with old.session() as session:
-            table = {result.key: result for _, result in candidates.outcomes(session, job_id)}
+            table = candidates.results(session, job_id)
         assert table == {one.key: one for one in found if isinstance(one, Result)}
     studies.close()
 

@@ -13,7 +13,7 @@ from espalier.storage.tables import RunnerRow
 
 def is_alive(database: Database) -> bool:
     with database.session() as session:
-        return runners.is_any_alive(session)
+        return runners.alive(session) > 0
 
 
 def beat(database: Database, owner: str) -> None:

@@ -13,6 +13,7 @@ from fastapi.responses import RedirectResponse, Response
 from markupsafe import Markup
 
 from espalier.app import charts, tables
+from espalier.app.answers import JobAnswers
 from espalier.app.rendering import picture
 from espalier.app.schemas import CandidateView, JobView
 from espalier.app.server.deps import CallerDep, Limit, Position, ServiceDep
@@ -23,19 +24,16 @@ from espalier.app.server.routes.results import nothing_so_small
 from espalier.app.service import Service
 from espalier.app.words import amount_of, no_amount
 from espalier.search.answers.choice import Choice, choose
-from espalier.search.answers.front import fronts
 from espalier.search.answers.patterns import Patterns
-from espalier.search.answers.tickets import TicketAnswer, tickets
+from espalier.search.answers.tickets import TicketAnswer
 from espalier.search.answers.values import Answer, CostName, Outcomes, Pareto
-from espalier.search.answers.verdict import answer as answer_of
-from espalier.search.candidates import Candidate
 from espalier.search.events import EpochEvent
 from espalier.search.recipe import Recipe
-from espalier.search.results import Latencies
+from espalier.search.results import CurvePoint
 from espalier.search.states import FINISHED, CandidateState, JobState
 from espalier.storage import candidates as trainings
 from espalier.storage import events as happened
-from espalier.storage import jobs, patterns
+from espalier.storage import jobs
 from espalier.storage.tables import EventRow
 
 router = APIRouter()
@@ -78,11 +76,10 @@ def show(
     """One job: what it found so far, what it does now. Follows it, where scripts run."""
     seen = _look(service, job_id)
     view, outcomes = seen.view, seen.outcomes
-    found = fronts(outcomes, [*COSTS], seen.latencies)
-    is_asked = bool(outcomes and view.spec.budgets)
-    answer = answer_of(outcomes, view.spec.looks, seen.failed, seen.added) if is_asked else None
+    found = {name: seen.answers.front(name) for name in COSTS}
+    answer = seen.answers.verdict if outcomes and view.spec.budgets else None
     finished = view.state in FINISHED
-    found_tickets = tickets(outcomes) if view.spec.tickets and outcomes else None
+    found_tickets = seen.answers.tickets if outcomes and view.spec.tickets else None
     return render(
         "job.html",
         job=view,
@@ -94,15 +91,15 @@ def show(
         figures=[*_figures(found, seen, found_tickets)],
         running=seen.running,
         heard={key: told[-1] for key, told in seen.heard.items()},
-        failures=seen.failures[:MOST_FAILURES],
-        more_failures=max(0, len(seen.failures) - MOST_FAILURES),
+        failures=seen.failures,
+        more_failures=seen.counts.get(CandidateState.FAILED, 0) - len(seen.failures),
         front=found[cost],
         on={name: {point.arm.id for point in found[name].points if point.on_front} for name in ("params", "macs")},
         costs=COSTS,
         cost=cost,
         most=most,
         choice=_find(found[cost], outcomes, most) if most.strip() else None,
-        tables=[*_tables(found, answer, seen.patterns, found_tickets)],
+        tables=[*_tables(found, answer, seen.answers.stored.patterns, found_tickets)],
         formats=formats(service),
         counts=seen.counts,
         spec=json.dumps(view.spec.said, indent=2),
@@ -119,43 +116,43 @@ def list_trainings(job_id: str, service: ServiceDep, position: Position = None, 
 
 
 class _Seen(NamedTuple):
-    """What is stored of a job."""
+    """A job as it stands."""
 
     view: JobView
-    outcomes: Outcomes
-    latencies: Latencies
-    failed: Sequence[Candidate]
+    answers: JobAnswers
     failures: Sequence[CandidateView]
+    """The first of those that failed."""
     running: Sequence[CandidateView]
-    counts: Mapping[str, int]
-    patterns: Patterns
+    counts: Mapping[CandidateState, int]
+    curves: Mapping[str, Sequence[CurvePoint]]
+    """Of what is drawn as it learned, by its key."""
     heard: Mapping[str, Sequence[EpochEvent]]
     """Of what runs, by its key: its epochs, as far as they are among the last events."""
-    added: Sequence[int]
-    """Seeds that were asked for when it had ended."""
     last: int
     """Id of the last event."""
 
+    @property
+    def outcomes(self) -> Outcomes:
+        """Of its trainings."""
+        return self.answers.stored.outcomes
+
 
 def _look(service: Service, job_id: str) -> _Seen:
+    known = service.answers.of(job_id)
     with service.database.session() as session:
         job = jobs.get(session, job_id)
-        rows = trainings.rows(session, job_id)
         events = happened.newest(session, job_id, 1 if JobState(job.state) in FINISHED else MOST_HEARD)
-        found = [(trainings.candidate_of(row), trainings.result_of(row)) for row in rows]
-        outcomes = [(candidate, result) for candidate, result in found if result is not None]
-        by_state = {state: [row for row in rows if row.state == state] for state in CandidateState}
+        running = trainings.in_state(session, job_id, CandidateState.RUNNING)
+        failed = trainings.in_state(session, job_id, CandidateState.FAILED, MOST_FAILURES)
+        drawn = {one.key for group in charts.learners(known.stored.outcomes) for one, _ in group.outcomes}
         return _Seen(
             view=job_view(job, trainings.progress(session, [job_id])[job_id]),
-            outcomes=outcomes,
-            latencies=jobs.latencies_of(job),
-            failed=[trainings.candidate_of(row) for row in by_state[CandidateState.FAILED]],
-            failures=[candidate_view(row) for row in by_state[CandidateState.FAILED]],
-            running=[candidate_view(row) for row in by_state[CandidateState.RUNNING]],
-            counts={str(state): len(some) for state, some in by_state.items() if some},
-            patterns=patterns.found_by(job, outcomes),
-            heard=_heard(events, {row.key for row in by_state[CandidateState.RUNNING]}),
-            added=happened.added_seeds(session, job_id) if job.attempts > 1 else (),  # else it had not ended before
+            answers=known,
+            failures=[candidate_view(row) for row in failed],
+            running=[candidate_view(row) for row in running],
+            counts=trainings.counts(session, job_id),
+            curves={key: result.curve for key, result in trainings.results(session, job_id, drawn).items()},
+            heard=_heard(events, {row.key for row in running}),
             last=events[0].id if events else 0,
         )
 
@@ -179,7 +176,7 @@ def _figures(found: Mapping[CostName, Pareto], seen: _Seen, found_tickets: Ticke
         yield picture(charts.tickets(found_tickets, False))
     if seen.outcomes or seen.heard:
         running = {told[-1].label: [(one.epoch, one.accuracy) for one in told] for told in seen.heard.values()}
-        yield picture(charts.learning(seen.outcomes, False, running))
+        yield picture(charts.learning(seen.outcomes, seen.curves, False, running))
 
 
 def address(architecture: str) -> str:
@@ -270,10 +267,11 @@ def compare(service: ServiceDep, job: Annotated[list[str] | None, Query(max_leng
     if len({seen.view.spec.target.task for seen in found}) > 1:
         problem = "Networks that were trained for different tasks are no comparison."
     by_letter = dict(zip(string.ascii_uppercase, found, strict=False))
-    both = {one: fronts(seen.outcomes, ["params", "macs"]) for one, seen in by_letter.items() if not problem}
+    costs: tuple[CostName, ...] = ("params", "macs")
+    both = {one: {cost: seen.answers.front(cost) for cost in costs} for one, seen in by_letter.items() if not problem}
     pictures = [
         picture(charts.compared({one: own[cost] for one, own in both.items()}, False, address))
-        for cost in ("params", "macs")
+        for cost in costs
         if both
     ]
     views = {one: seen.view for one, seen in by_letter.items()}
@@ -288,7 +286,7 @@ def _differences(jobs: Mapping[str, _Seen]) -> Iterator[str]:
         values = {letter: getattr(recipe, field) for letter, recipe in recipes.items()}
         if any(value != next(iter(values.values())) for value in values.values()):
             yield f"Their recipes differ in {field}: {_each(values)}."
-    conditions = {letter: {result.made_by.conditions for _, result in seen.outcomes} for letter, seen in jobs.items()}
+    conditions = {letter: {result.conditions for _, result in seen.outcomes} for letter, seen in jobs.items()}
     made = {letter: ", ".join(sorted(some)) for letter, some in conditions.items() if some}
     if len({*made.values()}) > 1:
         yield f"Their networks were not computed alike: {_each(made)}."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -34,7 +34,7 @@ def readyz(service: ServiceDep) -> Health | JSONResponse:
     dependencies=[Depends(BEARER)],
     responses=problems(401),
 )
-def metrics(service: ServiceDep) -> Response:
-    """Numbers for Prometheus, read from the database as they are asked for."""
+def metrics(service: ServiceDep, request: Request) -> Response:
+    """Numbers for Prometheus: of all jobs as the database has them now, and of the process that answers."""
     with service.database.session() as session:
-        return Response(generate_latest(registry(session)), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(registry(session, request.app.state.times)), media_type=CONTENT_TYPE_LATEST)

@@ -13,23 +13,15 @@ from espalier.app.server.deps import Gone, Limit, Position, ServiceDep
 from espalier.app.server.errors import problems
 from espalier.app.server.links import OF_AN_ARCHITECTURE, links
 from espalier.app.server.responses import architecture_view, found_view, page
-from espalier.app.service import Service
 from espalier.app.work.tasks import export_config, receipt_of
 from espalier.models.document import content_hash
 from espalier.search.answers.choice import Choice, cheapest, choose
-from espalier.search.answers.front import pareto as pareto_of
 from espalier.search.answers.patterns import Patterns
 from espalier.search.answers.tickets import TicketAnswer
-from espalier.search.answers.tickets import tickets as tickets_of
 from espalier.search.answers.values import Answer, CostName, Outcomes, Pareto
-from espalier.search.answers.verdict import answer
-from espalier.search.candidates import Candidate
-from espalier.search.results import Result
-from espalier.search.spec import JobSpec
 from espalier.search.version import VERSION
 from espalier.storage import architectures as found_architectures
-from espalier.storage import candidates, jobs, patterns
-from espalier.storage.events import added_seeds
+from espalier.storage import jobs
 
 router = APIRouter(prefix="/v1", tags=["results"])
 
@@ -44,15 +36,7 @@ Count = Annotated[int | None, Query(ge=0, lt=2**63)]
 @router.get("/jobs/{job_id}/pareto", operation_id="get_pareto", responses=problems(404, 422))
 def pareto(job_id: str, service: ServiceDep, cost: CostName = "params") -> Pareto:
     """Cost against accuracy, means over seeds. Works while the job runs, on what there is."""
-    return _front(service, job_id, cost)[0]
-
-
-def _front(service: Service, job_id: str, cost: CostName) -> tuple[Pareto, Outcomes]:
-    """A front, and what it is made of."""
-    with service.database.session() as session:
-        latencies = jobs.latencies_of(jobs.get(session, job_id))
-        outcomes = candidates.outcomes(session, job_id)
-    return pareto_of(outcomes, cost, latencies), outcomes
+    return service.answers.of(job_id).front(cost)
 
 
 @router.get(
@@ -76,10 +60,11 @@ def choice(
 ) -> Choice:
     """Which network to take for a budget: on the front, and best on the hold-out. Works while the job runs; 404 also if
     none costs so little."""
-    front, outcomes = _front(service, job_id, cost)
-    found = choose(front, outcomes, most)
+    known = service.answers.of(job_id)
+    front = known.front(cost)
+    found = choose(front, known.stored.outcomes, most)
     if found is None:
-        raise HTTPException(404, nothing_so_small(front, outcomes))
+        raise HTTPException(404, nothing_so_small(front, known.stored.outcomes))
     return found
 
 
@@ -94,29 +79,19 @@ def nothing_so_small(front: Pareto, outcomes: Outcomes) -> str:
 @router.get("/jobs/{job_id}/verdict", operation_id="get_verdict", responses=problems(404))
 def verdict(job_id: str, service: ServiceDep) -> Answer:
     """Is automatic pruning better than the baselines? Works while the job runs, on what there is."""
-    with service.database.session() as session:
-        spec = JobSpec.read(jobs.get(session, job_id).spec)
-        known, failed = candidates.outcomes(session, job_id), candidates.failed(session, job_id)
-        return answer(known, spec.looks, failed, added_seeds(session, job_id))
+    return service.answers.of(job_id).verdict
 
 
 @router.get("/jobs/{job_id}/tickets", operation_id="get_tickets", responses=problems(404))
 def tickets(job_id: str, service: ServiceDep) -> TicketAnswer:
     """Lottery tickets: accuracy and early stop against the share of weights left. Works while the job runs."""
-    return tickets_of(_outcomes(service, job_id))
+    return service.answers.of(job_id).tickets
 
 
 @router.get("/jobs/{job_id}/pattern", operation_id="get_pattern", responses=problems(404))
 def pattern(job_id: str, service: ServiceDep) -> Patterns:
     """How much of each stage and each group methods keep at each budget. Works while the job runs."""
-    with service.database.session() as session:
-        return patterns.of_job(session, job_id)
-
-
-def _outcomes(service: Service, job_id: str) -> list[tuple[Candidate, Result]]:
-    with service.database.session() as session:
-        jobs.get(session, job_id)
-        return candidates.outcomes(session, job_id)
+    return service.answers.of(job_id).stored.patterns
 
 
 @router.get(

@@ -125,15 +125,15 @@ def test_learning_curves_are_means_over_seeds_where_they_were_looked_at() -> Non
         )
         for seed, curve in enumerate(curves)
     ]
-    svg = charts.learning([(one, result(one, curve=curve)) for one, curve in found])
+    svg = charts.learning([(one, result(one)) for one, _ in found], {one.key: curve for one, curve in found})
     said = [title.text for title in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}title")]
     assert said[1:] == ["uniform params=0.5, epoch 11: 80.00 %"], "one stop for the keyboard, at its end"
     assert svg.count("<circle") == 4, "three points, and the legend's"
-    assert "epoch" in texts(charts.learning([]))
+    assert "epoch" in texts(charts.learning([], {}))
 
 
 def test_what_still_trains_is_drawn_as_far_as_it_is() -> None:
-    svg = charts.learning([], running={"dense seed 0": [(0, 0.25), (1, 0.5)], "dense seed 1": []})
+    svg = charts.learning([], {}, running={"dense seed 0": [(0, 0.25), (1, 0.5)], "dense seed 1": []})
     said = [title.text for title in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}title")]
     assert said[1:] == ["dense seed 0, now, epoch 2: 50.00 %"]
 
@@ -141,7 +141,7 @@ def test_what_still_trains_is_drawn_as_far_as_it_is() -> None:
 def test_long_and_many_curves_are_thinned_out() -> None:
     curve = tuple(CurvePoint(step=None, epoch=epoch, metrics={"accuracy": 0.5}) for epoch in range(500))
     found = [(candidate("uniform", keep=n / 100), n) for n in range(1, 60)]
-    svg = charts.learning([(one, result(one, curve=curve)) for one, _ in found])
+    svg = charts.learning([(one, result(one)) for one, _ in found], {one.key: curve for one, _ in found})
     assert svg.count('tabindex="0"') == MOST_LEARNING
     assert len(svg) < 200_000
 
@@ -149,7 +149,7 @@ def test_long_and_many_curves_are_thinned_out() -> None:
 def test_what_is_cut_and_not_trained_learns_nothing() -> None:
     one = candidate("pruned", init="untuned")
     curve = (CurvePoint(step=0, epoch=0, metrics={"accuracy": 0.5}),)
-    assert 'class="series"' not in charts.learning([(one, result(one, curve=curve))])
+    assert 'class="series"' not in charts.learning([(one, result(one))], {one.key: curve})
 
 
 def test_every_look_is_another_one() -> None:

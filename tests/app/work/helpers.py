@@ -11,7 +11,7 @@ from espalier.search.answers.front import pareto
 from espalier.search.answers.values import Pareto
 from espalier.search.datasets import DataPaths
 from espalier.search.spec import JobSpec
-from espalier.storage import candidates, jobs
+from espalier.storage import candidates, jobs, measurements
 from espalier.storage.database import Database
 from espalier.storage.errors import LeaseLost
 from espalier.storage.store import LocalStore
@@ -51,7 +51,7 @@ def job(database: Database, job_id: str) -> JobRow:
 def front_of(database: Database, job_id: str) -> Pareto:
     """What came of it."""
     with database.session() as session:
-        return pareto(candidates.outcomes(session, job_id), "params")
+        return pareto(measurements.of_job(session, job_id), "params")
 
 
 def states(database: Database, job_id: str) -> dict[str, str]:

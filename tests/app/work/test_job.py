@@ -24,10 +24,11 @@ from espalier.search.answers.front import pareto
 from espalier.search.answers.tickets import TicketAnswer, tickets
 from espalier.search.candidates import Candidate
 from espalier.search.events import EVENT, CandidateFinished, Event, SilentEvent
+from espalier.search.measured import Brief
 from espalier.search.planners import PLANNERS
-from espalier.search.results import CurvePoint, Failure, Outcome, Reported, Result
+from espalier.search.results import CurvePoint, Failure, Outcome, Reported
 from espalier.search.spec import Budget, JobSpec, PlannerSpec, Tickets
-from espalier.storage import candidates, events, jobs
+from espalier.storage import candidates, events, jobs, measurements
 from espalier.storage.database import Database
 from espalier.storage.errors import StoreUnavailable, WrongState
 from espalier.storage.store import LocalStore
@@ -307,9 +308,10 @@ def kept(database: Database, job_id: str) -> set[tuple[str, str | None]]:
         hashes = {
             row.key: row.hash for row in session.scalars(sa.select(ArtifactRow).where(ArtifactRow.job_id == job_id))
         }
-        found = candidates.outcomes(session, job_id)
-    assert hashes == {one.key: result.artifacts["weights"] for one, result in found if result.artifacts}
-    return {(one.origin.kind, one.method) for one, result in found if result.artifacts}
+        found = candidates.results(session, job_id)
+        by_key = {row.key: candidates.candidate_of(row) for row in candidates.rows(session, job_id)}
+    assert hashes == {key: result.artifacts["weights"] for key, result in found.items() if result.artifacts}
+    return {(by_key[key].origin.kind, by_key[key].method) for key, result in found.items() if result.artifacts}
 
 
 def test_weights_are_kept_only_where_they_are_wanted(database: Database, tmp_path: Path) -> None:
@@ -319,8 +321,8 @@ def test_weights_are_kept_only_where_they_are_wanted(database: Database, tmp_pat
     kept_again = submit(database)
     make_runner(database, tmp_path).run_one()
     with database.session() as session:
-        found = candidates.outcomes(session, kept_again)
-    assert all(result.artifacts["weights"] for _, result in found), "reuse must not lose what is asked for"
+        found = candidates.results(session, kept_again)
+    assert all(result.artifacts["weights"] for result in found.values()), "reuse must not lose what is asked for"
     assert len(found) == 7
 
 
@@ -350,7 +352,7 @@ def test_draws_are_kept_for_the_best_of_them_though_no_weights_are_wanted(databa
     job_id = submit(database, spec)
     make_runner(database, tmp_path, executor).run_one()
     with database.session() as session:
-        found = [candidate for candidate, _ in candidates.outcomes(session, job_id)]
+        found = [candidate for candidate, _ in measurements.of_job(session, job_id)]
     assert job(database, job_id).state == "succeeded"
     kinds = Counter(one.origin.kind for one in found)
     assert kinds["random_draw"] == 1
@@ -567,7 +569,7 @@ def test_tickets_of_a_runner_that_was_killed_in_any_round_are_the_same(
 
 def answer_of(database: Database, job_id: str) -> TicketAnswer:
     with database.session() as session:
-        return tickets(candidates.outcomes(session, job_id))
+        return tickets(measurements.of_job(session, job_id))
 
 
 def test_a_planner_is_told_of_failures(database: Database, tmp_path: Path, halving: type[Halving]) -> None:
@@ -650,7 +652,9 @@ def test_what_the_first_release_left_undone_is_run_under_its_old_keys(
         if point["origin"] != "pruned"
     }
     assert said <= {point.architecture for point in front_of(old, first.VGG).points}
-    assert all(isinstance(result, Result) and result.key == one.key for one, result in outcomes(old, first.VGG))
+    with old.session() as session:
+        results, measured = candidates.results(session, first.VGG), measurements.of_job(session, first.VGG)
+    assert [Brief.of(results[one.key]) for one, _ in measured] == [brief for _, brief in measured]
 
 
 def test_weights_that_the_first_release_kept_and_somebody_lost_are_made_again(old: Database, tmp_path: Path) -> None:
@@ -665,10 +669,10 @@ def test_weights_that_the_first_release_kept_and_somebody_lost_are_made_again(ol
     assert set(states(old, first.PRERESNET).values()) == {"succeeded"}
 
 
-def outcomes(database: Database, job_id: str) -> list[tuple[Candidate, Result]]:
+def outcomes(database: Database, job_id: str) -> list[tuple[Candidate, Brief]]:
     """What came of its candidates."""
     with database.session() as session:
-        return candidates.outcomes(session, job_id)
+        return measurements.of_job(session, job_id)
 
 
 # --- what can never run -------------------------------------------------------------------------------------------------
@@ -741,7 +745,7 @@ def test_what_running_the_networks_takes_is_measured_once_all_are_trained(databa
         told = [events.event_of(row) for row in events.after(session, job_id, 0, 1000)]
         known = jobs.latencies_of(jobs.get(session, job_id))
         rows = candidates.rows(session, job_id)
-        found = pareto(candidates.outcomes(session, job_id), "latency", known)
+        found = pareto(measurements.of_job(session, job_id), "latency", known)
     assert [one.kind for one in told][-2:] == ["measuring", "state"]
     assert set(known) == {row.architecture for row in rows if row.role != "parent"}
     for row in rows:

@@ -172,7 +172,7 @@ def test_a_runner_says_that_it_lives_until_it_ends(database: Database, tmp_path:
 
     def is_alive() -> bool:
         with database.session() as session:
-            return runners.is_any_alive(session)
+            return runners.alive(session) > 0
 
     thread = threading.Thread(target=runner.run_forever)
     thread.start()

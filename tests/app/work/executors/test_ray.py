@@ -23,7 +23,7 @@ from espalier.search.datasets import DataPaths
 from espalier.search.events import CandidateStarted, EpochEvent
 from espalier.search.spec import JobSpec
 from espalier.search.validate import validate
-from espalier.storage import candidates, events, jobs
+from espalier.storage import events, jobs, measurements
 from espalier.storage.database import Database
 from espalier.storage.store import store_at
 from tests.app.work.executors import work
@@ -131,7 +131,7 @@ def queued(database: Database, paths: DataPaths) -> str:
 def front_of(database: Database, job_id: str) -> Any:
     with database.session() as session:
         assert jobs.get(session, job_id).state == "succeeded", jobs.get(session, job_id).error
-        points = pareto(candidates.outcomes(session, job_id), "params").points
+        points = pareto(measurements.of_job(session, job_id), "params").points
         return {point.arm.id: (point.architecture, point.accuracy, point.holdout) for point in points}
 
 
