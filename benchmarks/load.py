@@ -16,7 +16,9 @@ from benchmarks.common import Setting
 from espalier.app.client.client import Client
 from espalier.app.client.demo import service
 from espalier.app.tables import Table, table
+from espalier.models.network import dense
 from espalier.storage.database import Database
+from espalier.storage.tables import ArchitectureRow
 from tests.app.world import World
 
 KEEP = (0.1, 0.2, 0.3, 0.4, 0.6)
@@ -38,7 +40,7 @@ LARGE: Mapping[str, Any] = {
     "methods": [{"name": name} for name in ("slimming", "taylor", "batch_norm_scale", "snip")],
     "baselines": ["uniform", "random", "capped"],
     "budgets": _budgets(0, 0.03, 0.06),
-    "seeds": [*range(24)],
+    "seeds": [*range(23)],
     "parents": "per_seed",
 }
 SIZES = (1_000, 100_000)
@@ -60,7 +62,7 @@ def run(_setting: Setting) -> Table:
     columns: dict[str, dict[int, str]] = {}
     for size in SIZES:
         with tempfile.TemporaryDirectory(prefix="espalier-bench-") as folder:
-            stored = fill(Path(folder), size)
+            stored = fill(Path(folder) / "data", size)
             with service(Path(folder)) as client:
                 for name, path in _paths(stored):
                     columns.setdefault(name, {})[size] = _measure(client, path)
@@ -119,7 +121,10 @@ def fill(folder: Path, size: int) -> Stored:
                 session.execute(
                     sa.text(statement), {"of": small, "to": f"{number:08x}{small[8:]}", "p": f"{number:08x}"}
                 )
-        architecture = session.scalar(sa.text("SELECT architecture FROM candidates WHERE origin = 'uniform' LIMIT 1"))
+        copied = sa.text("SELECT architecture FROM candidates WHERE origin = 'uniform' AND job_id LIKE '00000001%'")
+        architecture = session.scalars(copied).first()
+        real = dense("vgg11", 10, (1, 32, 32), {}).model_dump(mode="json")  # fake trainings have none that can be built
+        session.execute(sa.update(ArchitectureRow).where(ArchitectureRow.id == architecture).values(config=real))
         found = session.scalar(sa.text("SELECT count(*) FROM candidates")) or 0
     world.service.close()
     analysed = Database(world.settings.url)

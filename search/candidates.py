@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from copy import copy
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -58,8 +59,8 @@ class Candidate(Document):
 
     def sibling(self, key: str, seed: int, needs: Mapping[str, str]) -> Candidate:
         """Another of the same arm, as it was written down under its key."""
-        other = type(self).model_construct(**{**dict(self), "seed": seed, "needs": dict(needs)})
-        other.__dict__ |= {"key": key, "arm": self.arm}
+        other = copy(self)  # with what was worked out of it; what is stored was checked when it was written
+        other.__dict__.update(seed=seed, needs=dict(needs), key=key, arm=self.arm)
         return other
 
     @cached_property

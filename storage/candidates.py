@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from espalier.models.document import content_hash
 from espalier.search.candidates import Candidate
@@ -243,23 +243,23 @@ class Progress(NamedTuple):
 
 def progress(session: Session, job_ids: Sequence[str]) -> dict[str, Progress]:
     """Progress of several jobs in one query."""
-    state = CandidateRow.state
-    query = (
-        sa.select(
-            CandidateRow.job_id,
-            sa.func.count().filter(state.in_(ENDED)),
-            sa.func.count().filter(state == FAILED),
-            sa.func.count().filter(state == RUNNING),
-            sa.func.count(),
-            sa.func.coalesce(sa.func.sum(CandidateRow.seconds), 0.0),
-        )
-        .where(CandidateRow.job_id.in_(job_ids))
-        .group_by(CandidateRow.job_id)
+    c = CandidateRow
+    each = sa.select(c.job_id, c.state, sa.func.count(), sa.func.sum(c.seconds)).where(c.job_id.in_(job_ids))
+    found: dict[str, dict[str, tuple[int, float]]] = {}
+    for job_id, state, number, seconds in session.execute(each.group_by(c.job_id, c.state)):  # as an index has them
+        found.setdefault(job_id, {})[state] = (number, seconds or 0.0)
+    return {job_id: _progress(states) for job_id, states in found.items()}
+
+
+def _progress(states: Mapping[str, tuple[int, float]]) -> Progress:
+    number = {state: states.get(state, (0, 0.0))[0] for state in CandidateState}
+    return Progress(
+        done=sum(number[state] for state in ENDED),
+        running=number[RUNNING],
+        total=sum(number.values()),
+        seconds=sum(seconds for _, seconds in states.values()),
+        failed=number[FAILED],
     )
-    return {
-        job: Progress(done, running, total, seconds or 0.0, failed)
-        for job, done, failed, running, total, seconds in session.execute(query)
-    }
 
 
 class Best(NamedTuple):
@@ -272,19 +272,24 @@ class Best(NamedTuple):
 
 def best(session: Session, job_ids: Sequence[str]) -> dict[str, Best]:
     """Of each job that has one that is neither its dense network nor a parent."""
-    found = {job_id: _best(session, job_id) for job_id in job_ids}  # a few steps in an index each
-    return {job_id: best for job_id, best in found.items() if best is not None}
-
-
-def _best(session: Session, job_id: str) -> Best | None:
-    m, c = MeasurementRow, CandidateRow
-    columns = sa.select(m.goodness, c.arm_name, c.accuracy, c.params).join(c, (c.job_id == m.job_id) & (c.key == m.key))
-    tops = [
-        session.execute(columns.where(m.job_id == job_id, m.role == role).order_by(m.goodness.desc()).limit(1)).first()
-        for role in ("automatic", "baseline")
-    ]
-    best = max((top for top in tops if top), key=lambda top: top.goodness, default=None)
-    return None if best is None else Best(best.arm_name or "", best.accuracy or 0.0, best.params or 0)
+    m, c, top = MeasurementRow, CandidateRow, aliased(MeasurementRow)
+    chosen = (
+        sa.select(top.key)
+        .where(top.job_id == JobRow.id, top.role.in_(("automatic", "baseline")))
+        .order_by(top.goodness.desc())  # down an index, past the few that are something else
+        .limit(1)
+        .correlate(JobRow)
+        .scalar_subquery()
+    )
+    query = (
+        sa.select(JobRow.id, c.arm_name, c.accuracy, c.params)
+        .select_from(JobRow)
+        .join(m, (m.job_id == JobRow.id) & (m.key == chosen))
+        .join(c, (c.job_id == m.job_id) & (c.key == m.key))
+        .where(JobRow.id.in_(job_ids))
+    )
+    found = session.execute(query)
+    return {job: Best(arm or "", accuracy or 0.0, params or 0) for job, arm, accuracy, params in found}
 
 
 class Pace(NamedTuple):
@@ -301,9 +306,16 @@ class Pace(NamedTuple):
 
 def pace(session: Session, last: int = 50) -> Pace | None:
     """The pace of the last trainings; None if there is none that noted what it took."""
-    query = sa.select(CandidateRow).where(CandidateRow.state == SUCCEEDED, CandidateRow.seconds > 0)
-    newest = query.join(JobRow).order_by(JobRow.number.desc(), CandidateRow.position.desc()).limit(last)
-    found = [result for row in session.scalars(newest) if (result := result_of(row)) is not None and result.ledger]
+    looked_at, found = 0, list[Result]()
+    newest = sa.select(JobRow.id).where(JobRow.started_at.is_not(None)).order_by(JobRow.number.desc()).limit(last)
+    for job_id in session.scalars(newest):
+        if looked_at >= last:
+            break
+        of_job = (CandidateRow.job_id == job_id, CandidateRow.state == SUCCEEDED, CandidateRow.seconds > 0)
+        query = sa.select(CandidateRow).where(*of_job).order_by(CandidateRow.position.desc())
+        rows = session.scalars(query.limit(last - looked_at)).all()
+        found += [one for row in rows if (one := result_of(row)) is not None and one.ledger]
+        looked_at += len(rows)
     seconds = sum(result.seconds for result in found)
     if not seconds:
         return None

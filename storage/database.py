@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -105,7 +106,7 @@ class Database:
         try:
             with self.engine.connect() as connection:
                 context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-                return context.get_current_revision() == ScriptDirectory.from_config(_config()).get_current_head()
+                return context.get_current_revision() == _newest_schema()
         except sa.exc.SQLAlchemyError:
             return False
 
@@ -144,6 +145,12 @@ def prepare_sqlite(connection: Any, _record: Any) -> None:
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+@functools.cache
+def _newest_schema() -> str | None:
+    """Of this release."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
 
 
 def _config() -> Config:

@@ -11,6 +11,8 @@ from espalier.search.events import EVENT, Event, ExtendedEvent
 from espalier.storage.clock import now
 from espalier.storage.tables import EventRow
 
+MOST_EPOCHS = 10_000
+"""That are told of one job when it has ended."""
 CHANGES = ("state", "candidate", "extended", "measuring", "transfer")
 """Kinds of events after which other things may be said of a job."""
 
@@ -19,6 +21,17 @@ def record(session: Session, job_id: str, event: Event) -> None:
     """Write an event, in the transaction of what it tells of."""
     data = event.model_dump(mode="json", exclude={"kind"}, exclude_none=True)
     session.add(EventRow(job_id=job_id, at=now(), kind=event.kind, data=data))
+
+
+def thin(session: Session, job_id: str) -> None:
+    """Keep no more epochs of a job that has ended than `MOST_EPOCHS`: every second, third, … of each training. Its
+    result has its whole curve."""
+    own = (EventRow.job_id == job_id, EventRow.kind == "epoch")
+    count = session.scalar(sa.select(sa.func.count()).where(*own)) or 0
+    step = -(-count // MOST_EPOCHS)
+    if step > 1:
+        others = EventRow.data["epoch"].as_integer() % step != 0
+        session.execute(sa.delete(EventRow).where(*own, others).execution_options(synchronize_session=False))
 
 
 def after(session: Session, job_id: str, position: int, limit: int) -> Sequence[EventRow]:

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sa
 from pydantic import TypeAdapter
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from espalier.models.document import content_hash
 from espalier.search.candidates import Candidate
@@ -22,7 +22,7 @@ from espalier.search.version import VERSION
 from espalier.storage import candidates, findings
 from espalier.storage.clock import now, shared_now
 from espalier.storage.errors import IdempotencyClash, LeaseLost, NotFound, TooManyQueued, WrongState
-from espalier.storage.events import record
+from espalier.storage.events import record, thin
 from espalier.storage.tables import JobRow
 
 LEASE = timedelta(seconds=30)
@@ -132,7 +132,8 @@ def get(session: Session, job_id: str) -> JobRow:
 
 def page(session: Session, state: JobState | None, before: int | None, limit: int, words: str = "") -> Sequence[JobRow]:
     """Jobs, newest first, from below the number `before`; with `words` in their name, network or data."""
-    query = sa.select(JobRow).order_by(JobRow.number.desc()).limit(limit)
+    query = sa.select(JobRow).options(defer(JobRow.question), defer(JobRow.latencies))  # which no list shows
+    query = query.order_by(JobRow.number.desc()).limit(limit)
     if state is not None:
         query = query.where(JobRow.state == state)
     if before is not None:
@@ -239,6 +240,8 @@ def conclude(session: Session, lease: Lease, verb: str, error: str | None = None
         raise _lost(lease)
     candidates.move_all(session, lease.job_id, "interrupt")
     record(session, lease.job_id, StateEvent(state=state, error=error))
+    if state in FINISHED:
+        thin(session, lease.job_id)
 
 
 def _leased(lease: Lease) -> tuple[sa.ColumnElement[bool], ...]:

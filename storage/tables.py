@@ -157,7 +157,7 @@ class MeasurementRow(Base):
             name="fk_measurements_candidate",
             ondelete="CASCADE",
         ),
-        sa.Index("ix_measurements_best", "job_id", "role", "goodness"),
+        sa.Index("ix_measurements_best", "job_id", "goodness"),
         {"sqlite_with_rowid": False},
     )
 

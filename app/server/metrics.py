@@ -18,6 +18,7 @@ from espalier.search.states import CandidateState, JobState
 from espalier.storage import candidates, jobs, runners
 from espalier.storage.tables import CandidateRow, JobRow
 
+METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"}
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -112,9 +113,9 @@ class TimeRequests:
             await self.app(scope, receive, noted)
         finally:
             if not is_stream:
+                method = scope["method"] if scope["method"] in METHODS else "other"
                 route = getattr(scope.get("route"), "path", "none")
-                taken = time.perf_counter() - began
-                self.times.requests.labels(scope["method"], route, str(status)).observe(taken)
+                self.times.requests.labels(method, route, str(status)).observe(time.perf_counter() - began)
 
 
 def registry(session: Session, times: Times | None = None) -> CollectorRegistry:

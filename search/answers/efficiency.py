@@ -49,17 +49,21 @@ def efficiency(outcomes: Outcomes) -> list[Efficiency]:
     dense = [group for group in groups if group.arm.role == "reference"]
     automatic, baselines = with_role(groups, "automatic"), with_role(groups, "baseline")
     metrics: tuple[_Metric, ...] = ("params", "macs")
+    cells = {metric: {group.arm.id: _cell(group, metric) for group in groups} for metric in metrics}
     return [
-        _efficiency(ours, theirs, dense, metric)
+        _efficiency(ours, theirs, dense, metric, cells[metric])
         for ours, theirs, metric in itertools.product(automatic.values(), baselines.values(), metrics)
         if are_compared(ours[0], theirs[0])
     ]
 
 
-def _efficiency(ours: list[Group], theirs: list[Group], dense: list[Group], metric: _Metric) -> Efficiency:
+def _efficiency(
+    ours: list[Group], theirs: list[Group], dense: list[Group], metric: _Metric, cells: Mapping[str, Cell]
+) -> Efficiency:
     refused = why_not_compared(*ours, *theirs)
     whole = [one for one in dense if why_not_compared(one, *ours, *theirs) is None]
-    found = None if refused else factor(*(_cells(groups, metric) for groups in (ours, theirs, whole)))
+    curves = ([cells[group.arm.id] for group in groups] for groups in (ours, theirs, whole))
+    found = None if refused else factor(*curves)
     sign = ours[0].results[0].metric.sign
     return Efficiency(
         method=ours[0].candidate.method or ours[0].arm.name,
@@ -84,14 +88,11 @@ def _unread(ours: list[Group], theirs: list[Group], dense: list[Group]) -> str:
     return "no accuracy is reached by both curves"
 
 
-def _cells(groups: Sequence[Group], metric: _Metric) -> list[Cell]:
-    return [
-        {
-            candidate.seed: (math.log(getattr(one.counted, metric)), one.metric.sign * one.reported)
-            for candidate, one in group.outcomes
-        }
-        for group in groups
-    ]
+def _cell(group: Group, metric: _Metric) -> Cell:
+    return {
+        candidate.seed: (math.log(getattr(one.counted, metric)), one.metric.sign * one.reported)
+        for candidate, one in group.outcomes
+    }
 
 
 def factor(ours: Sequence[Cell], theirs: Sequence[Cell], dense: Sequence[Cell]) -> Factor | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from statistics import fmean
 
 from espalier.search.answers.efficiency import efficiency
@@ -24,7 +24,7 @@ from espalier.search.answers.values import (
     with_role,
 )
 from espalier.search.candidates import Candidate
-from espalier.search.spec import Ratios
+from espalier.search.spec import Budget, Ratios
 
 
 def answer(
@@ -52,12 +52,13 @@ def compare(outcomes: Outcomes, looks: Sequence[int] = (), failed: Sequence[Cand
     """
     groups = by_arm(outcomes)
     automatic, baselines = with_role(groups, "automatic"), with_role(groups, "baseline")
+    others = [_by_budget(curve) for curve in (*baselines.values(), *automatic.values())]
     pairs = [
         (ours, theirs)
-        for curve, other in itertools.product(automatic.values(), [*baselines.values(), *automatic.values()])
+        for curve, other in itertools.product(automatic.values(), others)
         for ours in curve
-        for theirs in other
-        if ours.budget is not None and ours.budget == theirs.budget
+        if ours.budget is not None
+        for theirs in other.get(ours.budget, ())
     ]
     asked: list[tuple[About, Group, Group]] = [
         ("widths", ours, theirs)
@@ -81,6 +82,13 @@ def compare(outcomes: Outcomes, looks: Sequence[int] = (), failed: Sequence[Cand
         _refused(*one, reason) if reason else _verdict(*one, next(found))
         for one, reason in zip(asked, refused, strict=True)
     ]
+
+
+def _by_budget(curve: Sequence[Group]) -> Mapping[Budget | Ratios | None, list[Group]]:
+    found: dict[Budget | Ratios | None, list[Group]] = {}
+    for group in curve:
+        found.setdefault(group.budget, []).append(group)
+    return found
 
 
 def _refused(about: About, ours: Group, theirs: Group, reason: str) -> Verdict:

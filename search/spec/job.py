@@ -42,6 +42,14 @@ EACH_ONCE = (
 """Fields whose values are each one arm of the comparison, or one job."""
 
 
+def _has_twice(values: Sequence[Any]) -> bool:
+    """Whether one equals another."""
+    try:
+        return len(set(values)) < len(values)
+    except TypeError:  # with options, which no hash is of
+        return any(value in values[:place] for place, value in enumerate(values))
+
+
 def _planned_by(data: Mapping[str, Any]) -> Mapping[str, Any]:
     """A sampler as the planner that it stands for."""
     sampler = data.get("sampler")
@@ -210,7 +218,7 @@ class JobSpec(Document):
     def _each_once(self) -> Self:
         for field in EACH_ONCE:
             values = getattr(self, field)
-            if isinstance(values, tuple) and any(value in values[:i] for i, value in enumerate(values)):
+            if isinstance(values, tuple) and _has_twice(values):
                 raise ValueError(f"{field} names the same thing twice; each is one arm of the comparison")
         if not self.budgets and (self.methods or self.baselines or self.guides):
             raise ValueError("budgets is empty: methods, guides and baselines need at least one to meet")

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from espalier.search.events import CandidateFailed, CandidateFinished, CandidateStarted, Event
-from espalier.search.results import Effort, Execution, Failure, Ledger, MadeBy
+from espalier.search.results import Effort, Execution, Failure, Ledger, MadeBy, Metric
 from espalier.search.states import ENDED, CandidateState
 from espalier.storage import candidates, events, jobs
 from espalier.storage.candidates import TRANSITIONS, Best, Pace
+from espalier.storage.clock import now
 from espalier.storage.database import Database
 from espalier.storage.errors import WrongState
 from espalier.storage.tables import ArtifactRow, CandidateRow, JobRow
@@ -256,6 +257,8 @@ def test_the_pace_is_that_of_the_last_trainings(database: Database) -> None:
         ledger = Ledger(own=effort, pipeline=effort)
         one = result(CANDIDATES[1], seconds=seconds, ledger=ledger, made_by=made)
         submit(database, CANDIDATES, [one])
+        with database.session() as session:
+            session.execute(sa.update(JobRow).values(started_at=now()))
 
     with database.session() as session:
         assert candidates.pace(session) is None
@@ -278,3 +281,15 @@ def test_the_best_of_a_job_is_by_the_hold_out_and_no_dense_network(database: Dat
     with database.session() as session:
         found = candidates.best(session, [job, other])
     assert found == {job: Best("slimming", 0.7, 90)}
+
+
+def test_where_less_is_better_the_best_is_the_least(database: Database) -> None:
+    error = Metric(name="error", unit="pixels", higher_is_better=False)
+    known = [candidate("uniform"), candidate("pruned")]
+    found = [
+        result(one, params=90, metric=error, holdout={"error": value}, test={"error": value + 1})
+        for one, value in zip(known, (2.0, 3.0), strict=True)
+    ]
+    job = submit(database, known, found)
+    with database.session() as session:
+        assert candidates.best(session, [job]) == {job: Best("uniform", 3.0, 90)}

@@ -16,7 +16,7 @@ from espalier.search.events import (
 )
 from espalier.search.spec import Budget, Extension
 from espalier.search.states import JobState
-from espalier.storage import events
+from espalier.storage import events, jobs
 from espalier.storage.clock import now
 from espalier.storage.database import Database
 from espalier.storage.tables import EventRow
@@ -105,3 +105,49 @@ def test_an_event_that_nobody_knows_is_an_error(database: Database, job_id: str)
     del database
     with pytest.raises(ValidationError, match="kind"):
         events.event_of(EventRow(job_id=job_id, at=now(), kind="weather", data={}))
+
+
+def test_epochs_of_a_job_that_has_ended_are_bounded(
+    database: Database, job_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "MOST_EPOCHS", 10)
+    with database.session() as session:
+        for epoch in range(12):
+            for key in ("a", "b"):
+                told = {"candidate": key, "label": key, "epoch": epoch, "epochs": 12, "loss": 0.5, "accuracy": 0.25}
+                events.record(session, job_id, EpochEvent.model_validate(told))
+        lease = jobs.claim(session, "me")
+        assert lease is not None
+    with database.session() as session:
+        jobs.conclude(session, jobs.Lease(job_id, "me", 1), "succeed")
+    with database.session() as session:
+        rows = events.after(session, job_id, 0, 1000)
+        told = [(row.data["candidate"], row.data["epoch"]) for row in rows if row.kind == "epoch"]
+    assert told == [(key, epoch) for epoch in (0, 3, 6, 9) for key in ("a", "b")]
+    assert [row.kind for row in rows if row.kind != "epoch"] == ["state"] * 3
+
+
+def test_a_few_epochs_all_stay(database: Database, job_id: str) -> None:
+    with database.session() as session:
+        for epoch in range(5):
+            told = WHO | {"epoch": epoch, "epochs": 5, "loss": 0.5, "accuracy": 0.25}
+            events.record(session, job_id, EpochEvent.model_validate(told))
+        session.flush()
+        events.thin(session, job_id)
+    with database.session() as session:
+        assert sum(row.kind == "epoch" for row in events.after(session, job_id, 0, 100)) == 5
+
+
+def test_the_last_change_is_none_of_the_epochs(database: Database, job_id: str) -> None:
+    with database.session() as session:
+        before = events.last_change(session, job_id)
+        events.record(session, job_id, EVENTS[-1])
+        session.flush()
+        assert events.last_change(session, job_id) == before
+        events.record(session, job_id, CandidateFailed(**WHO, error="the loss became nan"))
+        session.flush()
+        last, count = events.last_change(session, job_id)
+    assert last > before[0]
+    assert count == before[1] + 1
+    with database.session() as session:
+        assert events.last_change(session, "nothing") == (0, 0)

@@ -61,7 +61,8 @@ def front(database: Database, job_id: str, cost: CostName = "params") -> dict[st
 
 def test_jobs_are_what_they_were(old: Database) -> None:
     with old.session() as session:
-        found = jobs.page(session, None, None, 10)
+        found = [jobs.get(session, job.id) for job in jobs.page(session, None, None, 10)]
+        assert all(job.question is None for job in found)
         progress = candidates.progress(session, JOBS)
     before = {row["id"]: row for row in first.release()["jobs"]}
     assert [job.id for job in found] == [LENET, PRERESNET, VGG]

@@ -41,7 +41,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("job_id", "key", name=op.f("pk_measurements")),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_measurements_best", "measurements", ["job_id", "role", "goodness"])
+    op.create_index("ix_measurements_best", "measurements", ["job_id", "goodness"])
     op.create_table(
         "findings",
         sa.Column("architecture", sa.String(length=64), nullable=False),

@@ -38,7 +38,10 @@ def test_a_plan_is_shown_and_nothing_is_stored(world: World) -> None:
 
 
 def test_how_long_a_plan_takes_is_reckoned_by_what_was_trained(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("espalier.app.service.candidates.pace", lambda _: Pace(macs_per_second=1e6, images_per_second=1, seconds=1, threads=1))
+    monkeypatch.setattr(
+        "espalier.app.service.candidates.pace",
+        lambda _: Pace(macs_per_second=1e6, images_per_second=1, seconds=1, threads=1),
+    )
     monkeypatch.setattr("espalier.app.service.cores", lambda: 4)
     plan = world.client.post("/v1/jobs/plan", json=SPEC | {"seeds": [5]}).json()
     assert len(plan["candidates"]) > 4
