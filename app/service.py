@@ -206,7 +206,7 @@ def make_runner(settings: Settings) -> Runner:
         executor = EXECUTORS[settings.executor](settings.workers)
     except ExecutorUnusable as error:
         raise SettingsError(f"ESPALIER_EXECUTOR: {error}") from error
-    return Runner(Database(settings.url), store_of(settings), executor, data_paths_of(settings))
+    return Runner(Database(settings.url), store_of(settings), executor, data_paths_of(settings), settings.pinned)
 
 
 def data_paths_of(settings: Settings) -> DataPaths:

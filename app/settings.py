@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from espalier.app.work.executors import EXECUTORS
+from espalier.search.results import Pinned, Precision
 
 SHORTEST_TOKEN = 8
 
@@ -48,6 +49,9 @@ class Settings(BaseSettings):
     )
     executor: str = Field(default="local", description="where networks are trained")
     workers: int | None = Field(default=None, ge=1, le=1024, description="cores to train on; all if not set")
+    precision: Precision | None = Field(default=None, description="of training; the fastest if not set")
+    channels_last: bool | None = Field(default=None, description="layout of images; the fastest if not set")
+    threads: int | None = Field(default=None, ge=1, le=1024, description="for each network; the fastest if not set")
     max_queued_jobs: int = Field(default=100, ge=1)
     max_queued_jobs_per_token: int | None = Field(
         default=None, ge=1, description="of each token with a name; no limit if not set"
@@ -83,6 +87,11 @@ class Settings(BaseSettings):
         if re.fullmatch(r"sqlite[^:]*:(//)?/?(:memory:)?", value.partition("?")[0]):
             raise ValueError("a database in memory would be another one for every process; name a file")
         return value
+
+    @property
+    def pinned(self) -> Pinned:
+        """How networks are computed, as far as that is not left to timing."""
+        return Pinned(precision=self.precision, channels_last=self.channels_last, threads=self.threads)
 
     @property
     def host_names(self) -> frozenset[str]:

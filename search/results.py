@@ -63,17 +63,35 @@ class EarlyStop(Frozen):
     test: Metrics
 
 
+Precision = Literal["float32", "bfloat16"]
+
+
 class Execution(Frozen):
     """How a network is computed on this machine; chosen by timing, and the same for every arm of a job."""
 
     device: str = "cpu"
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     channels_last: bool = False
     threads: int = Field(default=1, ge=1)
 
     def __str__(self) -> str:
         layout = " channels last" if self.channels_last else ""
         return f"{self.device} {self.precision}{layout}, {self.threads} thread{'s' * (self.threads > 1)}"
+
+
+class Pinned(Frozen):
+    """What of it is not left to timing, so that machines of one kind give the same numbers; null: what is fastest."""
+
+    precision: Precision | None = None
+    channels_last: bool | None = None
+    threads: int | None = Field(default=None, ge=1)
+
+    def allows(self, execution: Execution) -> bool:
+        """Whether precision and layout are as they must be."""
+        return self.precision in (None, execution.precision) and self.channels_last in (None, execution.channels_last)
+
+
+FREE = Pinned()
 
 
 class Latency(Frozen):

@@ -14,7 +14,11 @@ from tests.app.server.test_processes import SPEC, TOKEN, Serve, finish, measured
 
 __all__ = ["measured", "serve"]
 
-CHECKS = ("not_a_server_error", "content_type_conformance", "unsupported_method", "allow_header_conformance")
+CHECKS = (
+    "not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance",
+    "response_schema_conformance", "unsupported_method", "allow_header_conformance",
+)  # fmt: skip
+"""No server errors, and no answer that the document does not tell of."""
 EXAMPLES = 60
 """For each operation and phase."""
 

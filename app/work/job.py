@@ -26,7 +26,7 @@ from espalier.search.estimate import PlanEstimate
 from espalier.search.events import EpochEvent, MeasuringEvent, PreparingEvent, SilentEvent
 from espalier.search.planners import Planner
 from espalier.search.question import Question
-from espalier.search.results import Execution, Failure, Outcome, Reported, Result
+from espalier.search.results import Execution, Failure, Outcome, Pinned, Reported, Result
 from espalier.search.spec import JobSpec
 from espalier.search.version import VERSION
 from espalier.storage import candidates, jobs, patterns
@@ -65,6 +65,8 @@ class Parts(NamedTuple):
     """Set when the runner is to let go of its job."""
     heartbeat: Callable[[Session], None]
     """Says that the runner lives."""
+    pinned: Pinned
+    """What of the way in which networks are computed is not left to timing."""
 
 
 class JobRun:
@@ -187,7 +189,7 @@ class JobRun:
             return Execution.model_validate(self.job.execution)
         self._wait_for_machines()
         cores = self.parts.executor.widest
-        arguments = (self.spec, len(self.candidates), cores, self.parts.paths)
+        arguments = (self.spec, len(self.candidates), cores, self.parts.paths, self.parts.pinned)
         with self._writing() as session:
             record(session, self.lease.job_id, PreparingEvent())
         execution: Execution = self._answered("preparation", Task(prepare_job, arguments, threads=cores, on_gpu=True))

@@ -27,6 +27,7 @@ from espalier.app.work.follow_up import FollowUp, queue
 from espalier.app.work.job import JobRun, Parts, Stopped
 from espalier.search.datasets import DataPaths
 from espalier.search.errors import SpecError
+from espalier.search.results import FREE, Pinned
 from espalier.storage import jobs, patterns, runners
 from espalier.storage.database import Database
 from espalier.storage.errors import LeaseLost, StoreUnavailable, StoreUnusable
@@ -48,12 +49,14 @@ FAILED_SECONDS = 2.0
 class Runner:
     """Runs one job at a time, its candidates side by side. Everything it knows is in the database and the study."""
 
-    def __init__(self, database: Database, store: Store, executor: Executor, paths: DataPaths) -> None:
+    def __init__(
+        self, database: Database, store: Store, executor: Executor, paths: DataPaths, pinned: Pinned = FREE
+    ) -> None:
         self.database = database
         self.executor = executor
         self.owner = f"{socket.gethostname()[:30]}-{os.getpid()}-{secrets.token_hex(4)}"
         self.stopping = threading.Event()
-        self.parts = Parts(database, store, executor, paths, self.stopping, self.heartbeat)
+        self.parts = Parts(database, store, executor, paths, self.stopping, self.heartbeat, pinned)
         self._next_heartbeat = 0.0
         self._studies: Studies | None = None
         self._is_store_gone = False

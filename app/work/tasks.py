@@ -20,16 +20,16 @@ from espalier.search.candidates import Candidate
 from espalier.search.datasets import DataPaths, Summary
 from espalier.search.estimate import PlanEstimate
 from espalier.search.file import File
-from espalier.search.results import Execution, Latencies, Reported, Result
+from espalier.search.results import FREE, Execution, Latencies, Pinned, Reported, Result
 from espalier.search.spec import Folder, JobSpec
 from espalier.storage.store import Store
 
 
-def prepare_job(spec: JobSpec, most: int, cores: int, paths: DataPaths) -> Execution:
+def prepare_job(spec: JobSpec, most: int, cores: int, paths: DataPaths, pinned: Pinned = FREE) -> Execution:
     """See `search.validate.prepare`."""
     from espalier.search.validate import prepare
 
-    return prepare(spec, most, cores, paths)
+    return prepare(spec, most, cores, paths, pinned)
 
 
 def measure_latencies(configs: Sequence[ChannelConfig], batch: int, cores: int, device: str) -> Latencies:

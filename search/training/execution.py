@@ -17,11 +17,12 @@ from espalier.models.config import ChannelConfig
 from espalier.models.document import content_hash
 from espalier.models.network import build
 from espalier.search.machine import forget_peak, peak_memory, processor
-from espalier.search.results import Execution
+from espalier.search.results import FREE, Execution, Pinned, Precision
 from espalier.search.tasks.base import Batch, Task
 from espalier.search.training.gradients import WARM_UP, Gradients
 from espalier.search.training.precision import laid_out, place, settle
 
+PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
 WAY = 2
 """How it is chosen: what was remembered of another way does not count."""
 STEPS = 3
@@ -40,9 +41,10 @@ GPU_CONTEXT = 2**29
 
 
 def choose_execution(
-    config: ChannelConfig, task: Task, batch_size: int, cores: int, most: int, cache: Path
+    config: ChannelConfig, task: Task, batch_size: int, cores: int, most: int, cache: Path, pinned: Pinned = FREE
 ) -> Execution:
-    """The fastest way to train up to `most` such networks side by side here, timed once and remembered in `cache`.
+    """The fastest way to train up to `most` such networks side by side here, as far as it is not `pinned`; timed once
+    and remembered in `cache`.
 
     Every arm of a job gets the choice made for its dense network, so that all are compared at one precision.
     """
@@ -56,25 +58,29 @@ def choose_execution(
         "side_by_side": min(cores, most),
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
     }
+    if pinned != FREE:
+        about["pinned"] = pinned.model_dump()
     path = cache / "execution" / f"{content_hash(about)}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):
         with contextlib.suppress(FileNotFoundError, ValidationError):  # missing, or cut short by a kill
             return Execution.model_validate_json(path.read_text())
-        choice = _measure(config, task, batch_size, cores, most)
+        choice = _measure(config, task, batch_size, cores, most, pinned)
         path.write_text(choice.model_dump_json())
         return choice
 
 
-def _measure(config: ChannelConfig, task: Task, batch_size: int, cores: int, most: int) -> Execution:
+def _measure(config: ChannelConfig, task: Task, batch_size: int, cores: int, most: int, pinned: Pinned) -> Execution:
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    options = [
-        Execution(device=device, precision=precision, channels_last=layout, threads=cores)
-        for precision in ("float32", "bfloat16")
-        for layout in (False, True)
-    ]
+    ways: list[tuple[Precision, bool]] = [(one, layout) for one in PRECISIONS for layout in (False, True)]
+    possible = [Execution(device=device, precision=one, channels_last=layout, threads=cores) for one, layout in ways]
+    options = [one for one in possible if pinned.allows(one)]
+    if pinned.threads is not None and len(options) == 1:  # all is said
+        return options[0].model_copy(update={"threads": min(pinned.threads, cores)})
     forget_peak()  # of larger networks that this process has seen
     best = _first_that_is_enough(_rates(config, task, batch_size, options))
+    if pinned.threads is not None:
+        return best.model_copy(update={"threads": min(pinned.threads, cores)})
     most = min(most, int(MEMORY_SHARE * psutil.virtual_memory().total / peak_memory()))  # one has now been trained here
     if device != "cpu":
         most = max(1, min(most, cores, _room_on_gpu(), round(1 / _busy(config, task, batch_size, best))))

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from espalier.app.server.processes import serve
 from espalier.app.settings import Settings, SettingsError, load
 from espalier.app.work.executors import EXECUTORS
+from espalier.search.results import FREE, Pinned
 from tests.app.fakes import FakeExecutor
 
 
@@ -54,6 +55,16 @@ def test_a_setting_that_cannot_be_used_is_named(
 ) -> None:
     monkeypatch.setenv(f"ESPALIER_{name}", value)
     with pytest.raises(SettingsError, match=words):
+        load()
+
+
+def test_how_networks_are_computed_may_be_pinned(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load().pinned == FREE
+    for name, value in (("PRECISION", "float32"), ("CHANNELS_LAST", "true"), ("THREADS", "2")):
+        monkeypatch.setenv(f"ESPALIER_{name}", value)
+    assert load().pinned == Pinned(precision="float32", channels_last=True, threads=2)
+    monkeypatch.setenv("ESPALIER_PRECISION", "float16")
+    with pytest.raises(SettingsError, match=r"ESPALIER_PRECISION: .*'float32' or 'bfloat16'"):
         load()
 
 

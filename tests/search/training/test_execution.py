@@ -11,7 +11,7 @@ from espalier.models.config import ChannelConfig
 from espalier.models.network import dense
 from espalier.search import tasks
 from espalier.search.recipe import Recipe
-from espalier.search.results import Execution
+from espalier.search.results import Execution, Pinned
 from espalier.search.tasks import Task
 from espalier.search.training import execution
 from espalier.search.training.execution import choose_execution, step_seconds, threads_of, throughput
@@ -106,6 +106,36 @@ def test_a_choice_is_measured_once_and_remembered(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(execution, "throughput", rates(float32_first_1=9.0))
     assert choose_execution(CONFIG, TASK, 8, 1, 9, tmp_path) == first
     assert choose_execution(CONFIG, TASK, 16, 1, 9, tmp_path) != first, "another batch size is another question"
+
+
+FASTEST = rates(bfloat16_last_2=100.0, bfloat16_last_1=60.0)
+
+
+@pytest.mark.parametrize(
+    ("pinned", "expected"),
+    [
+        (Pinned(precision="float32"), ("float32", False, 1)),
+        (Pinned(channels_last=False), ("float32", False, 1)),
+        (Pinned(precision="bfloat16"), ("bfloat16", True, 1)),
+        (Pinned(threads=2), ("bfloat16", True, 2)),
+        (Pinned(threads=64), ("bfloat16", True, 2)),
+    ],
+)
+def test_what_is_pinned_is_not_left_to_timing(
+    pinned: Pinned, expected: tuple[str, bool, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution, "throughput", FASTEST)
+    free = choose_execution(CONFIG, TASK, 8, 2, 9, tmp_path)
+    chosen = choose_execution(CONFIG, TASK, 8, 2, 9, tmp_path, pinned)
+    assert (chosen.precision, chosen.channels_last, chosen.threads) == expected
+    assert choose_execution(CONFIG, TASK, 8, 2, 9, tmp_path) == free, "what was remembered without it stays"
+
+
+def test_where_all_is_pinned_nothing_is_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execution, "throughput", None)
+    pinned = Pinned(precision="float32", channels_last=False, threads=1)
+    chosen = choose_execution(CONFIG, TASK, 8, 2, 9, tmp_path, pinned)
+    assert (chosen.precision, chosen.channels_last, chosen.threads) == ("float32", False, 1)
 
 
 def test_a_choice_cut_short_by_a_kill_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
