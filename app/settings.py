@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     max_queued_jobs_per_token: int | None = Field(
         default=None, ge=1, description="of each token with a name; no limit if not set"
     )
+    max_requests_per_token: str = Field(default="", description="such as 600/minute, or 10/second; no limit if not set")
     max_macs_per_job: float | None = Field(
         default=None, gt=0, description="multiply-adds that training may take, such as 1e15; no limit if not set"
     )
@@ -67,6 +68,13 @@ class Settings(BaseSettings):
     def _is_there(cls, value: str) -> str:
         if value not in EXECUTORS:
             raise ValueError(f"no executor of that name; there are: {', '.join(EXECUTORS)}")
+        return value
+
+    @field_validator("max_requests_per_token")
+    @classmethod
+    def _is_a_rate(cls, value: str) -> str:
+        if value and not re.fullmatch(r"[1-9]\d*/(second|minute|hour|day)", value):
+            raise ValueError("a rate is a number of requests and what they are in: 600/minute")
         return value
 
     @field_validator("token")

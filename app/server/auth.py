@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from espalier.app.server.browsers import SAFE
 from espalier.app.server.errors import problem
+from espalier.app.server.rates import Rates
 from espalier.storage import tokens
 from espalier.storage.database import Database
 from espalier.storage.errors import StorageError
@@ -181,8 +182,10 @@ class RequireToken:
     """Lets a request through with `Authorization: Bearer <token>`, or with the page's cookie, as far as that token's
     role goes. A gate without a token asks for none."""
 
-    def __init__(self, app: ASGIApp, gate: Gate, shown: Callable[[Request, JSONResponse], Response]) -> None:
-        self.app, self.gate, self.shown = app, gate, shown
+    def __init__(
+        self, app: ASGIApp, gate: Gate, rates: Rates, shown: Callable[[Request, JSONResponse], Response]
+    ) -> None:
+        self.app, self.gate, self.rates, self.shown = app, gate, rates, shown
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or self.gate.token is None or _is_open(scope["path"]):
@@ -216,10 +219,18 @@ class RequireToken:
             here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
             back = urllib.parse.urlencode({"next": here if request.method == "GET" else "/"})
             return RedirectResponse(f"{SIGN_IN}?{back}", 303)
+        if offered and (wait := self.rates.wrong_token(request.client)):
+            return too_many_wrong(wait)
         what = "a wrong token" if offered else "no token"
         answer = problem(401, f"{what} was sent; send 'Authorization: Bearer <token>'")
         answer.headers["WWW-Authenticate"] = "Bearer"
         return answer
+
+
+def too_many_wrong(wait: int) -> JSONResponse:
+    """Refuses who sends one wrong token after the other."""
+    detail = f"too many wrong tokens were sent from your address; try again in {wait} s"
+    return problem(429, detail, None, **{"Retry-After": str(wait)})
 
 
 def caller_of(request: Request) -> Caller:

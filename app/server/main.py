@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable
 from typing import Any, cast
 
+import limits
 from fastapi import Depends, FastAPI
 from starlette.staticfiles import StaticFiles
 
@@ -19,6 +20,7 @@ from espalier.app.server.errors import FieldProblem, LimitBody, Problem, problem
 from espalier.app.server.head import AnswerHead
 from espalier.app.server.metrics import TimeRequests, Times
 from espalier.app.server.pages.rendering import shown
+from espalier.app.server.rates import LimitRate, Rates
 from espalier.app.server.routes import catalog, health, jobs, patterns, results
 from espalier.app.service import Service
 from espalier.search.version import VERSION
@@ -39,7 +41,7 @@ def create_app(service: Service, hosts: Iterable[str] | None = None) -> FastAPI:
     errors.install(app, shown)
     needed = [Depends(BEARER), Depends(known_parameters)]
     for router in (jobs.router, results.router, patterns.router, catalog.router):
-        app.include_router(router, dependencies=needed, responses=problems(401, 403, 413, 422, 500, 503))
+        app.include_router(router, dependencies=needed, responses=problems(401, 403, 413, 422, 429, 500, 503))
     app.include_router(health.router)
     app.include_router(pages.router)
     # Swagger UI's own files come from a package, so that the page works without the internet
@@ -47,8 +49,11 @@ def create_app(service: Service, hosts: Iterable[str] | None = None) -> FastAPI:
     studies.install(app, service)
     app.mount(STATIC, StaticFiles(directory=STATIC_FILES))
     app.add_middleware(LimitBody)
-    gate = app.state.gate = Gate(service.token, service.database)
-    app.add_middleware(RequireToken, gate=gate, shown=shown)
+    gate, rates = Gate(service.token, service.database), Rates()
+    app.state.gate, app.state.rates = gate, rates
+    if most := service.settings.max_requests_per_token:
+        app.add_middleware(LimitRate, rates=rates, rate=limits.parse(most))
+    app.add_middleware(RequireToken, gate=gate, rates=rates, shown=shown)
     app.add_middleware(GuardBrowsers, hosts=hosts)
     app.add_middleware(Compress)
     app.add_middleware(AnswerHead)

@@ -29,6 +29,7 @@ def test_defaults(tmp_path: Path) -> None:
         ("EXECUTOR", "slurm", r"ESPALIER_EXECUTOR: .*no executor of that name; there are: .*local.*, got 'slurm'"),
         ("LOG_FORMAT", "xml", "'text' or 'json'"),
         ("MAX_QUEUED_JOBS", "-1", "ESPALIER_MAX_QUEUED_JOBS"),
+        ("MAX_REQUESTS_PER_TOKEN", "many", "ESPALIER_MAX_REQUESTS_PER_TOKEN: a rate is .*600/minute.*, got 'many'"),
         *(
             ("TOKEN", token, "ESPALIER_TOKEN: a token is at least 8 letters")
             for token in (

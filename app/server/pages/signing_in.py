@@ -8,8 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
-from espalier.app.server.auth import SIGN_IN, SIGN_OUT, Gate, forget, remember
-from espalier.app.server.pages.rendering import render
+from espalier.app.server.auth import SIGN_IN, SIGN_OUT, Gate, forget, remember, too_many_wrong
+from espalier.app.server.pages.rendering import render, shown
+from espalier.app.server.rates import Rates
 
 router = APIRouter()
 
@@ -50,7 +51,11 @@ async def _enter(request: Request, offered: str, next: str, otherwise: str) -> R
     if gate.token is None:
         return response
     cookie = await gate.cookie(offered)
-    return _form(next, otherwise, 401) if cookie is None else remember(response, request, cookie)
+    if cookie is not None:
+        return remember(response, request, cookie)
+    rates: Rates = request.app.state.rates
+    wait = rates.wrong_token(request.client)
+    return _form(next, otherwise, 401) if wait is None else shown(request, too_many_wrong(wait))
 
 
 def _form(next: str, words: str, status: int = 200) -> Response:

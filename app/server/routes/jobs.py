@@ -147,7 +147,7 @@ def resume(job_id: str, service: ServiceDep, caller: CallerDep) -> JobView:
     return _steered(job_id, service, caller, jobs.resume)
 
 
-@router.put("/{job_id}/priority", operation_id="prioritise_job", responses=problems(404, 422))
+@router.put("/{job_id}/priority", operation_id="prioritise_job", responses=problems(400, 404, 422))
 def prioritise(job_id: str, wanted: Priority, service: ServiceDep, caller: CallerDep) -> JobView:
     """Begin a job before those of less priority; only an admin lets one go before those of others (above 0)."""
 
