@@ -6,6 +6,7 @@ import contextlib
 import functools
 import logging
 import secrets
+import urllib.parse
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -72,8 +73,12 @@ class Service:
         """What a spec would run, if it can work; of one that was looked at a moment ago, from memory."""
         return self._examinations.remembered(validate_spec, spec, self.paths, VALIDATION.bytes, gone=gone)
 
-    def allow(self, estimate: PlanEstimate) -> None:
-        """Raise SpecError if a search takes more than a job may."""
+    def allow(self, spec: JobSpec, estimate: PlanEstimate) -> None:
+        """Raise SpecError if a search takes more than a job may, or tells whom nobody may tell."""
+        host, allowed = urllib.parse.urlsplit(spec.webhook or "").hostname, self.settings.webhook_host_names
+        if host is not None and host not in allowed:
+            told = f"tells {', '.join(sorted(allowed))}" if allowed else "tells nobody (ESPALIER_WEBHOOK_HOSTS)"
+            raise SpecError(f"webhook is at {host}, and this service {told}")
         most = self.settings.max_macs_per_job
         macs = estimate.macs * max(1.0, estimate.most / max(1, len(estimate.candidates)))  # seeds may be added, too
         if most is not None and macs > most:

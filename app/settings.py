@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from espalier.app.work.executors import EXECUTORS
 from espalier.search.results import Pinned, Precision
 
-SHORTEST_TOKEN = 8
+SHORTEST_TOKEN, SHORTEST_SECRET = 8, 16
 
 PREFIX = "ESPALIER_"
 CLIENT_ONLY = frozenset({"URL"})
@@ -60,6 +60,10 @@ class Settings(BaseSettings):
     max_macs_per_job: float | None = Field(
         default=None, gt=0, description="multiply-adds that training may take, such as 1e15; no limit if not set"
     )
+    webhook_hosts: str = Field(
+        default="", max_length=2000, description="hosts that may be told of the ends of jobs; none if not set"
+    )
+    webhook_secret: str = Field(default="", max_length=500, description="what they are told is signed with", repr=False)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
 
@@ -76,6 +80,14 @@ class Settings(BaseSettings):
         if value and not re.fullmatch(r"[1-9]\d*/(second|minute|hour|day)", value):
             raise ValueError("a rate is a number of requests and what they are in: 600/minute")
         return value
+
+    @model_validator(mode="after")
+    def _signs(self) -> Self:
+        if self.webhook_hosts and len(self.webhook_secret) < SHORTEST_SECRET:
+            raise ValueError(
+                f"ESPALIER_WEBHOOK_HOSTS needs ESPALIER_WEBHOOK_SECRET, of at least {SHORTEST_SECRET} characters"
+            )
+        return self
 
     @field_validator("token")
     @classmethod
@@ -104,7 +116,12 @@ class Settings(BaseSettings):
     @property
     def host_names(self) -> frozenset[str]:
         """`hosts`, one by one."""
-        return frozenset(name for name in re.split(r"[,\s]+", self.hosts.lower()) if name)
+        return _names(self.hosts)
+
+    @property
+    def webhook_host_names(self) -> frozenset[str]:
+        """`webhook_hosts`, one by one."""
+        return _names(self.webhook_hosts)
 
     @property
     def datasets(self) -> Path:
@@ -127,6 +144,10 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'espalier.db'}"
 
 
+def _names(text: str) -> frozenset[str]:
+    return frozenset(name for name in re.split(r"[,\s]+", text.lower()) if name)
+
+
 def load() -> Settings:
     """The settings of this process. Raises SettingsError, which names every variable that is wrong."""
     known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
@@ -141,6 +162,10 @@ def load() -> Settings:
 
 
 def _problem(error: ErrorDetails) -> str:
+    if not error["loc"]:
+        return error["msg"].removeprefix("Value error, ")
     name = str(error["loc"][0])
-    got = "" if name in ("token", "database_url") else f", got {error['input']!r}"  # secrets are not repeated
+    got = (
+        "" if name in ("token", "database_url", "webhook_secret") else f", got {error['input']!r}"
+    )  # secrets are not repeated
     return f"{PREFIX}{name.upper()}: {error['msg'].removeprefix('Value error, ')}{got}"

@@ -19,7 +19,7 @@ from espalier.search.results import Execution, Latencies, Latency
 from espalier.search.spec import Extension, JobSpec
 from espalier.search.states import FINISHED, JobState
 from espalier.search.version import VERSION
-from espalier.storage import candidates, findings
+from espalier.storage import candidates, findings, notices
 from espalier.storage.clock import now, shared_now
 from espalier.storage.errors import IdempotencyClash, LeaseLost, NotFound, TooManyQueued, WrongState
 from espalier.storage.events import record, thin
@@ -242,6 +242,7 @@ def conclude(session: Session, lease: Lease, verb: str, error: str | None = None
     record(session, lease.job_id, StateEvent(state=state, error=error))
     if state in FINISHED:
         thin(session, lease.job_id)
+        notices.note(session, lease.job_id, state)
 
 
 def _leased(lease: Lease) -> tuple[sa.ColumnElement[bool], ...]:
@@ -276,7 +277,10 @@ def _stopped(session: Session, job_id: str, verb: str, wish: str, only: str, **v
     """A job that is where its user wants it, or whose runner is told of the wish."""
     job = get(session, job_id)
     if _moved(session, job_id, verb, JobRow.state != JobState.RUNNING, **values, **NO_WISH):
-        record(session, job_id, StateEvent(state=TRANSITIONS[verb][1]))
+        state = TRANSITIONS[verb][1]
+        record(session, job_id, StateEvent(state=state))
+        if state in FINISHED:
+            notices.note(session, job_id, state)
     elif not _asked(session, job_id, **{wish: True}):
         raise WrongState(f"job {job_id} is {job.state}; {only}")
     session.refresh(job)

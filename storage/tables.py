@@ -226,6 +226,19 @@ class ArtifactRow(Base):
     hash: Mapped[str] = mapped_column(sa.String(64), index=True)
 
 
+class NoticeRow(Base):
+    """An end of a job that an address is to be told of, until it was."""
+
+    __tablename__ = "notices"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    job_id: Mapped[str] = mapped_column(sa.ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
+    state: Mapped[str] = mapped_column(sa.String(16))
+    ended_at: Mapped[datetime]
+    due_at: Mapped[datetime] = mapped_column(index=True)
+    attempts: Mapped[int]
+
+
 class RunnerRow(Base):
     """A runner, and when it last said that it lives."""
 
@@ -284,6 +297,7 @@ __all__ = [
     "FindingRow",
     "JobRow",
     "MeasurementRow",
+    "NoticeRow",
     "PatternRow",
     "RunnerRow",
     "TokenRow",

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import gc
-import json
 import logging
 import os
 import signal
 import socket
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from datetime import UTC, datetime
 
 import uvicorn
 from sqlalchemy.orm import Session
 
+from espalier.app import logs
 from espalier.app.addresses import names_of
 from espalier.app.server.connections import listening_options
 from espalier.app.server.main import create_app
 from espalier.app.service import Service, make_inspector, make_runner, single_runner_lock, token_of
-from espalier.app.settings import Settings, SettingsError, load
+from espalier.app.settings import SettingsError, load
+from espalier.app.work.messenger import Messenger, messages
 from espalier.app.work.runner import running
 from espalier.storage import jobs
 from espalier.storage.database import Database, without_password
@@ -71,7 +70,7 @@ def serve(host: str, port: int, with_api: bool, with_runner: bool, auth: bool) -
     """Run the parts until a signal ends them. Raises SettingsError."""
     settings = load()
     os.umask(0o077)  # specs, weights and the token are their owner's alone
-    configure_logs(settings)
+    logs.configure(settings)
     with ExitStack() as stack, _told():
         if with_runner and settings.url.startswith("sqlite"):  # PostgreSQL serves as many runners as there are
             stack.enter_context(single_runner_lock(settings.data_dir))
@@ -87,6 +86,8 @@ def serve(host: str, port: int, with_api: bool, with_runner: bool, auth: bool) -
                 with service.database.session() as session:
                     jobs.reclaim(session)
             stack.enter_context(running(runner))
+            if settings.webhook_hosts:
+                stack.enter_context(messages(Messenger(service.database, settings.webhook_secret)))
         if with_api:
             service.warm_up()
             _listen(service, host, port, token if made else None)
@@ -167,29 +168,3 @@ def _wait_for_signal() -> None:
         signal.signal(number, lambda *_: stop.set())
     log.info("runner started")
     stop.wait()
-
-
-class _JsonLines(logging.Formatter):
-    """One JSON object a line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """A record as one line."""
-        entry = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if record.exc_info:
-            entry["exception"] = self.formatException(record.exc_info)
-        return json.dumps(entry)
-
-
-def configure_logs(settings: Settings) -> None:
-    """Log to standard error, as text or JSON lines."""
-    handler = logging.StreamHandler(sys.stderr)
-    text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
-    handler.setFormatter(_JsonLines() if settings.log_format == "json" else text)
-    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
-    for noisy in ("alembic", "uvicorn.error"):
-        logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))

@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 from sqlalchemy.orm import Session
 
+from espalier.app.logs import about
 from espalier.app.work.executors.base import Executor, Task, TaskFailed, WorkerLost
 from espalier.app.work.follow_up import FollowUp, follow_ups
 from espalier.app.work.hearing import Hearing
@@ -343,6 +344,10 @@ class JobRun:
         """What came of a candidate. None: it is tried again. Raises StoreUnavailable, and has lost nothing then."""
         candidate = self.running.pop(future)
         assert candidate is not None
+        with about(candidate=candidate.key):
+            return self._outcome_of(candidate, future)
+
+    def _outcome_of(self, candidate: Candidate, future: Future[Any]) -> Outcome | None:
         try:
             outcome: Outcome = future.result()
         except (TaskFailed, WorkerLost, CancelledError) as error:
@@ -355,7 +360,10 @@ class JobRun:
                     candidates.interrupt(session, self.lease.job_id, candidate)
                 raise StoreUnavailable(str(error)) from error
             log.warning("job %s: %s failed: %s", self.lease.job_id, candidate.label, error)
-            outcome = Failure(key=candidate.key, error=str(error) or type(error).__name__)
+            return Failure(key=candidate.key, error=str(error) or type(error).__name__)
+        if isinstance(outcome, Result):
+            told = (self.lease.job_id, candidate.label, outcome.metric.name, outcome.reported, outcome.seconds)
+            log.info("job %s: %s has %s %.4f after %.0f s", *told)
         return outcome
 
     def _forget_checkpoint(self, key: str) -> None:

@@ -22,6 +22,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.orm import Session
 
+from espalier.app.logs import about
 from espalier.app.work.executors.base import Executor, TaskFailed, WorkerLost
 from espalier.app.work.follow_up import FollowUp, queue
 from espalier.app.work.job import JobRun, Parts, Stopped
@@ -109,6 +110,11 @@ class Runner:
             job = jobs.claim(session, self.owner)
         if job is None:
             return False
+        with about(job=job.id):
+            self._run_to_its_end(job)
+        return True
+
+    def _run_to_its_end(self, job: JobRow) -> None:
         lease = Lease(job.id, self.owner, job.attempts)
         log.info("job %s: attempt %d", job.id, job.attempts)
         verb, error, follow_ups = self._run(job, lease)
@@ -120,7 +126,6 @@ class Runner:
             with contextlib.suppress(StoreUnavailable):
                 self.parts.store.forget_checkpoint(job.id)
         log.info("job %s: %s", job.id, verb)
-        return True
 
     def _wait_for_store(self) -> None:
         """Where a job had to be let go since the store did not answer, until it does; no other job could go on."""

@@ -81,6 +81,12 @@ def _guide(guide: Any, target: Any) -> Any:
     return {**guide, "budget": _ratios(guide["budget"], target)}
 
 
+Address = Annotated[
+    str, StringConstraints(max_length=500, pattern=r"^https?://[A-Za-z0-9.:\[\]_-]+(?:[/?][!\"$-~]*)?$")
+]
+"""Of a web server, without a user's name or a fragment."""
+
+
 class JobSpec(Document):
     """A search as its user asks for it."""
 
@@ -154,6 +160,11 @@ class JobSpec(Document):
         default=32, description="images at once, at which latency is measured besides one, when all is trained"
     )
     keep_weights: Flag = True
+    webhook: Address | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="address that is told when the job has ended; one that the service allows",
+    )
 
     def carried_to(self, there: TransferTarget, guides: Sequence[Guide]) -> JobSpec:
         """The job that follows patterns found here at another target."""

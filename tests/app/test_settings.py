@@ -59,6 +59,20 @@ def test_a_setting_that_cannot_be_used_is_named(
         load()
 
 
+def test_who_may_be_told_needs_a_secret_which_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load().webhook_host_names == frozenset()
+    monkeypatch.setenv("ESPALIER_WEBHOOK_HOSTS", "hooks.example.com, OTHER.example.com")
+    with pytest.raises(SettingsError, match="needs ESPALIER_WEBHOOK_SECRET, of at least 16 characters"):
+        load()
+    monkeypatch.setenv("ESPALIER_WEBHOOK_SECRET", "much too short")
+    with pytest.raises(SettingsError) as refused:
+        load()
+    assert "much too short" not in str(refused.value)
+    monkeypatch.setenv("ESPALIER_WEBHOOK_SECRET", "long enough for anybody")
+    assert load().webhook_host_names == {"hooks.example.com", "other.example.com"}
+    assert "long enough" not in repr(load())
+
+
 def test_how_networks_are_computed_may_be_pinned(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load().pinned == FREE
     for name, value in (("PRECISION", "float32"), ("CHANNELS_LAST", "true"), ("THREADS", "2")):

@@ -112,6 +112,7 @@ def search(
     epochs: Annotated[int | None, typer.Option(min=1)] = None,
     preset: Annotated[str | None, typer.Option(help="recipe of the data set")] = None,
     name: str = "",
+    webhook: Annotated[str | None, typer.Option(help="address to tell when it has ended, if the service may")] = None,
     plan: Annotated[bool, typer.Option("--plan", help="show what would run, and run nothing")] = False,
     url: Url = LOCAL,
     token: Token = "",
@@ -138,7 +139,7 @@ def search(
     if guide:
         spec["guides"] = [{"pattern": one} for one in guide]
     given = {"baselines": baseline, "controls": control, "inits": init, "match": match, "tune_lr": tune_lr}
-    spec |= {field: values for field, values in given.items() if values}
+    spec |= {field: values for field, values in given.items() if values} | ({"webhook": webhook} if webhook else {})
     with connected(url, token) as client:
         _submit(client, spec, True, plan, as_json)
 

@@ -63,7 +63,7 @@ def submit(
     if repeated is None:
         spec = resolved(service, spec)
         estimate = service.examine_spec(spec, gone)
-        service.allow(estimate)
+        service.allow(spec, estimate)
         try:
             with service.database.session() as session:
                 most, own = service.settings.max_queued_jobs, service.settings.max_queued_jobs_per_token
@@ -176,7 +176,7 @@ def extend(job_id: str, extension: Extension, service: ServiceDep, gone: Gone, c
     had = JobSpec.read(job.spec)
     spec = extension.of(had)
     before, estimate = (service.examine_spec(one, gone) for one in (had, spec))
-    service.allow(estimate)
+    service.allow(spec, estimate)
     planned = {one.key for one in estimate.candidates}
     if changed := [one.label for one in before.candidates if one.key not in planned]:
         raise WrongState(

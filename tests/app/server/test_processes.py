@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import os
 import signal
 import socket
@@ -22,8 +21,8 @@ import pytest
 
 from espalier.app.client.client import Client, ClientError
 from espalier.app.schemas import JobView
-from espalier.app.server.processes import configure_logs, upgrade
-from espalier.app.settings import Settings, SettingsError
+from espalier.app.server.processes import upgrade
+from espalier.app.settings import SettingsError
 from espalier.search.events import EpochEvent
 from espalier.search.states import FINISHED
 from espalier.storage.database import Database
@@ -292,40 +291,3 @@ def test_a_database_that_cannot_be_used_is_a_wrong_setting(
     monkeypatch.setenv("ESPALIER_DATABASE_URL", url)
     with pytest.raises(SettingsError, match=words):
         upgrade()
-
-
-@pytest.fixture
-def logs() -> Iterator[None]:
-    """Puts logging back as it was."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
-    for noisy in ("alembic", "uvicorn.error"):
-        logging.getLogger(noisy).setLevel(logging.NOTSET)
-
-
-def test_logs_are_lines_of_json_if_that_is_set(logs: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    del logs
-    configure_logs(Settings(data_dir=tmp_path, log_format="json", log_level="warning"))
-    log = logging.getLogger("espalier.test")
-    log.info("not told")
-    try:
-        raise ValueError("broken")
-    except ValueError:
-        log.exception("it %s", "failed")
-    (line,) = capsys.readouterr().err.splitlines()
-    entry = json.loads(line)
-    assert (entry["level"], entry["logger"], entry["message"]) == ("error", "espalier.test", "it failed")
-    assert "ValueError: broken" in entry["exception"]
-
-
-def test_logs_are_text_else_and_others_are_quieter(
-    logs: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    del logs
-    configure_logs(Settings(data_dir=tmp_path))
-    logging.getLogger("espalier.test").info("told")
-    logging.getLogger("alembic.runtime").info("not told")
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.endswith("INFO espalier.test: told")

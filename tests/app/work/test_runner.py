@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import itertools
+import json
+import logging
 import shutil
 import sqlite3
 import threading
@@ -19,6 +21,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DataError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from espalier.app.logs import configure
+from espalier.app.settings import Settings
 from espalier.app.work import runner as runners_module
 from espalier.app.work.executors.base import Task, WorkerLost
 from espalier.app.work.runner import running
@@ -349,3 +353,21 @@ def test_a_job_that_cannot_be_stored_fails_and_holds_up_no_other(
     assert runner.run_one()
     assert "cannot be stored" in (job(database, poison).error or "")
     assert [job(database, one).state for one in (poison, after)] == ["failed", "succeeded"]
+
+
+def test_what_is_logged_of_a_job_says_which_and_which_candidate(
+    database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    configure(Settings(data_dir=tmp_path, log_format="json"))
+    try:
+        job_id = submit(database)
+        make_runner(database, tmp_path).run_one()
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    told = [json.loads(line) for line in capsys.readouterr().err.splitlines() if "espalier" in line]
+    assert {line.get("job") for line in told} == {job_id}
+    trained = [line for line in told if "has accuracy" in line["message"]]
+    assert {line["candidate"] for line in trained} == set(states(database, job_id))

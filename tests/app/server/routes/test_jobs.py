@@ -98,6 +98,22 @@ def test_a_search_that_takes_more_than_a_job_may_is_refused(world: World, monkey
         problem(world.client.post(where, json=what), 422, "multiply-adds in all, and a job here no more than")
 
 
+def test_addresses_are_told_that_the_service_allows(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = SPEC | {"webhook": "https://hooks.example.com/x"}
+    problem(
+        world.client.post("/v1/jobs", json=asked), 422, "hooks.example.com", "tells nobody (ESPALIER_WEBHOOK_HOSTS)"
+    )
+    allowed = {"webhook_hosts": "hooks.example.com", "webhook_secret": "a secret of the tests"}
+    monkeypatch.setattr(world.service, "settings", world.settings.model_copy(update=allowed))
+    answer = world.client.post("/v1/jobs", json=asked)
+    assert answer.status_code == 202
+    assert answer.json()["spec"]["webhook"] == asked["webhook"]
+    for near in ("https://hooks.example.com.evil.org/", "https://evil.org/hooks.example.com", "http://localhost/"):
+        problem(world.client.post("/v1/jobs", json=SPEC | {"webhook": near}), 422, "tells hooks.example.com")
+    for wrong in ("ftp://hooks.example.com", "https://me:word@hooks.example.com", "https://hooks.example.com/#x"):
+        assert world.client.post("/v1/jobs", json=SPEC | {"webhook": wrong}).status_code == 422
+
+
 def test_pause_and_resume(world: World) -> None:
     job_id = world.submit()
     path = f"/v1/jobs/{job_id}"
