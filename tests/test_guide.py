@@ -26,7 +26,7 @@ from espalier.storage.database import normalised
 GUIDE = Path(__file__).parents[1] / "docs" / "guide"
 PAGES = sorted(path.name for path in GUIDE.glob("*.md") if path.name != "README.md")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-ALWAYS = ("first-search.md",)
+ALWAYS = ("first-search.md", "watching.md")
 """Pages that `make test` follows; the others are for `make test-long`."""
 SERVE = "espalier serve\n"
 """A block that says this alone is where a service is started again."""
