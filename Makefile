@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: demo test test-long check fix serve bench install clean
+.PHONY: demo test test-long check audit fix serve bench install clean
 
 # The type checker knows no mapped packages: it gets links.
 $(INSTALLED): pyproject.toml setup.py constraints.txt
@@ -30,6 +30,12 @@ check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Not a part of `check`, which needs no internet: known vulnerabilities are looked up there.
+audit: $(INSTALLED)
+	mkdir -p build
+	$(BIN)/cyclonedx-py environment $(VENV) --of JSON -o build/sbom.json
+	$(BIN)/pip-audit --path $$($(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")
 
 fix: $(INSTALLED)
 	$(BIN)/ruff format .
