@@ -31,6 +31,8 @@ from espalier.search.states import FINISHED
 TOKEN = "token-of-a-benchmark"
 PINNED = {"ESPALIER_PRECISION": "float32", "ESPALIER_CHANNELS_LAST": "false", "ESPALIER_THREADS": "1"}
 """Or timing could choose otherwise the second time, and numbers would be others."""
+PACE = 10.0
+"""Seconds between two kills, at most."""
 AT_ONCE = 2
 """Jobs that are queued or run at any time."""
 PATIENCE = 1800
@@ -132,7 +134,10 @@ def main(
         done, jobs = _disturb(wild, kills, restarts if server else 0, server)
         found, given_up = _wait(wild.client, jobs), 0
         while again := [job for job in jobs if wild.client.job(job).progress.failed]:
-            given_up += sum(wild.client.job(job).progress.failed for job in again)
+            errors = [one.error for job in again for one in wild.client.candidates(job) if one.state == "failed"]
+            given_up += len(errors)
+            for error in sorted({str(error) for error in errors}):
+                Console(width=150).print(f"given up: {error}", highlight=False)
             for job in again:
                 wild.client.retry(job)
             found = _wait(wild.client, jobs)
@@ -175,7 +180,7 @@ def _disturb(service: Running, kills: int, restarts: int, server: Any) -> tuple[
     done: collections.Counter[str] = collections.Counter()
     jobs: list[str] = []
     for victim in victims:
-        deadline = time.monotonic() + random.uniform(0.2, 6.0)
+        deadline = time.monotonic() + random.uniform(0.2, PACE)
         while time.monotonic() < deadline:
             if _open(service.client, jobs) < AT_ONCE:
                 jobs.append(_submitted(service.client, len(jobs)))
