@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from espalier.search.candidates import Candidate
-from espalier.search.measured import Brief
+from espalier.search.comparable import Brief
 from espalier.search.results import Result
 from espalier.storage.tables import CandidateRow, MeasurementRow
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from espalier.models.document import Frozen
 from espalier.search.answers.values import Outcomes, Pareto, Point
-from espalier.search.measured import Measured
+from espalier.search.comparable import Comparable
 
 
 class Choice(Frozen):
@@ -49,7 +49,7 @@ class _Network(NamedTuple):
     """Its own; latency is known of its arm alone."""
     point: Point
     seed: int
-    result: Measured
+    result: Comparable
 
     @property
     def goodness(self) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from statistics import fmean
 from espalier.search.answers.chance import front_probabilities
 from espalier.search.answers.hypervolume import Hypervolume, Step, hypervolume
 from espalier.search.answers.values import CostName, DensePoint, Group, Outcomes, Pareto, Point, by_arm, cost_of, sample
-from espalier.search.measured import Measured
+from espalier.search.comparable import Comparable
 from espalier.search.published import Published, published
 from espalier.search.results import Latencies, Latency
 
@@ -148,7 +148,7 @@ def _mean_latency(measured: Sequence[tuple[Latency, ...]]) -> tuple[Latency, ...
     )
 
 
-def _common(results: Sequence[Measured]) -> list[str]:
+def _common(results: Sequence[Comparable]) -> list[str]:
     """Metrics that every result has; a release may have added one between two of them."""
     return [name for name in results[0].test if all(name in result.test for result in results)]
 

@@ -11,14 +11,14 @@ from pydantic import Field, JsonValue
 from espalier.models.document import Frozen, content_hash
 from espalier.search.answers.statistics import Decision
 from espalier.search.candidates import Arm, Candidate
-from espalier.search.measured import Measured
+from espalier.search.comparable import Comparable
 from espalier.search.published import Published
 from espalier.search.recipe import Match
 from espalier.search.results import Latency
 from espalier.search.spec import INHERITING, Budget, CostMetric, Init, Ranking, Ratios
 
 CostName = Literal["params", "macs", "latency"]
-Outcomes = Sequence[tuple[Candidate, Measured]]
+Outcomes = Sequence[tuple[Candidate, Comparable]]
 
 
 class Sample(Frozen):
@@ -40,7 +40,7 @@ class Group(NamedTuple):
     """The results of one arm: they differ in nothing but the seed."""
 
     arm: Arm
-    outcomes: list[tuple[Candidate, Measured]]
+    outcomes: list[tuple[Candidate, Comparable]]
 
     @property
     def candidate(self) -> Candidate:
@@ -48,7 +48,7 @@ class Group(NamedTuple):
         return self.outcomes[0][0]
 
     @property
-    def results(self) -> list[Measured]:
+    def results(self) -> list[Comparable]:
         """One for each seed."""
         return [result for _, result in self.outcomes]
 
@@ -87,7 +87,7 @@ def by_arm(outcomes: Outcomes) -> list[Group]:
     """Results by arm, in the order of their first. Parents are no points of any comparison; nor is an arm that was
     trained at another rate, too, at which more seeds came to an end, or as many that are better on the hold-out. Of one
     seed the last counts: what it was chosen from may have changed when a job was retried."""
-    seeds: dict[str, dict[int, tuple[Candidate, Measured]]] = {}
+    seeds: dict[str, dict[int, tuple[Candidate, Comparable]]] = {}
     for candidate, result in outcomes:
         if candidate.arm.role != "parent":
             seeds.setdefault(candidate.arm.id, {})[candidate.seed] = (candidate, result)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from espalier.search.answers.verdict import answer
-from espalier.search.measured import Brief
+from espalier.search.comparable import Brief
 from espalier.storage import candidates, jobs, measurements
 from espalier.storage.database import Database
 from espalier.storage.tables import MeasurementRow

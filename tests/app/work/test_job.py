@@ -23,8 +23,8 @@ from espalier.app.work.tasks import evaluate_candidate, measure_latencies, prepa
 from espalier.search.answers.front import pareto
 from espalier.search.answers.tickets import TicketAnswer, tickets
 from espalier.search.candidates import Candidate
+from espalier.search.comparable import Brief
 from espalier.search.events import EVENT, CandidateFinished, Event, SilentEvent
-from espalier.search.measured import Brief
 from espalier.search.planners import PLANNERS
 from espalier.search.results import CurvePoint, Failure, Outcome, Reported
 from espalier.search.spec import Budget, JobSpec, PlannerSpec, Tickets

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from espalier.models.config import Cost
-from espalier.search.measured import Brief
+from espalier.search.comparable import Brief
 from espalier.search.results import ACCURACY, EarlyStop, Metric, Result, Sparsity
 from tests.search.helpers import candidate, result
 

@@ -13,7 +13,7 @@ from espalier.search.results import EarlyStop, Metric, Metrics, Result
 from espalier.search.spec import Kernel
 
 
-class Measured(Protocol):
+class Comparable(Protocol):
     """A trained network as one point of a comparison."""
 
     @property
@@ -74,7 +74,7 @@ class Measured(Protocol):
 
 
 class Brief(NamedTuple):
-    """A `Measured` by itself, a tenth of a result to read."""
+    """A `Comparable` by itself, a tenth of a result to read."""
 
     architecture: str
     options: Mapping[str, JsonValue]
