@@ -2,9 +2,6 @@
 
 from typing import NamedTuple
 
-MEDIA_TYPES = ("application/json", "application/yaml", "text/csv", "text/x-python", "application/octet-stream")
-"""Of all formats."""
-
 
 class File(NamedTuple):
     """Bytes, and how to hand them out."""

@@ -19,7 +19,6 @@ from espalier.search.answers.choice import Choice, cheapest, choose
 from espalier.search.answers.patterns import Patterns
 from espalier.search.answers.tickets import TicketAnswer
 from espalier.search.answers.values import Answer, CostName, Outcomes, Pareto
-from espalier.search.file import MEDIA_TYPES
 from espalier.search.version import VERSION
 from espalier.storage import architectures as found_architectures
 from espalier.storage import jobs
@@ -27,7 +26,7 @@ from espalier.storage import jobs
 router = APIRouter(prefix="/v1", tags=["results"])
 
 Text = Annotated[str | None, Query(max_length=500)]
-FILE: dict[str, Any] = {"content": {media_type: {} for media_type in MEDIA_TYPES}, "description": "the file"}
+FILE: dict[str, Any] = {"content": {"*/*": {}}, "description": "the file, as its format says"}
 PICTURE: dict[str, Any] = {"content": {"image/svg+xml": {}}, "description": "the picture"}
 OWN_STYLE = "default-src 'none'; style-src 'unsafe-inline'"
 """Of a picture that is opened by itself: it has a style within, and nothing else."""
