@@ -30,7 +30,7 @@ from espalier.search.planners import PLANNERS
 from espalier.search.planners.fixed import MOST_CANDIDATES
 from espalier.search.question import Place, Question
 from espalier.search.recipe import Recipe
-from espalier.search.results import Execution, Pinned
+from espalier.search.results import FREE, Execution, Pinned
 from espalier.search.schedule import matched, steps_per_epoch
 from espalier.search.spec import INHERITING, MOST_GUIDES, Budget, Guide, JobSpec, MethodSpec, Ratios, Tickets
 from espalier.search.tickets import rates_of
@@ -106,7 +106,7 @@ def _beyond(error: ValidationError) -> SpecError:
     return SpecError(f"trained as this job asks, a network's recipe would be out of its limits: {problems}")
 
 
-def prepare(spec: JobSpec, most: int, cores: int, paths: DataPaths, pinned: Pinned) -> Execution:
+def prepare(spec: JobSpec, most: int, cores: int, paths: DataPaths, pinned: Pinned = FREE) -> Execution:
     """Find by timing how the job's networks, up to `most` at once, are computed fastest on so many cores."""
     data = load(spec.target.dataset, paths)
     recipe = _recipe(spec)

@@ -30,7 +30,8 @@ def test_every_test_file_below_a_folder_of_the_source_mirrors_one() -> None:
     """But for suites over everything, which are named here."""
     suites = {
         "tests/models/test_oracle.py", "tests/models/test_own_networks.py", "tests/models/test_plugins.py",
-        "tests/models/test_sweep.py", "tests/storage/test_releases.py", "tests/app/client/cli/test___main__.py",
+        "tests/models/test_sweep.py", "tests/storage/test_releases.py", "tests/storage/test_life_cycle.py",
+        "tests/app/client/cli/test___main__.py",
     }  # fmt: skip
     mirrors = {str(Path("tests") / source.parent / f"test_{source.name}") for source in SOURCES}
     folders = tuple(f"tests/{folder}/" for folder in ("models", "search", "storage", "app"))

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Collection, Mapping, Sequence
 from statistics import fmean
 
+from espalier.models.document import content_hash
 from espalier.search.answers.efficiency import efficiency
 from espalier.search.answers.proxies import proxies, told
 from espalier.search.answers.statistics import Comparison, Decision, decided
@@ -24,7 +25,7 @@ from espalier.search.answers.values import (
     with_role,
 )
 from espalier.search.candidates import Candidate
-from espalier.search.spec import Budget, Ratios
+from espalier.search.spec import Ratios
 
 
 def answer(
@@ -58,7 +59,7 @@ def compare(outcomes: Outcomes, looks: Sequence[int] = (), failed: Sequence[Cand
         for curve, other in itertools.product(automatic.values(), others)
         for ours in curve
         if ours.budget is not None
-        for theirs in other.get(ours.budget, ())
+        for theirs in other.get(content_hash(ours.budget), ())
     ]
     asked: list[tuple[About, Group, Group]] = [
         ("widths", ours, theirs)
@@ -84,10 +85,11 @@ def compare(outcomes: Outcomes, looks: Sequence[int] = (), failed: Sequence[Cand
     ]
 
 
-def _by_budget(curve: Sequence[Group]) -> Mapping[Budget | Ratios | None, list[Group]]:
-    found: dict[Budget | Ratios | None, list[Group]] = {}
+def _by_budget(curve: Sequence[Group]) -> Mapping[str, list[Group]]:
+    found: dict[str, list[Group]] = {}
     for group in curve:
-        found.setdefault(group.budget, []).append(group)
+        if group.budget is not None:
+            found.setdefault(content_hash(group.budget), []).append(group)
     return found
 
 
