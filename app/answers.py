@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from cachetools import LRUCache
 
-from espalier.search.answers.front import pareto
+from espalier.search.answers.front import fronts
 from espalier.search.answers.patterns import Patterns
 from espalier.search.answers.tickets import TicketAnswer, tickets
 from espalier.search.answers.values import Answer, CostName, Outcomes, Pareto
@@ -51,7 +51,8 @@ class JobAnswers:
         self._database = database
         self._job_id = job_id
         self._lock = RLock()  # whoever asks for the same waits, and does not work it out again
-        self._known: dict[Any, Any] = {}
+        self._known: dict[str, Any] = {}
+        self._fronts: dict[CostName, Pareto] = {}
 
     @property
     def stored(self) -> Stored:
@@ -60,7 +61,15 @@ class JobAnswers:
 
     def front(self, cost: CostName) -> Pareto:
         """Cost against accuracy."""
-        return self._once(("front", cost), lambda: pareto(self.stored.outcomes, cost, self.stored.latencies))
+        return self.fronts(cost)[cost]
+
+    def fronts(self, *costs: CostName) -> dict[CostName, Pareto]:
+        """The same over several costs; what each point is is found once for all that are not known yet."""
+        with self._lock:
+            new = [cost for cost in costs if cost not in self._fronts]
+            if new:
+                self._fronts |= fronts(self.stored.outcomes, new, self.stored.latencies)
+            return {cost: self._fronts[cost] for cost in costs}
 
     @property
     def verdict(self) -> Answer:
@@ -86,7 +95,7 @@ class JobAnswers:
                 patterns=patterns.found_by(job, outcomes),
             )
 
-    def _once(self, name: Any, work_out: Callable[[], T]) -> T:
+    def _once(self, name: str, work_out: Callable[[], T]) -> T:
         with self._lock:
             if name not in self._known:
                 self._known[name] = work_out()

@@ -16,6 +16,8 @@ from espalier.search.results import Pinned, Precision
 
 SHORTEST_TOKEN, SHORTEST_SECRET = 8, 16
 
+SECRETS = ("token", "database_url", "webhook_secret")
+"""Settings that are not repeated when they are wrong."""
 PREFIX = "ESPALIER_"
 CLIENT_ONLY = frozenset({"URL"})
 """Variables of the command line's client, which the service does not read."""
@@ -165,7 +167,5 @@ def _problem(error: ErrorDetails) -> str:
     if not error["loc"]:
         return error["msg"].removeprefix("Value error, ")
     name = str(error["loc"][0])
-    got = (
-        "" if name in ("token", "database_url", "webhook_secret") else f", got {error['input']!r}"
-    )  # secrets are not repeated
+    got = "" if name in SECRETS else f", got {error['input']!r}"
     return f"{PREFIX}{name.upper()}: {error['msg'].removeprefix('Value error, ')}{got}"

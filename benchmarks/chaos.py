@@ -7,15 +7,14 @@ from __future__ import annotations
 import collections
 import os
 import random
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,6 +26,7 @@ from espalier.app.client.client import Client, ClientError
 from espalier.app.tables import table
 from espalier.search.events import CandidateFinished
 from espalier.search.states import FINISHED
+from tests.conftest import CrashingPostgres, crashing_postgres
 
 TOKEN = "token-of-a-benchmark"
 PINNED = {"ESPALIER_PRECISION": "float32", "ESPALIER_CHANNELS_LAST": "false", "ESPALIER_THREADS": "1"}
@@ -127,8 +127,8 @@ def main(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="espalier-chaos-")))
         for name in ("wild", "calm"):
             (folder / name).mkdir()
-        server = stack.enter_context(_postgres()) if database == "postgresql" else None
-        wild = Running(folder / "wild", server and server.url)
+        server = stack.enter_context(crashing_postgres()) if database == "postgresql" else None
+        wild = Running(folder / "wild", server.url if server else None)
         stack.callback(wild.end)
         started = time.monotonic()
         done, jobs = _disturb(wild, kills, restarts if server else 0, server)
@@ -159,21 +159,9 @@ def main(
     raise typer.Exit(int(bool(lost or doubled or differ)))
 
 
-@contextmanager
-def _postgres() -> Iterator[Any]:
-    from tests.conftest import CrashingPostgres
-
-    folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))  # a socket's path must be short
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
-    server = CrashingPostgres(folder / "data")
-    try:
-        yield server
-    finally:
-        server.end()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _disturb(service: Running, kills: int, restarts: int, server: Any) -> tuple[collections.Counter[str], list[str]]:
+def _disturb(
+    service: Running, kills: int, restarts: int, server: CrashingPostgres | None
+) -> tuple[collections.Counter[str], list[str]]:
     """Kill so often, while there is always something to do; what was killed, and the jobs."""
     victims = [*random.choices(["runner", "api", "worker"], [35, 25, 40], k=kills), *["database"] * restarts]
     random.shuffle(victims)
@@ -185,7 +173,7 @@ def _disturb(service: Running, kills: int, restarts: int, server: Any) -> tuple[
             if _open(service.client, jobs) < AT_ONCE:
                 jobs.append(_submitted(service.client, len(jobs)))
             time.sleep(0.1)
-        if victim == "database":
+        if victim == "database" and server is not None:
             server.crash()
         else:
             until = time.monotonic() + 60

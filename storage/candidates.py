@@ -112,21 +112,20 @@ def write(session: Session, job_id: str, outcome: Outcome, taken_over: bool = Fa
     row = session.get(CandidateRow, (job_id, outcome.key))
     if row is None or row.state in ENDED:
         return
-    told = {"candidate": row.key, "label": candidate_of(row).label}
+    candidate, before = candidate_of(row), row.architecture  # which it has if it was trained once already
+    told = {"candidate": row.key, "label": candidate.label}
     if isinstance(outcome, Result):
         architectures.remember(session, outcome)
         _move(session, job_id, row.key, "succeed", **_measured(outcome))
         _keep(session, job_id, outcome)
-        measurements.remember(session, row, candidate_of(row), outcome)
-        findings.refresh(session, [(outcome.architecture, str(row.arm))])
+        measurements.remember(session, row, candidate, outcome)
         measured = {"accuracy": outcome.reported, "seconds": outcome.seconds, "taken_over": taken_over}
         record(session, job_id, CandidateFinished.model_validate(told | measured))
     else:
         _move(session, job_id, row.key, "fail", error=outcome.error)
-        if row.architecture is not None and row.arm is not None:  # it had succeeded before
-            findings.refresh(session, [(row.architecture, row.arm)])
         record(session, job_id, CandidateFailed(**told, error=outcome.error))
     session.refresh(row)
+    findings.refresh(session, {(one, candidate.arm.id) for one in (before, row.architecture) if one is not None})
 
 
 def correct_latencies(session: Session, job_id: str, milliseconds: Mapping[str, float]) -> None:

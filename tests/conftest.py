@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
@@ -128,10 +129,10 @@ def bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return f"s3://{name}/espalier"
 
 
-@pytest.fixture
-def crashing() -> Iterator[CrashingPostgres]:
-    """A PostgreSQL server that can be crashed."""
-    folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
+@contextmanager
+def crashing_postgres() -> Iterator[CrashingPostgres]:
+    """A PostgreSQL server that can be crashed, gone with all its files when the context ends."""
+    folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))  # a socket's path must be short
     os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
     server = CrashingPostgres(folder / "data")
     try:
@@ -139,6 +140,13 @@ def crashing() -> Iterator[CrashingPostgres]:
     finally:
         server.end()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def crashing() -> Iterator[CrashingPostgres]:
+    """One of a test's own."""
+    with crashing_postgres() as server:
+        yield server
 
 
 @pytest.fixture

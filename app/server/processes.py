@@ -146,9 +146,8 @@ class _Server(uvicorn.Server):
             log.info("listening on http://%s:%d", host, port)
             gc.collect()
             gc.freeze()  # what was imported stays: a large answer need not have it looked through again and again
-            gc.set_threshold(
-                50_000, 20, 20
-            )  # nor itself, while it grows: of thousands of results this is half the time
+            # nor need the answer itself, while it grows: of thousands of results that is half the time
+            gc.set_threshold(50_000, 20, 20)
             if self._new_token:
                 print(f"open http://{host}:{port}/sign-in?token={self._new_token}", flush=True)  # noqa: T201
 

@@ -72,3 +72,11 @@ def test_a_place_that_nothing_is_known_of_gets_no_line(database: Database) -> No
     with database.session() as session:
         findings.refresh(session, [("nothing", "nowhere")])
         assert session.scalar(sa.select(sa.func.count()).select_from(FindingRow)) == 0
+
+
+def test_what_is_trained_again_to_another_network_leaves_the_first(database: Database) -> None:
+    job_id = submit(database, UNIFORM[:1], [result(UNIFORM[0], 0.5, 100)])
+    with database.session() as session:
+        candidates.start(session, job_id, UNIFORM[0])
+        candidates.write(session, job_id, result(UNIFORM[0], 0.6, 90))
+    assert [(one.params, one.mean) for one in found(database)] == [(90, 0.6)]

@@ -76,7 +76,7 @@ def show(
     """One job: what it found so far, what it does now. Follows it, where scripts run."""
     seen = _look(service, job_id)
     view, outcomes = seen.view, seen.outcomes
-    found = {name: seen.answers.front(name) for name in COSTS}
+    found = seen.answers.fronts(*COSTS)
     answer = seen.answers.verdict if outcomes and view.spec.budgets else None
     finished = view.state in FINISHED
     found_tickets = seen.answers.tickets if outcomes and view.spec.tickets else None
@@ -268,7 +268,7 @@ def compare(service: ServiceDep, job: Annotated[list[str] | None, Query(max_leng
         problem = "Networks that were trained for different tasks are no comparison."
     by_letter = dict(zip(string.ascii_uppercase, found, strict=False))
     costs: tuple[CostName, ...] = ("params", "macs")
-    both = {one: {cost: seen.answers.front(cost) for cost in costs} for one, seen in by_letter.items() if not problem}
+    both = {one: seen.answers.fronts(*costs) for one, seen in by_letter.items() if not problem}
     pictures = [
         picture(charts.compared({one: own[cost] for one, own in both.items()}, False, address))
         for cost in costs
