@@ -90,6 +90,15 @@ class Gate:
         """None: nobody is asked for one."""
         self._known: dict[str, tuple[float, Caller | None]] = {}
 
+    async def of_request(self, request: Request) -> Caller | None:
+        """Who sent a request, by its token or its cookie; where no token is asked for, the owner."""
+        if self.token is None:
+            return OWNER
+        offered = _offered(request)
+        if offered is None:
+            return await self.of_cookie(request.cookies.get(cookie_name(request.scope)))
+        return await self.caller(offered)
+
     async def caller(self, offered: str) -> Caller | None:
         """Whose a token is."""
         if self.token is not None and is_token(self.token, offered):
@@ -192,15 +201,14 @@ class RequireToken:
             await self.app(scope, receive, send)
             return
         request = Request(scope)
-        offered = _offered(request)
         try:
-            caller = await self._caller(request, offered)
+            caller = await self.gate.of_request(request)
         except (SQLAlchemyError, StorageError):  # no handler of the application hears of what happens here
             log.warning("the database did not say whose a token is")
             await problem(503, "the database does not answer; try again")(scope, receive, send)
             return
         if caller is None:
-            answer = self._unknown(request, offered)
+            answer = self._unknown(request, _offered(request))
         elif not caller.may(wanted := needed(scope["method"], scope["path"])):
             answer = self.shown(request, problem(403, caller.refusal(wanted)))
         else:
@@ -208,11 +216,6 @@ class RequireToken:
             await self.app(scope, receive, send)
             return
         await answer(scope, receive, send)
-
-    async def _caller(self, request: Request, offered: str | None) -> Caller | None:
-        if offered is None:
-            return await self.gate.of_cookie(request.cookies.get(cookie_name(request.scope)))
-        return await self.gate.caller(offered)
 
     def _unknown(self, request: Request, offered: str | None) -> Response:
         if offered is None and reads_pages(request):

@@ -22,6 +22,7 @@ from espalier.app.server.metrics import TimeRequests, Times
 from espalier.app.server.pages.rendering import shown
 from espalier.app.server.rates import LimitRate, Rates
 from espalier.app.server.routes import catalog, health, jobs, patterns, results
+from espalier.app.server.streams import Streams
 from espalier.app.service import Service
 from espalier.search.version import VERSION
 
@@ -50,7 +51,7 @@ def create_app(service: Service, hosts: Iterable[str] | None = None) -> FastAPI:
     app.mount(STATIC, StaticFiles(directory=STATIC_FILES))
     app.add_middleware(LimitBody)
     gate, rates = Gate(service.token, service.database), Rates()
-    app.state.gate, app.state.rates = gate, rates
+    app.state.gate, app.state.rates, app.state.streams = gate, rates, Streams(service)
     if most := service.settings.max_requests_per_token:
         app.add_middleware(LimitRate, rates=rates, rate=limits.parse(most))
     app.add_middleware(RequireToken, gate=gate, rates=rates, shown=shown)

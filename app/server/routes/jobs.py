@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Response
-from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
+from fastapi import APIRouter, Header, Request, Response
+from fastapi.sse import EventSourceResponse
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
-from starlette.concurrency import run_in_threadpool
 
 from espalier.app.schemas import CandidateView, EventView, JobView, Page, PlanView, Priority
 from espalier.app.server.auth import Caller
@@ -20,22 +17,17 @@ from espalier.app.server.deps import CallerDep, Gone, Limit, Position, ServiceDe
 from espalier.app.server.errors import problems
 from espalier.app.server.guides import resolved
 from espalier.app.server.links import OF_A_JOB, links
-from espalier.app.server.responses import candidate_view, event_data, event_view, job_view, page, plan_view
+from espalier.app.server.responses import candidate_view, event_view, job_view, page, plan_view
 from espalier.app.service import Service
 from espalier.search.spec import Extension, JobSpec
-from espalier.search.states import FINISHED, JobState
+from espalier.search.states import JobState
 from espalier.storage import candidates as trainings
 from espalier.storage import events as happened
 from espalier.storage import jobs
-from espalier.storage.errors import NotFound, WrongState
+from espalier.storage.errors import WrongState
 from espalier.storage.tables import JobRow
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
-
-EVENT_SECONDS = 0.5
-EVENT_BATCH = 500
-KEEPALIVE_SECONDS = 15.0
-
 
 LINKS = links("job_id", "id", *OF_A_JOB)
 REPEATED = {"model": JobView, "description": "the job this idempotency key made before"} | LINKS
@@ -214,6 +206,7 @@ def candidates(job_id: str, service: ServiceDep, position: Position = None, limi
 def events(
     job_id: str,
     service: ServiceDep,
+    request: Request,
     limit: Limit = 50,
     position: Position = None,
     accept: Annotated[str, Header()] = "*/*",
@@ -221,7 +214,8 @@ def events(
 ) -> Any:
     """What happens to a job, as it happens: Server-Sent Events that end with the job.
 
-    `Last-Event-ID` resumes behind that event. With `Accept: application/json`, a page of events instead.
+    `Last-Event-ID` resumes behind that event. A token that is revoked ends it. With `Accept: application/json`, a page
+    of events instead.
     """
     after = last_event_id if last_event_id is not None else position or 0
     with service.database.session() as session:
@@ -229,34 +223,5 @@ def events(
         if "application/json" in accept.lower() and "text/event-stream" not in accept.lower():
             views = [event_view(row) for row in happened.after(session, job_id, after, limit + 1)]
             return page(views, limit, views[limit - 1].id if len(views) > limit else 0)
-    return EventSourceResponse(_follow(service, job_id, after))
-
-
-async def _follow(service: Service, job_id: str, after: int) -> AsyncIterator[bytes]:
-    """The events of a job as a stream, until it is finished or forgotten, or the service stops."""
-    silent = 0.0
-    while not service.stopping:
-        try:
-            batch, finished = await run_in_threadpool(_new_events, service, job_id, after)
-        except NotFound:
-            return
-        for event in batch:
-            data = json.dumps(event_data(event) | {"at": event.at.isoformat()})
-            yield format_sse_event(data_str=data, event=event.event, id=str(event.id))
-            after = event.id
-        if len(batch) == EVENT_BATCH:
-            continue
-        if finished:
-            return
-        await asyncio.sleep(EVENT_SECONDS)
-        silent = 0.0 if batch else silent + EVENT_SECONDS
-        if silent >= KEEPALIVE_SECONDS:
-            silent = 0.0
-            yield KEEPALIVE_COMMENT
-
-
-def _new_events(service: Service, job_id: str, after: int) -> tuple[list[EventView], bool]:
-    """Events after a position, and whether the job was finished before they were read."""
-    with service.database.session() as session:
-        finished = JobState(jobs.get(session, job_id).state) in FINISHED
-        return [event_view(row) for row in happened.after(session, job_id, after, EVENT_BATCH)], finished
+    gate, streams = request.app.state.gate, request.app.state.streams
+    return EventSourceResponse(streams.follow(job_id, after, lambda: gate.of_request(request)))
