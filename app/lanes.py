@@ -13,8 +13,8 @@ from espalier.app.work.executors.base import Executor, Limits, OverLimit, Task, 
 
 T = TypeVar("T")
 
-LONGEST_LINE = 16
-"""Requests that may wait in one lane at once; the server's other threads stay free."""
+LONGEST_LINE = 64
+"""Requests that may wait in one lane at once, each in a thread."""
 
 
 class Busy(Exception):

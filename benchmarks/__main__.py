@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from benchmarks import (
+    crowd,
     demo,
     executors,
     intervals,
@@ -47,6 +48,8 @@ BENCHMARKS: dict[str, Callable[[Setting], Table]] = {
     "executors": executors.run,
     "pages": pages.run,
     "load": load.run,
+    "queue": crowd.queue,
+    "streams": crowd.streams,
     "demo": demo.run,
     "recipes": recipes.run,
 }

@@ -1,10 +1,12 @@
-"""What benchmarks share: the data set they were told to use, and services of their own."""
+"""What benchmarks share: the data set they were told to use, and what a service says of its own process."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from espalier.app.client.client import dataset_of
+import httpx2
+
+from espalier.app.client.client import Client, dataset_of
 from espalier.app.settings import load as load_settings
 from espalier.search.datasets import Data, DataPaths, load
 from espalier.search.spec import Folder
@@ -29,3 +31,14 @@ class Setting(NamedTuple):
         settings = load_settings()
         named = self.spec if isinstance(self.spec, str) else Folder(**self.spec)
         return load(named, DataPaths(settings.datasets.resolve(), settings.cache.resolve()))
+
+
+def told(metrics: str, name: str) -> float:
+    """A number of `/metrics`."""
+    return next(float(line.split()[1]) for line in metrics.splitlines() if line.startswith(f"{name} "))
+
+
+def resident(client: Client) -> float:
+    """MiB that the process of a service has in memory."""
+    with httpx2.Client(base_url=client.url, headers={"Authorization": f"Bearer {client.token}"}, timeout=60) as asking:
+        return told(asking.get("/metrics").text, "process_resident_memory_bytes") / 2**20

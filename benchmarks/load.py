@@ -12,7 +12,7 @@ import httpx2
 import numpy as np
 import sqlalchemy as sa
 
-from benchmarks.common import Setting
+from benchmarks.common import Setting, resident
 from espalier.app.client.client import Client
 from espalier.app.client.demo import service
 from espalier.app.tables import Table, table
@@ -66,7 +66,7 @@ def run(_setting: Setting) -> Table:
             with service(Path(folder)) as client:
                 for name, path in _paths(stored):
                     columns.setdefault(name, {})[size] = _measure(client, path)
-                columns.setdefault("memory of the API, MiB", {})[size] = _memory(client)
+                columns.setdefault("memory of the API, MiB", {})[size] = f"{resident(client):.0f}"
     rows = [(name, *(found.get(size, "") for size in SIZES)) for name, found in columns.items()]
     heads = [f"{size:,} candidates: first, median, p99" for size in SIZES]
     return table("Milliseconds to answer", ("request", *heads), rows)
@@ -97,13 +97,6 @@ def _measure(client: Client, path: str) -> str:
             taken.append(1000 * (time.perf_counter() - started))
             assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text[:200]}"
     return f"{taken[0]:.0f}, {np.median(taken):.1f}, {np.quantile(taken[1:], 0.99):.1f}"
-
-
-def _memory(client: Client) -> str:
-    with httpx2.Client(base_url=client.url, headers={"Authorization": f"Bearer {client.token}"}) as asking:
-        lines = asking.get("/metrics").text.splitlines()
-    resident = next(float(line.split()[1]) for line in lines if line.startswith("process_resident_memory_bytes"))
-    return f"{resident / 2**20:.0f}"
 
 
 def fill(folder: Path, size: int) -> Stored:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
+from cachetools import LRUCache
 from pydantic import ValidationError
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -15,6 +16,7 @@ from espalier.models.document import content_hash
 from espalier.models.errors import ModelError
 from espalier.models.network import Network, chosen_options
 from espalier.models.self_check import self_check
+from espalier.models.tracing.coupling import Coupling
 from espalier.search import allocate, methods, planners, tasks
 from espalier.search.arms import BASELINES
 from espalier.search.arms.control import Control
@@ -51,21 +53,18 @@ def validate(spec: JobSpec, paths: DataPaths, memory: int | None = None) -> Plan
     _check_names(spec)  # first: they cost nothing
     data = load(spec.target.dataset, paths)
     network = Network.of(dense_config(spec.target, data))
-    _check_one_image(network)
     question = _question(spec, network, data)
     planner = planners.create(question)
     candidates = _planned(planner)
-    if not network.groups and spec.budgets and _cuts_channels(spec):
-        reasons = "; ".join(f"{layer}: {reason}" for layer, reason in network.coupling.kept[:3])
-        raise SpecError(f"{spec.target.arch} has no channels that can be pruned ({reasons})")
-    _check_batch(network, min(question.recipe.batch_size, len(data.train)))
     if memory is not None and BYTES_A_PARAMETER * network.cost.params > memory:
         raise SpecError(
             f"{spec.target.arch} would have {network.cost.params:,} parameters with these options; to look at it "
             f"takes more than the {memory / 2**30:.1f} GiB that a request may take"
         )
-    if network.groups and spec.budgets:
-        self_check(network.config)  # before hours of training
+    _try(network, min(question.recipe.batch_size, len(data.train)), bool(network.groups and spec.budgets))
+    if not network.groups and spec.budgets and _cuts_channels(spec):
+        reasons = "; ".join(f"{layer}: {reason}" for layer, reason in network.coupling.kept[:3])
+        raise SpecError(f"{spec.target.arch} has no channels that can be pruned ({reasons})")
     for chosen in question.spec.methods:
         _check_method(chosen, network, question.recipe)
         own = [one for one in candidates if getattr(one.origin, "method", None) == chosen]
@@ -257,6 +256,23 @@ def _check_tickets(tickets: Tickets, network: Network, steps: int) -> None:
         raise SpecError(
             f"tickets are set back to step {tickets.rewind_steps:,}, and training has {steps:,}; ask for fewer"
         )
+
+
+PASSED: LRUCache[tuple[str, int, bool], Coupling] = LRUCache(256)
+"""What was tried of a network, and went well, as it was traced then."""
+
+
+def _try(network: Network, batch: int, cuts: bool) -> None:
+    """Run a network, and cut it, before hours of training. Raises SpecError or ModelError. What went well is not tried
+    again: of a thousand searches that are queued, most are of a few networks."""
+    tried = (network.config.id, batch, cuts)
+    if PASSED.get(tried) is network.coupling:
+        return
+    _check_one_image(network)
+    _check_batch(network, batch)
+    if cuts:
+        self_check(network.config)
+    PASSED[tried] = network.coupling
 
 
 def _check_one_image(network: Network) -> None:

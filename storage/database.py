@@ -25,7 +25,7 @@ VERSION_TABLE = "espalier_version"
 """Optuna keeps its own `alembic_version` in the same database, and refuses to open it if there is a stranger in it."""
 
 CONNECTIONS = 40
-"""As many as a server's threads, so that none of them waits for one."""
+"""Sessions that one process may have open at once; more wait for a moment."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _SCHEMA_LOCK = 0x45535041  # any number, as long as every process uses the same

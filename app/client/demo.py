@@ -132,10 +132,12 @@ def _export(client: Client, architecture: str, console: Console, folder: Path) -
 
 
 @contextmanager
-def service(folder: Path, datasets: Path | None = None, extra: Mapping[str, str] | None = None) -> Iterator[Client]:
+def service(
+    folder: Path, datasets: Path | None = None, extra: Mapping[str, str] | None = None, runs: bool = True
+) -> Iterator[Client]:
     """A service in a process of its own, which keeps everything in `folder`; it is gone when the context ends.
 
-    `extra` are variables of its environment.
+    `extra` are variables of its environment; one that does not run jobs lets them wait.
     """
     port, token = _free_port(), secrets.token_urlsafe(16)
     environment = {k: v for k, v in os.environ.items() if not k.startswith("ESPALIER_")}
@@ -144,13 +146,21 @@ def service(folder: Path, datasets: Path | None = None, extra: Mapping[str, str]
         environment["ESPALIER_DATASETS_DIR"] = str(datasets)
     environment |= extra or {}
     process = subprocess.Popen(
-        [sys.executable, "-m", "espalier.app.client.cli", "serve", "--port", str(port), "--with-parent"],
+        [
+            sys.executable,
+            "-m",
+            "espalier.app.client.cli",
+            "serve" if runs else "api",
+            "--port",
+            str(port),
+            "--with-parent",
+        ],
         env=environment,
         stdin=subprocess.PIPE,  # closes when this process ends, even if it is killed
     )
     try:
         with Client(f"http://127.0.0.1:{port}", token) as client:
-            _wait_until_ready(client, process)
+            _wait_until_ready(client, process, runs)
             yield client
     finally:
         process.terminate()
@@ -162,11 +172,11 @@ def service(folder: Path, datasets: Path | None = None, extra: Mapping[str, str]
             process.stdin.close()
 
 
-def _wait_until_ready(client: Client, process: subprocess.Popen[bytes]) -> None:
+def _wait_until_ready(client: Client, process: subprocess.Popen[bytes], runs: bool) -> None:
     deadline = time.monotonic() + 60
     while True:
         try:
-            client.ready()
+            client.ready() if runs else client.jobs(1)
             return
         except ClientError as error:
             if process.poll() is not None or time.monotonic() > deadline:

@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 
 import uvicorn
+from anyio import to_thread
 from sqlalchemy.orm import Session
 
 from espalier.app import logs
 from espalier.app.addresses import names_of
+from espalier.app.lanes import LONGEST_LINE
 from espalier.app.server.connections import listening_options
 from espalier.app.server.main import create_app
 from espalier.app.service import Service, make_inspector, make_runner, single_runner_lock, token_of
@@ -23,13 +25,15 @@ from espalier.app.settings import SettingsError, load
 from espalier.app.work.messenger import Messenger, messages
 from espalier.app.work.runner import running
 from espalier.storage import jobs
-from espalier.storage.database import Database, without_password
+from espalier.storage.database import CONNECTIONS, Database, without_password
 from espalier.storage.errors import StorageError
 
 log = logging.getLogger("espalier")
 
 GRACE_SECONDS = 2
 """For open streams to end, when the service is told to stop."""
+THREADS = CONNECTIONS + 2 * LONGEST_LINE
+"""That answer requests: those that wait in lanes leave enough for all others."""
 
 
 def upgrade() -> None:
@@ -139,6 +143,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then tell."""
+        to_thread.current_default_thread_limiter().total_tokens = THREADS
         await super().startup(sockets)
         if self.started:
             port = self.servers[0].sockets[0].getsockname()[1]

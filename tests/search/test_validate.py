@@ -9,8 +9,9 @@ import pytest
 from torch import Tensor, nn
 
 from espalier.models.architectures import ARCHITECTURES, Architecture
+from espalier.models.config import ChannelConfig
 from espalier.models.document import NoOptions
-from espalier.models.errors import ArchitectureError, ModelError, UnknownArchitecture
+from espalier.models.errors import ArchitectureError, ModelError, SurgeryError, UnknownArchitecture
 from espalier.models.network import Network, dense, forget_traced
 from espalier.search.datasets import DataPaths, load
 from espalier.search.errors import SpecError
@@ -500,3 +501,25 @@ def test_a_budget_of_single_weights_may_lie_below_what_channels_allow(paths: Dat
     assert validate(JobSpec.model_validate({**LENET, **weights, **budget}), paths).candidates
     with pytest.raises(SpecError, match=r"no widths keep 0\.01 of the params"):
         validate(JobSpec.model_validate({**LENET, **weights, **budget, "baselines": ["uniform"]}), paths)
+
+
+def test_what_was_tried_of_a_network_and_went_well_is_not_tried_again(
+    paths: DataPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    def tries(config: ChannelConfig) -> None:
+        tried.append(config.id)
+        if len(tried) == 1:
+            raise SurgeryError("not yet")
+
+    monkeypatch.setattr("espalier.search.validate.self_check", tries)
+    forget_traced()
+    with pytest.raises(SurgeryError, match="not yet"):
+        validate(spec(), paths)
+    for seed in range(3):  # what went wrong is
+        validate(spec(seeds=[seed]), paths)
+    assert len(tried) == 2
+    forget_traced()
+    validate(spec(), paths)
+    assert len(tried) == 3, "it may be another network by now"

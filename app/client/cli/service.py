@@ -19,6 +19,8 @@ app = typer.Typer()
 Host = Annotated[str, typer.Option(help="address to listen on")]
 Port = Annotated[int, typer.Option(min=0, max=65535)]
 NoAuth = Annotated[bool, typer.Option("--no-auth", help="ask for no token; on loopback addresses only")]
+WithParent = Annotated[bool, typer.Option("--with-parent", hidden=True)]
+"""End when whoever started this does."""
 
 
 @app.command(epilog=examples("espalier serve   then http://127.0.0.1:8000"))
@@ -26,22 +28,24 @@ def serve(
     host: Host = "127.0.0.1",
     port: Port = 8000,
     no_auth: NoAuth = False,
-    with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
+    with_parent: WithParent = False,
 ) -> None:
     """Run everything in one: API, page and runner."""
+    _serve(host, port, no_auth, with_parent, with_runner=True)
+
+
+@app.command(epilog=examples("espalier api --host 0.0.0.0 --port 8000"))
+def api(host: Host = "127.0.0.1", port: Port = 8000, no_auth: NoAuth = False, with_parent: WithParent = False) -> None:
+    """Run the API alone; jobs wait for a runner elsewhere."""
+    _serve(host, port, no_auth, with_parent, with_runner=False)
+
+
+def _serve(host: str, port: int, no_auth: bool, with_parent: bool, with_runner: bool) -> None:
     from espalier.app.server import processes
 
     if with_parent:
         processes.end_with_parent()
-    processes.serve(host, port, with_api=True, with_runner=True, auth=_auth(host, no_auth))
-
-
-@app.command(epilog=examples("espalier api --host 0.0.0.0 --port 8000"))
-def api(host: Host = "127.0.0.1", port: Port = 8000, no_auth: NoAuth = False) -> None:
-    """Run the API alone; jobs wait for a runner elsewhere."""
-    from espalier.app.server import processes
-
-    processes.serve(host, port, with_api=True, with_runner=False, auth=_auth(host, no_auth))
+    processes.serve(host, port, with_api=True, with_runner=with_runner, auth=_auth(host, no_auth))
 
 
 @app.command(epilog=examples("ESPALIER_DATABASE_URL=postgresql://… espalier runner"))
