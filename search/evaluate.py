@@ -73,11 +73,25 @@ def evaluate(
 
     `needs` has by role what was kept of the candidates in `candidate.needs`: files by the names of artifacts.
     """
+    data = data_of(candidate, paths)
+    return evaluate_on(data, candidate, needs, execution, paths.cache, keep_weights, checkpoint, report)
+
+
+def evaluate_on(
+    data: Data,
+    candidate: Candidate,
+    needs: Needs,
+    execution: Execution,
+    cache: Path,
+    keep_weights: bool = True,
+    checkpoint: Path | None = None,
+    report: Report | None = None,
+) -> Evaluated:
+    """The same on images that were read already; scores that were computed before lie in `cache`."""
     settle(execution)
-    data = _data_of(candidate, paths)
     whole = Network.of(dense_config(candidate.target, data))
     task = tasks.create(candidate.target.task, candidate.recipe)
-    start, scoring = derive(candidate, whole, task, data, needs, paths)
+    start, scoring = derive(candidate, whole, task, data, needs, cache)
     network = start.network
     before = {key: one for files in needs.values() for key, one in spent_on(_notes_of(files)).items()}
     recipe = _lengthened(candidate.recipe, whole, network)
@@ -150,7 +164,7 @@ def _taught(task: Task, candidate: Candidate, whole: Network, needs: Needs, exec
     return Distilled(task, place(whole.with_weights(needs[TEACHER][WEIGHTS]).module, execution), how)
 
 
-def _data_of(candidate: Candidate, paths: DataPaths) -> Data:
+def data_of(candidate: Candidate, paths: DataPaths) -> Data:
     """The candidate's images, normalised as its architecture wants them, if that says so."""
     data = load(candidate.target.dataset, paths)
     if data.fingerprint != candidate.data:
@@ -168,7 +182,7 @@ def dense_config(target: Target, data: Data) -> ChannelConfig:
 
 
 def derive(
-    candidate: Candidate, whole: Network, task: Task, data: Data, needs: Needs, paths: DataPaths
+    candidate: Candidate, whole: Network, task: Task, data: Data, needs: Needs, cache: Path
 ) -> tuple[Start, Effort]:
     """The candidate's network with its starting weights, the method that its training follows, if one, and what scores
     took."""
@@ -197,7 +211,7 @@ def derive(
             return _scoring(method, replace(parent(role), batches=functools.partial(_examples, data)))
 
         is_kept, began = role != UNTRAINED, time.monotonic()
-        found = remembered(paths.cache, method, needs[role][WEIGHTS], scoring) if is_kept else scoring()
+        found = remembered(cache, method, needs[role][WEIGHTS], scoring) if is_kept else scoring()
         spent, scoring_for = spent + found.effort, scoring_for + time.monotonic() - began
         return found.scores
 

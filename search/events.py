@@ -35,6 +35,12 @@ class PreparingEvent(Frozen):
     kind: Literal["preparing"] = "preparing"
 
 
+class SmokeEvent(Frozen):
+    """Every arm is tried for one batch."""
+
+    kind: Literal["smoke"] = "smoke"
+
+
 class MeasuringEvent(Frozen):
     """All is trained: now it is measured what running the networks takes."""
 
@@ -112,6 +118,7 @@ Event = Annotated[
     Annotated[StateEvent, Tag("state")]
     | Annotated[ExtendedEvent, Tag("extended")]
     | Annotated[PreparingEvent, Tag("preparing")]
+    | Annotated[SmokeEvent, Tag("smoke")]
     | Annotated[SilentEvent, Tag("silent")]
     | Annotated[MeasuringEvent, Tag("measuring")]
     | Annotated[TransferEvent, Tag("transfer")]

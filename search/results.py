@@ -274,3 +274,12 @@ class Reported(NamedTuple):
     """Of the whole training."""
     metric: str
     """Name of the metric that networks are compared by."""
+
+
+class Smoke(NamedTuple):
+    """What a smoke run found."""
+
+    arms: int
+    failures: dict[str, str]
+    """Label of a candidate -> what went wrong; what needs one that failed is not among them."""
+    seconds: float

@@ -24,6 +24,7 @@ from espalier.search.events import (
     MeasuringEvent,
     PreparingEvent,
     SilentEvent,
+    SmokeEvent,
     StateEvent,
     TransferEvent,
 )
@@ -104,6 +105,8 @@ def _show(event: Event, running: dict[str, str], ended: set[str], bar: Progress)
         bar.console.print(plain(f"  {event.label}: {_words(event)}"), highlight=False, markup=False, emoji=False)
     elif isinstance(event, PreparingEvent):
         bar.console.print("  preparing: how are these networks computed fastest here?", highlight=False)
+    elif isinstance(event, SmokeEvent):
+        bar.console.print("  smoke run: does every arm get through one batch?", highlight=False)
     elif isinstance(event, MeasuringEvent):
         bar.console.print("  measuring: what does running these networks take here?", highlight=False)
     elif isinstance(event, TransferEvent):

@@ -87,7 +87,7 @@ let reopening = null;
 function follow(address) {
   source = new EventSource(address);
   // not "measuring": what is measured then is how fast networks run while nothing else does
-  for (const kind of ["state", "preparing", "candidate", "epoch", "silent", "transfer", "extended"]) {
+  for (const kind of ["state", "preparing", "smoke", "candidate", "epoch", "silent", "transfer", "extended"]) {
     source.addEventListener(kind, soon);
   }
   source.addEventListener("error", () => {

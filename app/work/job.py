@@ -19,15 +19,15 @@ from espalier.app.logs import about
 from espalier.app.work.executors.base import Executor, Task, TaskFailed, WorkerLost
 from espalier.app.work.follow_up import FollowUp, follow_ups
 from espalier.app.work.hearing import Hearing
-from espalier.app.work.tasks import evaluate_candidate, measure_latencies, prepare_job, validate_spec
+from espalier.app.work.tasks import evaluate_candidate, measure_latencies, prepare_job, smoke_job, validate_spec
 from espalier.search import planners
 from espalier.search.candidates import Candidate, blocked, is_undecidable, ready
 from espalier.search.datasets import DataPaths
 from espalier.search.estimate import PlanEstimate
-from espalier.search.events import EpochEvent, MeasuringEvent, PreparingEvent, SilentEvent
+from espalier.search.events import EpochEvent, MeasuringEvent, PreparingEvent, SilentEvent, SmokeEvent
 from espalier.search.planners import Planner
 from espalier.search.question import Question
-from espalier.search.results import Execution, Failure, Outcome, Pinned, Reported, Result
+from espalier.search.results import Execution, Failure, Outcome, Pinned, Reported, Result, Smoke
 from espalier.search.spec import JobSpec
 from espalier.search.version import VERSION
 from espalier.storage import candidates, jobs, patterns
@@ -108,6 +108,8 @@ class JobRun:
         self._recover(study)
         execution = self._execution()
         self._reuse(study, execution)
+        if (failures := self._smoke(execution)) is not None:
+            return "fail", failures
         while not is_undecidable(self.candidates, self.failed):
             self._enter_blocked(study)
             if not self._fill(ready(self.candidates, self.done, self.failed), execution):
@@ -124,6 +126,22 @@ class JobRun:
                 return "succeed", None
         self._enter_blocked(study)
         return "fail", self._reasons()
+
+    def _smoke(self, execution: Execution) -> str | None:
+        """What goes wrong where an arm of which nothing is trained yet is tried for one batch, if that is wanted."""
+        known = {one.arm.id for one in self.candidates if one.key in self.done}
+        if not self.spec.smoke or self.planner is None or known.issuperset(one.arm.id for one in self.candidates):
+            return None
+        with self._writing() as session:
+            record(session, self.lease.job_id, SmokeEvent())
+        arguments = (self.planner.question, execution, self.parts.paths)
+        task = Task(smoke_job, arguments, threads=execution.threads, on_gpu=_is_on_gpu(execution))
+        found: Smoke = self._answered("smoke run", task)
+        log.info("job %s: %d arms were tried in %.0f s", self.lease.job_id, found.arms, found.seconds)
+        if not found.failures:
+            return None
+        told = "; ".join(f"{label}: {words}" for label, words in [*found.failures.items()][:3])
+        return f"the smoke run failed, and nothing was trained: {len(found.failures)} of {found.arms} arms. {told}"
 
     def _measure(self, execution: Execution) -> None:
         """Note what running the networks takes, now that nothing else runs. It is no reason to fail."""

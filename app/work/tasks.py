@@ -20,7 +20,8 @@ from espalier.search.candidates import Candidate
 from espalier.search.datasets import DataPaths, Summary
 from espalier.search.estimate import PlanEstimate
 from espalier.search.file import File
-from espalier.search.results import FREE, Execution, Latencies, Pinned, Reported, Result
+from espalier.search.question import Question
+from espalier.search.results import FREE, Execution, Latencies, Pinned, Reported, Result, Smoke
 from espalier.search.spec import Folder, JobSpec
 from espalier.storage.store import Store
 
@@ -30,6 +31,13 @@ def prepare_job(spec: JobSpec, most: int, cores: int, paths: DataPaths, pinned: 
     from espalier.search.validate import prepare
 
     return prepare(spec, most, cores, paths, pinned)
+
+
+def smoke_job(question: Question, execution: Execution, paths: DataPaths) -> Smoke:
+    """See `search.smoke.smoke`."""
+    from espalier.search.smoke import smoke
+
+    return smoke(question, execution, paths)
 
 
 def measure_latencies(configs: Sequence[ChannelConfig], batch: int, cores: int, device: str) -> Latencies:

@@ -160,6 +160,11 @@ class JobSpec(Document):
         default=32, description="images at once, at which latency is measured besides one, when all is trained"
     )
     keep_weights: Flag = True
+    smoke: Flag = Field(
+        default=False,
+        exclude_if=lambda value: not value,
+        description="try every arm for one batch before training begins, and fail at once if one fails",
+    )
     webhook: Address | None = Field(
         default=None,
         exclude_if=lambda value: value is None,

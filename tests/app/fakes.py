@@ -8,11 +8,12 @@ from concurrent.futures import Future
 from typing import Any
 
 from espalier.app.work.executors.base import Task, TaskFailed
-from espalier.app.work.tasks import evaluate_candidate, measure_latencies, prepare_job, validate_spec
+from espalier.app.work.tasks import evaluate_candidate, measure_latencies, prepare_job, smoke_job, validate_spec
 from espalier.models.config import ChannelConfig, Cost
 from espalier.search.candidates import Candidate
 from espalier.search.estimate import PlanEstimate
-from espalier.search.results import CurvePoint, Execution, Latency, MadeBy, Reported, Result
+from espalier.search.question import Question
+from espalier.search.results import CurvePoint, Execution, Latency, MadeBy, Reported, Result, Smoke
 from espalier.search.spec import Budget
 from espalier.search.version import VERSION
 from espalier.storage.errors import NotFound
@@ -30,6 +31,9 @@ class FakeExecutor:
         """Candidate -> error, for those that shall fail."""
         self.held: Callable[[Candidate], bool] = lambda _: False
         """Candidates that never end."""
+        self.smoke = Smoke(4, {}, 0.1)
+        """What a smoke run finds."""
+        self.smoked: list[Question] = []
         self.cancelled: list[Future[Any]] = []
         self.execution = Execution()
         """How networks are computed here."""
@@ -41,6 +45,9 @@ class FakeExecutor:
         future: Future[Any] = Future()
         if task.function is prepare_job:
             future.set_result(self.execution)
+        elif task.function is smoke_job:
+            self.smoked.append(task.args[0])
+            future.set_result(self.smoke)
         elif task.function is validate_spec:
             spec = task.args[0]
             future.set_result(PlanEstimate(question(spec), tuple(planned(spec)), most(spec), Cost(1000, 10000), 1, 1))

@@ -105,7 +105,7 @@ def test_pruned_widths_are_the_parents_highest_scores(
 ) -> None:
     candidate = candidates["slimming params=0.3 seed 0"]
     network, task = whole(paths), tasks.create("classification", candidate.recipe)
-    start, _ = derive(candidate, network, task, digits, needs_of(candidate, parent), paths)
+    start, _ = derive(candidate, network, task, digits, needs_of(candidate, parent), paths.cache)
     scores = create(candidate.origin.method).score(Parent(network.with_weights(parent), task, lambda _: iter(())))  # type: ignore[attr-defined]
     order = allocate.by_scores(network.groups, scores, candidate.minimum_keep)
     widths = allocate.allocate(order, network.coupling, candidate.budget, candidate.minimum_keep)  # type: ignore[arg-type]
@@ -398,7 +398,7 @@ def test_scores_of_a_parent_are_shared_by_all_that_read_it(
     apart = DataPaths(paths.datasets, tmp_path)
     task = tasks.create("classification", candidates["dense seed 0"].recipe)
     for label in ("slimming params=0.3 seed 0", "slimming inherited params=0.3 seed 0"):
-        derive(candidates[label], whole(paths), task, digits, {"parent": {"weights": parent}}, apart)
+        derive(candidates[label], whole(paths), task, digits, {"parent": {"weights": parent}}, apart.cache)
     assert len(list((tmp_path / "scores").glob("*.safetensors"))) == 1
 
 
@@ -422,7 +422,7 @@ def test_methods_see_all_classes_of_data_that_lies_class_by_class(
         return {}
 
     monkeypatch.setattr(Snip, "score", score)
-    derive(one, whole(paths), tasks.create("classification", one.recipe), data, {}, paths)
+    derive(one, whole(paths), tasks.create("classification", one.recipe), data, {}, paths.cache)
     assert len(set(seen[0])) == 10
     assert seen[0] == seen[1], "the same again"
 

@@ -40,6 +40,9 @@ from espalier.search.states import JobState
 
 app = typer.Typer()
 
+Smoke = Annotated[
+    bool, typer.Option("--smoke", help="try every arm for one batch before the hours begin; fail at once if one fails")
+]
 NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$")
 """As JSON and YAML 1.2 write one with an exponent."""
 
@@ -55,13 +58,15 @@ def submit(
     wait: Annotated[bool, typer.Option("--wait", help="follow the job, then print front and verdict")] = False,
     plan: Annotated[bool, typer.Option("--plan", help="show what would run, and run nothing")] = False,
     idempotency_key: Annotated[str | None, typer.Option(help="makes a repeated submission the same job")] = None,
+    smoke: Smoke = False,
     url: Url = LOCAL,
     token: Token = "",
     as_json: AsJson = False,
 ) -> None:
     """Submit a search."""
     with connected(url, token) as client:
-        _submit(client, _read_spec(spec), wait, plan, as_json, idempotency_key)
+        asked = _read_spec(spec) | ({"smoke": True} if smoke else {})
+        _submit(client, asked, wait, plan, as_json, idempotency_key)
 
 
 @app.command(
@@ -113,6 +118,7 @@ def search(
     preset: Annotated[str | None, typer.Option(help="recipe of the data set")] = None,
     name: str = "",
     webhook: Annotated[str | None, typer.Option(help="address to tell when it has ended, if the service may")] = None,
+    smoke: Smoke = False,
     plan: Annotated[bool, typer.Option("--plan", help="show what would run, and run nothing")] = False,
     url: Url = LOCAL,
     token: Token = "",
@@ -138,8 +144,15 @@ def search(
         spec["sampler"] = {"name": sampler, "trials": trials}
     if guide:
         spec["guides"] = [{"pattern": one} for one in guide]
-    given = {"baselines": baseline, "controls": control, "inits": init, "match": match, "tune_lr": tune_lr}
-    spec |= {field: values for field, values in given.items() if values} | ({"webhook": webhook} if webhook else {})
+    given: dict[str, Any] = {
+        "baselines": baseline,
+        "controls": control,
+        "inits": init,
+        "match": match,
+        "tune_lr": tune_lr,
+    }
+    given |= {"webhook": webhook, "smoke": smoke}
+    spec |= {field: values for field, values in given.items() if values}
     with connected(url, token) as client:
         _submit(client, spec, True, plan, as_json)
 

@@ -45,6 +45,9 @@ class Given(NamedTuple):
     seeds: str = "3"
     epochs: str = ""
     name: str = ""
+    smoke: str = ""
+    """Not empty: ticked."""
+    webhook: str = ""
     more: str = ""
     options: Mapping[str, str] = {}
     """Of methods, as 'method.option'; those that are left alone are empty or missing."""
@@ -54,7 +57,7 @@ class Given(NamedTuple):
         target, more = target_of(self.arch, self.width, self.dataset), _more(self.more)
         if "methods" not in more:
             self._no_idle_options()
-        spec = {
+        spec: dict[str, Any] = {
             "name": self.name,
             "target": target,
             "methods": [self._method(one) for one in self.methods],
@@ -66,6 +69,10 @@ class Given(NamedTuple):
         }
         if self.epochs.strip():
             spec["recipe"] = {"epochs": _whole(self.epochs, "epochs", 10_000)}
+        if self.smoke:
+            spec["smoke"] = True
+        if self.webhook.strip():
+            spec["webhook"] = self.webhook.strip()
         if self.planner != FIXED:
             spec["planner"] = {"name": self.planner}
         if isinstance(more.get("target"), dict):
@@ -154,6 +161,8 @@ def like_of(spec: JobSpec) -> Given:
         seeds=str(len(spec.all_seeds)),
         epochs=str(spec.recipe.changes.get("epochs", "")),
         name=spec.name,
+        smoke="yes" if spec.smoke else "",
+        webhook=spec.webhook or "",
         options={key: text for one in spec.methods for key, text in _options(one)},
     )
     meant = _meant(plainly)

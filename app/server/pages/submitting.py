@@ -44,7 +44,7 @@ PLACES: Mapping[tuple[str, ...], str] = {
     ("target", "options"): "width",
     ("target", "dataset"): "dataset",
     ("recipe", "epochs"): "epochs",
-    **{(name,): name for name in ("methods", *SEVERAL, "planner", "budgets", "seeds", "name")},
+    **{(name,): name for name in ("methods", *SEVERAL, "planner", "budgets", "seeds", "name", "smoke", "webhook")},
 }
 """Where a spec says what a field of the form does."""
 UNKNOWN = {
@@ -53,8 +53,9 @@ UNKNOWN = {
     "no pruning method": "methods",
     "no baseline": "baselines",
     "no planner": "planner",
+    "webhook is at": "webhook",
 }
-"""How errors begin about names that do not exist."""
+"""How errors begin that are about one field."""
 
 
 @router.get("/new")
@@ -176,6 +177,7 @@ def _page(
         planners=catalog["planners"],
         archs=catalog["architectures"],
         datasets=catalog["datasets"],
+        tells=sorted(service.settings.webhook_host_names),
         plan=plan,
         candidates=tables.candidates(plan.view.candidates) if plan else None,
         command=plan.spec.replace("'", "'\\''") if plan else "",

@@ -26,7 +26,7 @@ from espalier.search.candidates import Candidate
 from espalier.search.comparable import Brief
 from espalier.search.events import EVENT, CandidateFinished, Event, SilentEvent
 from espalier.search.planners import PLANNERS
-from espalier.search.results import CurvePoint, Failure, Outcome, Reported
+from espalier.search.results import CurvePoint, Failure, Outcome, Reported, Smoke
 from espalier.search.spec import Budget, JobSpec, PlannerSpec, Tickets
 from espalier.storage import candidates, events, jobs, measurements
 from espalier.storage.database import Database
@@ -790,3 +790,45 @@ def test_a_job_that_goes_on_measures_what_is_new(database: Database, tmp_path: P
             jobs.retry(session, job_id)
         make_runner(database, tmp_path, executor).run_one()
     assert measured == [3], "of the widths of one budget, the other seed has the same"
+
+
+def test_a_smoke_run_comes_before_the_first_training(database: Database, tmp_path: Path) -> None:
+    executor = FakeExecutor()
+    job_id = submit(database, spec=SPEC.model_copy(update={"smoke": True}))
+    make_runner(database, tmp_path, executor).run_one()
+    assert job(database, job_id).state == "succeeded"
+    assert [one.spec.smoke for one in executor.smoked] == [True]
+    with database.session() as session:
+        told = [one.kind for one in events.after(session, job_id, 0, 1000)]
+    assert told[:4] == ["state", "state", "preparing", "smoke"]
+
+
+def test_a_smoke_run_that_fails_ends_the_job_before_anything_is_trained(database: Database, tmp_path: Path) -> None:
+    executor = FakeExecutor()
+    executor.smoke = Smoke(5, {f"slimming params={keep} seed 0": "no memory is left" for keep in (1, 2, 3, 4)}, 1.0)
+    job_id = submit(database, spec=SPEC.model_copy(update={"smoke": True}))
+    runner = make_runner(database, tmp_path, executor)
+    runner.run_one()
+    ended = job(database, job_id)
+    assert ended.state == "failed"
+    assert ended.error is not None
+    assert "4 of 5 arms. slimming params=1 seed 0: no memory is left; slimming params=2" in ended.error
+    assert "params=4" not in ended.error
+    assert executor.evaluated == []
+    executor.smoke = Smoke(5, {}, 1.0)
+    with database.session() as session:
+        jobs.retry(session, job_id)
+    runner.run_one()
+    assert job(database, job_id).state == "succeeded"
+    assert len(executor.smoked) == 2
+
+
+def test_what_is_known_to_train_is_not_tried_for_a_batch(database: Database, tmp_path: Path) -> None:
+    executor = FakeExecutor()
+    submit(database)
+    runner = make_runner(database, tmp_path, executor)
+    runner.run_one()
+    again = submit(database, spec=SPEC.model_copy(update={"smoke": True, "name": "again"}))
+    runner.run_one()
+    assert job(database, again).state == "succeeded"
+    assert executor.smoked == []

@@ -71,6 +71,16 @@ def test_search_adds_seeds_up_to_a_limit(fake: type[FakeClient], run: Run) -> No
     assert run(*["search", "--arch", "vgg11", "--dataset", "digits", "--most-seeds", "0"]).exit_code == 2
 
 
+def test_a_smoke_run_is_asked_for_in_a_word(fake: type[FakeClient], run: Run, tmp_path: Path) -> None:
+    run(*["search", "--arch", "vgg11", "--dataset", "digits", "--smoke", "--plan"])
+    assert fake.posted[-1][1]["smoke"] is True
+    (tmp_path / "spec.json").write_text('{"target": {"arch": "vgg11", "dataset": "digits"}}')
+    run("submit", str(tmp_path / "spec.json"), "--smoke", "--plan")
+    assert fake.posted[-1][1]["smoke"] is True
+    run("submit", str(tmp_path / "spec.json"), "--plan")
+    assert "smoke" not in fake.posted[-1][1]
+
+
 @pytest.mark.parametrize(
     "words",
     [

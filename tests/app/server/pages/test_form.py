@@ -28,6 +28,7 @@ from tests.app.world import SPEC
         {"planner": {"name": "sampled"}},
         {"planner": {"name": "sampled", "options": {"trials": 8}}},
         {"seeds": {"from": 2, "most": 6}, "guides": [{"name": "g", "keep": [0.5, 0.2]}]},
+        {"smoke": True, "webhook": "https://hooks.example.com/x"},
     ],
 )
 def test_any_search_is_the_same_again(changes: dict[str, Any]) -> None:

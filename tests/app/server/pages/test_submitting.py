@@ -222,3 +222,22 @@ def test_a_plan_shows_the_data_and_what_of_the_network_can_be_thinned(browser: T
     assert base64.b64decode(picture).startswith(b"\x89PNG")
     assert re.search(r"% of the multiply-adds can be thinned, in \d+ groups", page)
     assert "1 layer stays dense" in page
+
+
+def test_a_smoke_run_and_an_address_to_tell_are_fields(
+    world: World, browser: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert 'id="smoke"' in text(browser, "/new")
+    assert 'id="webhook"' not in text(browser, "/new"), "this service tells nobody"
+    told = {"webhook_hosts": "hooks.example.com", "webhook_secret": "a secret of the tests"}
+    monkeypatch.setattr(world.service, "settings", world.settings.model_copy(update=told))
+    assert "an address at hooks.example.com" in text(browser, "/new")
+    wrong = sent(browser, what="submit", webhook="https://example.org/x")
+    assert wrong_fields(wrong.text) == {"webhook"}
+    assert wrong_fields(sent(browser, what="submit", webhook="hooks").text) == {"webhook"}
+    sent(browser, what="submit", smoke="yes", webhook="https://hooks.example.com/x")
+    (job,) = world.get("/v1/jobs")["items"]
+    assert (job["spec"]["smoke"], job["spec"]["webhook"]) == (True, "https://hooks.example.com/x")
+    page = text(browser, f"/new?like={job['id']}")
+    assert 'name="smoke" value="yes" checked' in page
+    assert 'value="https://hooks.example.com/x"' in page
