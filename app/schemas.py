@@ -13,7 +13,7 @@ from espalier.search.answers.values import Sample
 from espalier.search.candidates import Arm
 from espalier.search.events import Event
 from espalier.search.recipe import FineTuning, Match
-from espalier.search.results import CurvePoint, Latency, Ledger, MadeBy, Metric, Metrics, Ran
+from espalier.search.results import CurvePoint, FailureKind, Latency, Ledger, MadeBy, Metric, Metrics, Ran
 from espalier.search.spec import Budget, Init, JobSpec, Ratios, Share, Target
 from espalier.search.states import CandidateState, JobState
 
@@ -141,6 +141,7 @@ class CandidateView(CandidateHead):
     ledger: Ledger | None = None
     made_by: MadeBy | None
     error: str | None
+    failure: FailureKind | None = Field(default=None, description="what kind of error that is")
 
 
 class EventView(Frozen):

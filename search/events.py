@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, TypeAdapter
 
 from espalier.models.document import Frozen
-from espalier.search.results import Metrics
+from espalier.search.results import FailureKind, Metrics
 from espalier.search.spec import Extension
 from espalier.search.states import JobState
 
@@ -92,6 +92,7 @@ class CandidateFailed(_CandidateEvent):
 
     what: Literal["failed"] = "failed"
     error: str
+    failure: FailureKind = "error"
 
 
 class EpochEvent(Frozen):

@@ -249,11 +249,17 @@ class Result(Document):
         return self.test[self.metric.name]
 
 
+FailureKind = Literal["diverged", "refused", "memory", "process", "needed", "error"]
+"""The loss was no number any more; it cannot work so; there was too little memory; its process ended under it; what it
+needs failed; anything else."""
+
+
 class Failure(Frozen):
     """A candidate that gave no result, and why."""
 
     key: str
     error: str
+    kind: FailureKind = "error"
 
 
 Outcome = Result | Failure

@@ -122,8 +122,8 @@ def write(session: Session, job_id: str, outcome: Outcome, taken_over: bool = Fa
         measured = {"accuracy": outcome.reported, "seconds": outcome.seconds, "taken_over": taken_over}
         record(session, job_id, CandidateFinished.model_validate(told | measured))
     else:
-        _move(session, job_id, row.key, "fail", error=outcome.error)
-        record(session, job_id, CandidateFailed(**told, error=outcome.error))
+        _move(session, job_id, row.key, "fail", error=outcome.error, failure=outcome.kind)
+        record(session, job_id, CandidateFailed(**told, error=outcome.error, failure=outcome.kind))
     session.refresh(row)
     findings.refresh(session, {(one, candidate.arm.id) for one in (before, row.architecture) if one is not None})
 

@@ -312,7 +312,7 @@ def retry(session: Session, job_id: str) -> JobRow:
         raise WrongState(f"job {job_id} is succeeded, and none of its candidates failed; there is nothing to retry")
     if not _moved(session, job_id, "retry", finished_at=None, error=None, **NO_WISH):
         raise WrongState(f"job {job_id} is {job.state}; only finished jobs can be retried")
-    candidates.move_all(session, job_id, "retry", error=None)
+    candidates.move_all(session, job_id, "retry", error=None, failure=None)
     record(session, job_id, StateEvent(state=JobState.QUEUED))
     session.refresh(job)
     return job

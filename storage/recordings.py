@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from espalier.models.document import Document, Frozen, content_hash
 from espalier.search.candidates import Candidate
 from espalier.search.events import StateEvent
-from espalier.search.results import Failure, Result
+from espalier.search.results import Failure, FailureKind, Result
 from espalier.search.states import FINISHED, JobState
 from espalier.storage import candidates, jobs, patterns
 from espalier.storage.errors import WrongState
@@ -28,6 +28,7 @@ class Recorded(Frozen):
     candidate: dict[str, Any]
     result: dict[str, Any] | None = None
     error: str | None = None
+    failure: FailureKind = "error"
 
 
 class Recording(Document):
@@ -57,7 +58,8 @@ def recording(session: Session, job_id: str) -> Recording:
 
 def _recorded(row: CandidateRow) -> Recorded:
     result = None if row.result is None else row.result | {"artifacts": {}}  # no file comes along
-    return Recorded(key=row.key, arm=row.arm, candidate=row.candidate, result=result, error=row.error)
+    told = {} if row.failure is None else {"failure": row.failure}
+    return Recorded(key=row.key, arm=row.arm, candidate=row.candidate, result=result, error=row.error, **told)
 
 
 def _columns(job: JobRow | Recording) -> dict[str, Any]:
@@ -76,7 +78,7 @@ def enter(session: Session, found: Recording) -> JobRow:
         if one.result is not None:
             candidates.write(session, job.id, Result.read(one.result), taken_over=True)
         elif one.error is not None:
-            candidates.write(session, job.id, Failure(key=candidate.key, error=one.error))
+            candidates.write(session, job.id, Failure(key=candidate.key, error=one.error, kind=one.failure))
     jobs.remember_latencies(session, job.id, jobs.latencies_of(job))
     record(session, job.id, StateEvent(state=found.state))
     session.flush()

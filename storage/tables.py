@@ -76,6 +76,8 @@ class JobRow(Base):
     """What running its networks takes, by architecture; measured when all were trained."""
     submitted_by: Mapped[str | None] = mapped_column(sa.String(100))
     """Name of the token; None for the service's own."""
+    macs: Mapped[float | None]
+    """Multiply-adds that its trainings were planned to take; None in rows of before it was noted."""
 
 
 class EventRow(Base):
@@ -143,6 +145,8 @@ class CandidateRow(Base):
     seconds: Mapped[float | None]
     latency_ms: Mapped[float | None]
     error: Mapped[str | None] = mapped_column(sa.Text)
+    failure: Mapped[str | None] = mapped_column(sa.String(16))
+    """What kind of error that is; None in rows of before it was noted."""
     result: Mapped[dict[str, Any] | None]
 
 

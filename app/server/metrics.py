@@ -32,8 +32,7 @@ class JobCollector(Collector):
         """The current numbers."""
         yield self._counted("espalier_jobs", "Jobs by state", "state", JobRow.state, JobState)
         yield self._counted("espalier_candidates", "Candidates by state", "state", CandidateRow.state, CandidateState)
-        failed = CandidateRow.state == CandidateState.FAILED
-        yield self._counted("espalier_failures", "Failed candidates by arm", "origin", CandidateRow.origin, (), failed)
+        yield self._failures()
         waiting = jobs.longest_wait(self._session)
         yield GaugeMetricFamily("espalier_queue_seconds", "How long the first job in the queue has waited", waiting)
         alive = runners.alive(self._session)
@@ -53,14 +52,22 @@ class JobCollector(Collector):
         label: str,
         column: InstrumentedAttribute[str],
         values: Iterable[str],
-        *which: sa.ColumnElement[bool],
     ) -> Metric:
         """How many rows have each value; 0 of those that none has."""
-        rows = self._session.execute(sa.select(column, sa.func.count()).where(*which).group_by(column))
+        rows = self._session.execute(sa.select(column, sa.func.count()).group_by(column))
         counts = dict.fromkeys(map(str, values), 0) | {str(value): count for value, count in rows}
         family = GaugeMetricFamily(name, text, labels=[label])
         for value, count in counts.items():
             family.add_metric([value], count)
+        return family
+
+    def _failures(self) -> Metric:
+        """How many candidates failed, by why and what they are."""
+        why = sa.func.coalesce(CandidateRow.failure, "error")
+        failed = sa.select(why, CandidateRow.origin, sa.func.count()).where(CandidateRow.state == CandidateState.FAILED)
+        family = GaugeMetricFamily("espalier_failures", "Failed candidates by kind and arm", labels=["kind", "origin"])
+        for kind, origin, count in self._session.execute(failed.group_by(why, CandidateRow.origin)):
+            family.add_metric([kind, origin], count)
         return family
 
 

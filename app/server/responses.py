@@ -125,7 +125,7 @@ def plan_view(estimate: PlanEstimate, rate: float | None) -> PlanView:
 
 def candidate_view(row: CandidateRow) -> CandidateView:
     """A candidate for its user."""
-    fields = ("architecture", "params", "macs", "latency_ms", "holdout", "accuracy", "seconds", "error")
+    fields = ("architecture", "params", "macs", "latency_ms", "holdout", "accuracy", "seconds", "error", "failure")
     result = result_of(row)
     return CandidateView(
         **_head(candidate_of(row)),

@@ -8,7 +8,7 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
@@ -23,11 +23,12 @@ from espalier.app.work.tasks import evaluate_candidate, measure_latencies, prepa
 from espalier.search import planners
 from espalier.search.candidates import Candidate, blocked, is_undecidable, ready
 from espalier.search.datasets import DataPaths
+from espalier.search.errors import Diverged
 from espalier.search.estimate import PlanEstimate
 from espalier.search.events import EpochEvent, MeasuringEvent, PreparingEvent, SilentEvent, SmokeEvent
 from espalier.search.planners import Planner
 from espalier.search.question import Question
-from espalier.search.results import Execution, Failure, Outcome, Pinned, Reported, Result, Smoke
+from espalier.search.results import Execution, Failure, FailureKind, Outcome, Pinned, Reported, Result, Smoke
 from espalier.search.spec import JobSpec
 from espalier.search.version import VERSION
 from espalier.storage import candidates, jobs, patterns
@@ -45,6 +46,12 @@ WAIT_SECONDS, RENEW_SECONDS = 0.5, 5.0
 TRIES = 3
 """Processes that one candidate may lose, or files."""
 NEED_FAILED = "its parent failed: "
+KINDS: Mapping[str, FailureKind] = {
+    Diverged.__name__: "diverged",
+    "OutOfMemoryError": "memory",  # torch's, of a GPU
+    MemoryError.__name__: "memory",
+}
+"""By the type of what a worker raised."""
 
 
 class Stopped(Exception):
@@ -378,7 +385,7 @@ class JobRun:
                     candidates.interrupt(session, self.lease.job_id, candidate)
                 raise StoreUnavailable(str(error)) from error
             log.warning("job %s: %s failed: %s", self.lease.job_id, candidate.label, error)
-            return Failure(key=candidate.key, error=str(error) or type(error).__name__)
+            return Failure(key=candidate.key, error=str(error) or type(error).__name__, kind=_kind(error))
         if isinstance(outcome, Result):
             told = (self.lease.job_id, candidate.label, outcome.metric.name, outcome.reported, outcome.seconds)
             log.info("job %s: %s has %s %.4f after %.0f s", *told)
@@ -394,7 +401,8 @@ class JobRun:
         while stuck := blocked(self.candidates, self.failed):
             for one in stuck:
                 reason = next(self.failed[key] for key in one.needs.values() if key in self.failed)
-                self._enter(study, Failure(key=one.key, error=f"{NEED_FAILED}{reason.removeprefix(NEED_FAILED)}"))
+                words = f"{NEED_FAILED}{reason.removeprefix(NEED_FAILED)}"
+                self._enter(study, Failure(key=one.key, error=words, kind="needed"))
 
     def _enter(self, study: Study, outcome: Outcome, taken_over: bool = False) -> None:
         """Write an outcome down: first in the study, which counts, then in the table."""
@@ -421,6 +429,15 @@ def _is_on_gpu(execution: Execution) -> bool:
 def _may_pass(error: Exception) -> bool:
     """Whether it was the machine's fault, or that of a damaged file, and may go well another time."""
     return isinstance(error, WorkerLost) or (isinstance(error, TaskFailed) and error.kind == NotFound.__name__)
+
+
+def _kind(error: Exception) -> FailureKind:
+    """What kind of failure an error is."""
+    if isinstance(error, WorkerLost):
+        return "process"
+    if not isinstance(error, TaskFailed):
+        return "error"
+    return KINDS.get(error.kind, "refused" if error.is_users else "error")
 
 
 def _told(candidate: Candidate, reported: Reported) -> EpochEvent:

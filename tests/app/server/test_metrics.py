@@ -62,7 +62,7 @@ def test_the_queue_runners_failures_and_pace_are_told(database: Database) -> Non
     job_id = submit(database, [one, two])
     with database.session() as session:
         candidates.write(session, job_id, result(one, seconds=3.0, ledger=Ledger(own=effort, pipeline=effort)))
-        candidates.write(session, job_id, Failure(key=two.key, error="diverged"))
+        candidates.write(session, job_id, Failure(key=two.key, error="nan", kind="diverged"))
         runners.heartbeat(session, "me")
         session.execute(sa.update(JobRow).values(created_at=now() - timedelta(seconds=90), started_at=now()))
     with database.session() as session:
@@ -70,7 +70,7 @@ def test_the_queue_runners_failures_and_pace_are_told(database: Database) -> Non
     told = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
     assert 90 <= float(told["espalier_queue_seconds"]) < 120
     assert told["espalier_runners"] == "1.0"
-    assert told['espalier_failures{origin="uniform"}'] == "1.0"
+    assert told['espalier_failures{kind="diverged",origin="uniform"}'] == "1.0"
     assert told["espalier_images_per_second"] == "200.0"
     assert told["espalier_seconds_per_candidate"] == "3.0"
 

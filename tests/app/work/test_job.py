@@ -24,7 +24,7 @@ from espalier.search.answers.front import pareto
 from espalier.search.answers.tickets import TicketAnswer, tickets
 from espalier.search.candidates import Candidate
 from espalier.search.comparable import Brief
-from espalier.search.events import EVENT, CandidateFinished, Event, SilentEvent
+from espalier.search.events import EVENT, CandidateFailed, CandidateFinished, Event, SilentEvent
 from espalier.search.planners import PLANNERS
 from espalier.search.results import CurvePoint, Failure, Outcome, Reported, Smoke
 from espalier.search.spec import Budget, JobSpec, PlannerSpec, Tickets
@@ -832,3 +832,31 @@ def test_what_is_known_to_train_is_not_tried_for_a_batch(database: Database, tmp
     runner.run_one()
     assert job(database, again).state == "succeeded"
     assert executor.smoked == []
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (TaskFailed("Diverged", "the loss is nan", False), "diverged"),
+        (TaskFailed("OutOfMemoryError", "CUDA out of memory", False), "memory"),
+        (TaskFailed("SpecError", "other images than then", True), "refused"),
+        (TaskFailed("KeyError", "'weight'", False), "error"),
+        (WorkerLost("its process ended"), "process"),
+    ],
+)
+def test_failures_are_of_a_kind(error: Exception, kind: str, database: Database, tmp_path: Path) -> None:
+    class Failing(FakeExecutor):
+        def submit(self, task: Task) -> Future[Any]:
+            if task.function is not evaluate_candidate or task.args[0].origin.kind != "sparse":
+                return super().submit(task)
+            future: Future[Any] = Future()
+            future.set_exception(error)
+            return future
+
+    job_id = submit(database)
+    make_runner(database, tmp_path, Failing()).run_one()
+    with database.session() as session:
+        found = {row.origin: row.failure for row in candidates.rows(session, job_id)}
+        told = [EVENT.validate_python({"kind": e.kind, **e.data}) for e in events.after(session, job_id, 0, 1000)]
+    assert found == {"sparse": kind, "pruned": "needed", "dense": None, "uniform": None}
+    assert {one.failure for one in told if isinstance(one, CandidateFailed)} == {kind, "needed"}
