@@ -18,7 +18,6 @@ from filelock import FileLock, Timeout
 from espalier.app.answers import Answers
 from espalier.app.lanes import Lane
 from espalier.app.settings import Settings, SettingsError
-from espalier.app.words import count
 from espalier.app.work.executors import EXECUTORS
 from espalier.app.work.executors.base import Executor, ExecutorUnusable, Limits
 from espalier.app.work.executors.local import LocalExecutor
@@ -79,13 +78,7 @@ class Service:
         if host is not None and host not in allowed:
             told = f"tells {', '.join(sorted(allowed))}" if allowed else "tells nobody (ESPALIER_WEBHOOK_HOSTS)"
             raise SpecError(f"webhook is at {host}, and this service {told}")
-        most = self.settings.max_macs_per_job
-        macs = estimate.macs * max(1.0, estimate.most / max(1, len(estimate.candidates)))  # seeds may be added, too
-        if most is not None and macs > most:
-            raise SpecError(
-                f"this search takes {count(macs)} multiply-adds in all, and a job here no more than "
-                f"{count(most)}: ask for fewer seeds, budgets, arms or epochs, or for a smaller network"
-            )
+        self.settings.caps.check(estimate)
 
     def rate(self, networks: int) -> float | None:
         """Multiply-adds of training per second while so many networks are trained, as many at once as there are cores
@@ -211,7 +204,9 @@ def make_runner(settings: Settings) -> Runner:
         executor = EXECUTORS[settings.executor](settings.workers)
     except ExecutorUnusable as error:
         raise SettingsError(f"ESPALIER_EXECUTOR: {error}") from error
-    return Runner(Database(settings.url), store_of(settings), executor, data_paths_of(settings), settings.pinned)
+    parts = (Database(settings.url), store_of(settings), executor, data_paths_of(settings))
+    room = settings.room._replace(queued=None, own=None)  # what follows a job was asked for with it
+    return Runner(*parts, settings.pinned, settings.caps, room)
 
 
 def data_paths_of(settings: Settings) -> DataPaths:

@@ -11,8 +11,10 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from espalier.app.caps import Caps
 from espalier.app.work.executors import EXECUTORS
 from espalier.search.results import Pinned, Precision
+from espalier.storage.room import Room
 
 SHORTEST_TOKEN, SHORTEST_SECRET = 8, 16
 
@@ -62,6 +64,14 @@ class Settings(BaseSettings):
     max_macs_per_job: float | None = Field(
         default=None, gt=0, description="multiply-adds that training may take, such as 1e15; no limit if not set"
     )
+    max_seconds_per_job: float | None = Field(
+        default=None, gt=0, description="of training, after which a job is stopped; no limit if not set"
+    )
+    max_macs_per_token: float | None = Field(
+        default=None,
+        gt=0,
+        description="multiply-adds that jobs of one token with a name may take that were submitted within a day",
+    )
     webhook_hosts: str = Field(
         default="", max_length=2000, description="hosts that may be told of the ends of jobs; none if not set"
     )
@@ -109,6 +119,16 @@ class Settings(BaseSettings):
         if re.fullmatch(r"sqlite[^:]*:(//)?/?(:memory:)?", value.partition("?")[0]):
             raise ValueError("a database in memory would be another one for every process; name a file")
         return value
+
+    @property
+    def caps(self) -> Caps:
+        """What a job may take."""
+        return Caps(self.max_macs_per_job, self.max_seconds_per_job)
+
+    @property
+    def room(self) -> Room:
+        """What may be queued."""
+        return Room(self.max_queued_jobs, self.max_queued_jobs_per_token, self.max_macs_per_token)
 
     @property
     def pinned(self) -> Pinned:

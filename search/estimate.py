@@ -22,3 +22,8 @@ class PlanEstimate(NamedTuple):
     macs: int
     """Multiply-adds of all training, forward and backward (three forward passes); pruned networks are taken to cost
     what uniform ones cost at the same budget."""
+
+    @property
+    def most_macs(self) -> float:
+        """The same, if all seeds come that may be added."""
+        return self.macs * max(1.0, self.most / max(1, len(self.candidates)))

@@ -21,8 +21,9 @@ from espalier.search.states import FINISHED, JobState
 from espalier.search.version import VERSION
 from espalier.storage import candidates, findings, notices
 from espalier.storage.clock import now, shared_now
-from espalier.storage.errors import IdempotencyClash, LeaseLost, NotFound, TooManyQueued, WrongState
+from espalier.storage.errors import IdempotencyClash, LeaseLost, NotFound, WrongState
 from espalier.storage.events import record, thin
+from espalier.storage.room import UNLIMITED, Room
 from espalier.storage.tables import JobRow
 
 LEASE = timedelta(seconds=30)
@@ -59,22 +60,15 @@ def submit(
     question: Question,
     wanted: Sequence[Candidate],
     idempotency_key: str | None = None,
-    most_queued: int | None = None,
-    most_own: int | None = None,
+    room: Room = UNLIMITED,
     asked: JobSpec | None = None,
     submitted_by: str | None = None,
+    macs: float = 0.0,
 ) -> JobRow:
     """Queue a job. Raises TooManyQueued. The caller has looked for `idempotency_key` with `find_repeated` before.
-    `asked`: the spec as it came in, if not all of it was spelt out; `submitted_by`: the name of a token, which may have
-    `most_own` jobs waiting."""
-    if most_queued is not None and (waiting := _waiting(session)) >= most_queued:
-        raise TooManyQueued(f"{waiting} jobs wait, the most this service takes is {most_queued}; try later")
-    if most_own is not None and submitted_by is not None:
-        waiting = _waiting(session, JobRow.submitted_by == submitted_by)
-        if waiting >= most_own:
-            raise TooManyQueued(
-                f"{waiting} jobs of {submitted_by} wait, the most of one token is {most_own}; try later"
-            )
+    `asked`: the spec as it came in, if not all of it was spelt out; `submitted_by`: the name of a token; `macs`: what
+    it is planned to take."""
+    room.check(session, submitted_by, macs)
     job = JobRow(
         id=secrets.token_hex(8),
         name=spec.name or f"{spec.target.arch} on {spec.target.dataset_name}",
@@ -86,18 +80,13 @@ def submit(
         request_hash=content_hash(asked or spec),
         created_at=now(),
         submitted_by=submitted_by,
+        macs=macs,
     )
     session.add(job)
     session.flush()
     candidates.add(session, job, wanted)
     record(session, job.id, StateEvent(state=JobState.QUEUED))
     return job
-
-
-def _waiting(session: Session, *whose: sa.ColumnElement[bool]) -> int:
-    """How many jobs wait for a runner; of one token's, or to be resumed."""
-    states = [JobState.QUEUED, JobState.PAUSED] if whose else [JobState.QUEUED]
-    return session.scalar(sa.select(sa.func.count()).where(JobRow.state.in_(states), *whose)) or 0
 
 
 def longest_wait(session: Session) -> float:
@@ -305,11 +294,14 @@ def prioritise(session: Session, job_id: str, priority: int) -> JobRow:
     return job
 
 
-def retry(session: Session, job_id: str) -> JobRow:
-    """Queue a finished job again that is not whole; it goes on where it was. Raises NotFound, WrongState."""
+def retry(session: Session, job_id: str, room: Room = UNLIMITED) -> JobRow:
+    """Queue a finished job again that is not whole; it goes on where it was. Raises NotFound, WrongState,
+    TooManyQueued."""
     job = get(session, job_id)
     if job.state == JobState.SUCCEEDED and not candidates.progress(session, [job_id])[job_id].failed:
         raise WrongState(f"job {job_id} is succeeded, and none of its candidates failed; there is nothing to retry")
+    if job.state in FINISHED:
+        room.check(session, job.submitted_by)
     if not _moved(session, job_id, "retry", finished_at=None, error=None, **NO_WISH):
         raise WrongState(f"job {job_id} is {job.state}; only finished jobs can be retried")
     candidates.move_all(session, job_id, "retry", error=None, failure=None)
@@ -318,9 +310,18 @@ def retry(session: Session, job_id: str) -> JobRow:
     return job
 
 
-def extend(session: Session, job: JobRow, spec: JobSpec, question: Question, wanted: Sequence[Candidate]) -> JobRow:
-    """Queue a finished job again, for more than it was asked for; what it has stays. Raises NotFound, WrongState: also
-    where what it has was made by another release, since the two would not be compared."""
+def extend(
+    session: Session,
+    job: JobRow,
+    spec: JobSpec,
+    question: Question,
+    wanted: Sequence[Candidate],
+    room: Room = UNLIMITED,
+    macs: float = 0.0,
+) -> JobRow:
+    """Queue a finished job again, for more than it was asked for; what it has stays. `macs`: what it takes with that.
+    Raises NotFound, TooManyQueued, WrongState: also where what it has was made by another release, since the two would
+    not be compared."""
     had, made_by = candidates.keys(session, job.id), candidates.releases(session, job.id)
     if made_by - {VERSION} or (had and had.isdisjoint(one.key for one in wanted)):
         raise WrongState(
@@ -328,8 +329,12 @@ def extend(session: Session, job: JobRow, spec: JobSpec, question: Question, wan
             "whose results are not compared with those of this one; submit it anew with what is to be added"
         )
     added = Extension.between(JobSpec.read(job.spec), spec)
+    if job.state in FINISHED:
+        room.check(session, job.submitted_by, max(0.0, macs - (job.macs or 0.0)))
     asked = {"spec": spec.model_dump(mode="json"), "question": question.model_dump(mode="json"), **NO_WISH}
-    if not _moved(session, job.id, "extend", JobRow.attempts == job.attempts, finished_at=None, error=None, **asked):
+    if not _moved(
+        session, job.id, "extend", JobRow.attempts == job.attempts, finished_at=None, error=None, macs=macs, **asked
+    ):
         state = get(session, job.id).state
         raise WrongState(f"job {job.id} is {state}, or has run since it was looked at; only finished jobs are extended")
     job = get(session, job.id)

@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 from sqlalchemy.orm import Session
 
+from espalier.app.caps import Caps
 from espalier.app.logs import about
 from espalier.app.work.executors.base import Executor, Task, TaskFailed, WorkerLost
 from espalier.app.work.follow_up import FollowUp, follow_ups
@@ -31,7 +32,7 @@ from espalier.search.question import Question
 from espalier.search.results import Execution, Failure, FailureKind, Outcome, Pinned, Reported, Result, Smoke
 from espalier.search.spec import JobSpec
 from espalier.search.version import VERSION
-from espalier.storage import candidates, jobs, patterns
+from espalier.storage import candidates, events, jobs, patterns
 from espalier.storage.database import Database
 from espalier.storage.errors import NotFound, StoreUnavailable
 from espalier.storage.events import record
@@ -46,6 +47,7 @@ WAIT_SECONDS, RENEW_SECONDS = 0.5, 5.0
 TRIES = 3
 """Processes that one candidate may lose, or files."""
 NEED_FAILED = "its parent failed: "
+KEPT = "what it has stays, and a job that asks for the same takes it over"
 KINDS: Mapping[str, FailureKind] = {
     Diverged.__name__: "diverged",
     "OutOfMemoryError": "memory",  # torch's, of a GPU
@@ -57,9 +59,9 @@ KINDS: Mapping[str, FailureKind] = {
 class Stopped(Exception):
     """The job's run ends here: cancelled or paused, or the runner is shut down."""
 
-    def __init__(self, verb: str) -> None:
+    def __init__(self, verb: str, why: str | None = None) -> None:
         super().__init__(verb)
-        self.verb = verb
+        self.verb, self.why = verb, why
 
 
 class Parts(NamedTuple):
@@ -75,6 +77,8 @@ class Parts(NamedTuple):
     """Says that the runner lives."""
     pinned: Pinned
     """What of the way in which networks are computed is not left to timing."""
+    caps: Caps
+    """What a job may take."""
 
 
 class JobRun:
@@ -94,6 +98,10 @@ class JobRun:
         """What runs that is no candidate."""
         self.lost: Counter[str] = Counter()
         """How often the process of a candidate ended under it."""
+        self.trained = 0.0
+        """Seconds of training that this job's own results took."""
+        self.begun: dict[Future[Any], float] = {}
+        """When each training began that runs."""
         self.furthest: dict[str, int] = {}
         """The last epoch of each candidate that was told."""
         self.wanted: Literal["cancel", "pause"] | None = None
@@ -174,6 +182,7 @@ class JobRun:
 
         def examine(spec: JobSpec) -> PlanEstimate:
             estimate: PlanEstimate = self._answered("transfer", Task(validate_spec, (spec, self.parts.paths)))
+            self.parts.caps.check(estimate)
             return estimate
 
         if not self.spec.transfer_to:
@@ -187,6 +196,7 @@ class JobRun:
         with self._writing() as session:
             rows = candidates.rows(session, self.lease.job_id)
             self.candidates = [candidates.candidate_of(row) for row in rows]
+            self.trained = events.trained(session, self.lease.job_id)
             self.failed = {row.key: row.error or "it failed" for row in rows if row.state == candidates.FAILED}
         known = [outcome for outcome in study.outcomes() if isinstance(outcome, Result) and self._is_complete(outcome)]
         self.done = {outcome.key: outcome for outcome in known}
@@ -296,7 +306,7 @@ class JobRun:
                 return False
             with self._writing() as session:
                 candidates.start(session, self.lease.job_id, candidate)
-            self._submit(candidate, self._training(candidate, execution))
+            self.begun[self._submit(candidate, self._training(candidate, execution))] = time.monotonic()
         return True
 
     def _training(self, candidate: Candidate, execution: Execution) -> Task:
@@ -333,7 +343,15 @@ class JobRun:
                 record(session, self.lease.job_id, silence)
         if self.wanted:
             raise Stopped(self.wanted)
+        self._stop_at_the_cap()
         yield from done
+
+    def _stop_at_the_cap(self) -> None:
+        """Raise Stopped where the job has trained for as long as it may."""
+        most = self.parts.caps.seconds_of(self.spec.max_seconds)
+        spent = self.trained + sum(time.monotonic() - began for began in self.begun.values())
+        if most is not None and spent >= most:
+            raise Stopped("cancel", f"it was stopped after {spent:.0f} seconds of training, of {most:.0f}; {KEPT}")
 
     def _hear(self, candidate: Candidate, epoch: int) -> None:
         """Note that a candidate gave a sign. Whoever comes further than ever before has as many tries as at first: on
@@ -368,6 +386,7 @@ class JobRun:
     def _outcome(self, future: Future[Any]) -> Outcome | None:
         """What came of a candidate. None: it is tried again. Raises StoreUnavailable, and has lost nothing then."""
         candidate = self.running.pop(future)
+        self.begun.pop(future, None)
         assert candidate is not None
         with about(candidate=candidate.key):
             return self._outcome_of(candidate, future)
@@ -408,6 +427,7 @@ class JobRun:
         """Write an outcome down: first in the study, which counts, then in the table."""
         if isinstance(outcome, Result):
             self.done[outcome.key] = outcome
+            self.trained += 0.0 if taken_over else outcome.seconds
         else:
             self.failed[outcome.key] = outcome.error
         with self._writing():

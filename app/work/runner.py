@@ -22,6 +22,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.orm import Session
 
+from espalier.app.caps import UNCAPPED, Caps
 from espalier.app.logs import about
 from espalier.app.work.executors.base import Executor, TaskFailed, WorkerLost
 from espalier.app.work.follow_up import FollowUp, queue
@@ -33,6 +34,7 @@ from espalier.storage import jobs, patterns, runners
 from espalier.storage.database import Database
 from espalier.storage.errors import LeaseLost, StoreUnavailable, StoreUnusable
 from espalier.storage.jobs import Lease
+from espalier.storage.room import UNLIMITED, Room
 from espalier.storage.store import Store
 from espalier.storage.studies import Studies
 from espalier.storage.tables import JobRow
@@ -51,13 +53,22 @@ class Runner:
     """Runs one job at a time, its candidates side by side. Everything it knows is in the database and the study."""
 
     def __init__(
-        self, database: Database, store: Store, executor: Executor, paths: DataPaths, pinned: Pinned = FREE
+        self,
+        database: Database,
+        store: Store,
+        executor: Executor,
+        paths: DataPaths,
+        pinned: Pinned = FREE,
+        caps: Caps = UNCAPPED,
+        room: Room = UNLIMITED,
     ) -> None:
         self.database = database
         self.executor = executor
         self.owner = f"{socket.gethostname()[:30]}-{os.getpid()}-{secrets.token_hex(4)}"
         self.stopping = threading.Event()
-        self.parts = Parts(database, store, executor, paths, self.stopping, self.heartbeat, pinned)
+        self.parts = Parts(database, store, executor, paths, self.stopping, self.heartbeat, pinned, caps)
+        self.room = room
+        """For the jobs that follow others."""
         self._next_heartbeat = 0.0
         self._studies: Studies | None = None
         self._is_store_gone = False
@@ -142,7 +153,7 @@ class Runner:
             with self.database.session() as session:
                 patterns.remember(session, job_id)
                 for one in follow_ups:
-                    queue(session, job_id, one)
+                    queue(session, job_id, one, self.room)
         except Exception:
             log.exception("job %s: what it found is not in the library", job_id)
 
@@ -153,7 +164,7 @@ class Runner:
                 verb, error = run.to_its_end(self.studies)
                 return verb, error, run.follow_ups() if verb == "succeed" else ()
         except Stopped as stopped:
-            return stopped.verb, None, ()
+            return stopped.verb, stopped.why, ()
         except (TaskFailed, WorkerLost) as problem:
             return "fail", f"the job could not be prepared: {problem}", ()
         except StoreUnavailable as problem:

@@ -160,6 +160,12 @@ class JobSpec(Document):
         default=32, description="images at once, at which latency is measured besides one, when all is trained"
     )
     keep_weights: Flag = True
+    max_seconds: float | None = Field(
+        default=None,
+        gt=0,
+        exclude_if=lambda value: value is None,
+        description="of training, summed over what runs side by side, after which the job is stopped",
+    )
     smoke: Flag = Field(
         default=False,
         exclude_if=lambda value: not value,

@@ -19,7 +19,7 @@ from espalier.search.states import FINISHED, JobState
 from espalier.storage import candidates, events, jobs
 from espalier.storage.clock import now
 from espalier.storage.database import Database
-from espalier.storage.errors import IdempotencyClash, LeaseLost, NotFound, TooManyQueued, WrongState
+from espalier.storage.errors import IdempotencyClash, LeaseLost, NotFound, WrongState
 from espalier.storage.jobs import TRANSITIONS, Lease
 from espalier.storage.tables import CandidateRow, JobRow
 from tests.search.helpers import planned, question, result
@@ -162,12 +162,6 @@ def test_deleting_takes_events_and_candidates_along(database: Database) -> None:
     with database.session() as session:
         for table in ("jobs", "job_events", "candidates"):
             assert session.scalar(sa.text(f"SELECT count(*) FROM {table}")) == 0
-
-
-def test_the_queue_has_an_end(database: Database) -> None:
-    submit(database, most_queued=1)
-    with pytest.raises(TooManyQueued, match="1 jobs wait, the most this service takes is 1"):
-        submit(database, most_queued=1)
 
 
 def test_an_idempotency_key_is_one_request(database: Database) -> None:

@@ -119,6 +119,7 @@ def search(
     name: str = "",
     webhook: Annotated[str | None, typer.Option(help="address to tell when it has ended, if the service may")] = None,
     smoke: Smoke = False,
+    max_seconds: Annotated[float | None, typer.Option(help="of training in all, after which it is stopped")] = None,
     plan: Annotated[bool, typer.Option("--plan", help="show what would run, and run nothing")] = False,
     url: Url = LOCAL,
     token: Token = "",
@@ -151,7 +152,7 @@ def search(
         "match": match,
         "tune_lr": tune_lr,
     }
-    given |= {"webhook": webhook, "smoke": smoke}
+    given |= {"webhook": webhook, "smoke": smoke, "max_seconds": max_seconds}
     spec |= {field: values for field, values in given.items() if values}
     with connected(url, token) as client:
         _submit(client, spec, True, plan, as_json)

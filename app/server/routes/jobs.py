@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -58,9 +59,8 @@ def submit(
         service.allow(spec, estimate)
         try:
             with service.database.session() as session:
-                most, own = service.settings.max_queued_jobs, service.settings.max_queued_jobs_per_token
-                wanted = (spec, estimate.question, estimate.candidates)
-                job = jobs.submit(session, *wanted, idempotency_key, most, own, asked, caller.name)
+                wanted, room = (spec, estimate.question, estimate.candidates), service.settings.room
+                job = jobs.submit(session, *wanted, idempotency_key, room, asked, caller.name, estimate.most_macs)
                 view = job_view(job, trainings.progress(session, [job.id])[job.id])
         except IntegrityError:  # the same key, twice at once: the other one won
             repeated = _repeated(service, idempotency_key, asked)
@@ -151,14 +151,14 @@ def prioritise(job_id: str, wanted: Priority, service: ServiceDep, caller: Calle
     return _steered(job_id, service, caller, prioritised)
 
 
-@router.post("/{job_id}/retry", status_code=202, operation_id="retry_job", responses=problems(404, 409))
+@router.post("/{job_id}/retry", status_code=202, operation_id="retry_job", responses=problems(404, 409, 429))
 def retry(job_id: str, service: ServiceDep, caller: CallerDep) -> JobView:
     """Let a job go on where it was: a failed or cancelled one, or one that succeeded though candidates of it failed."""
-    return _steered(job_id, service, caller, jobs.retry)
+    return _steered(job_id, service, caller, functools.partial(jobs.retry, room=service.settings.room))
 
 
 @router.post(
-    "/{job_id}/extend", status_code=202, operation_id="extend_job", responses=problems(400, 404, 409, 413, 422)
+    "/{job_id}/extend", status_code=202, operation_id="extend_job", responses=problems(400, 404, 409, 413, 422, 429)
 )
 def extend(job_id: str, extension: Extension, service: ServiceDep, gone: Gone, caller: CallerDep) -> JobView:
     """Add methods, budgets, baselines, controls or seeds to a finished job: only what is new is trained."""
@@ -176,7 +176,8 @@ def extend(job_id: str, extension: Extension, service: ServiceDep, gone: Gone, c
             "from all methods of the job; submit a new one"
         )
     with service.database.session() as session:
-        job = jobs.extend(session, job, spec, estimate.question, estimate.candidates)
+        room, macs = service.settings.room, estimate.most_macs
+        job = jobs.extend(session, job, spec, estimate.question, estimate.candidates, room, macs)
         return job_view(job, trainings.progress(session, [job_id])[job_id])
 
 

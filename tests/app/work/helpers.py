@@ -6,14 +6,17 @@ import contextlib
 import threading
 from pathlib import Path
 
+from espalier.app.caps import UNCAPPED, Caps
 from espalier.app.work.runner import Runner
 from espalier.search.answers.front import pareto
 from espalier.search.answers.values import Pareto
 from espalier.search.datasets import DataPaths
+from espalier.search.results import FREE
 from espalier.search.spec import JobSpec
 from espalier.storage import candidates, jobs, measurements
 from espalier.storage.database import Database
 from espalier.storage.errors import LeaseLost
+from espalier.storage.room import UNLIMITED, Room
 from espalier.storage.store import LocalStore
 from espalier.storage.tables import JobRow
 from tests.app.fakes import FakeExecutor
@@ -30,10 +33,16 @@ SPEC = JobSpec.model_validate(
 )
 
 
-def make_runner(database: Database, folder: Path, executor: FakeExecutor | None = None) -> Runner:
+def make_runner(
+    database: Database,
+    folder: Path,
+    executor: FakeExecutor | None = None,
+    caps: Caps = UNCAPPED,
+    room: Room = UNLIMITED,
+) -> Runner:
     """A runner that keeps everything in a folder."""
     paths = DataPaths(folder / "datasets", folder / "cache")
-    return Runner(database, LocalStore(folder), executor or FakeExecutor(), paths)
+    return Runner(database, LocalStore(folder), executor or FakeExecutor(), paths, FREE, caps, room)
 
 
 def submit(database: Database, spec: JobSpec = SPEC) -> str:

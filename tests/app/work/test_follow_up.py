@@ -9,15 +9,18 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from espalier.app.caps import UNCAPPED, Caps
 from espalier.app.work.executors.base import Task, TaskFailed
 from espalier.app.work.tasks import validate_spec
 from espalier.search.events import TransferEvent
 from espalier.search.spec import Budget, JobSpec
 from espalier.storage import events, jobs, patterns
 from espalier.storage.database import Database
+from espalier.storage.room import UNLIMITED, Room
 from espalier.storage.tables import JobRow
 from tests.app.fakes import FakeExecutor
 from tests.app.work.helpers import SPEC, job, make_runner, submit
+from tests.search.helpers import planned, question
 
 THERE = {"arch": "vgg16", "dataset": "digits"}
 CARRIED = SPEC.model_copy(update={"transfer_to": (THERE, {**THERE, "methods": [{"name": "taylor"}]})})
@@ -75,6 +78,20 @@ def test_what_cannot_be_carried_says_why_and_the_job_has_succeeded(database: Dat
     assert [(one.arch, one.job, one.error) for one in told(database, job_id)] == [
         ("vgg16", None, "the folder is gone")
     ] * 2
+
+
+def test_what_follows_a_job_may_take_no_more_than_any_other(database: Database, tmp_path: Path) -> None:
+    for caps, room, words in (
+        (Caps(macs=0.5), UNLIMITED, "this search takes 1 multiply-adds in all, and a job here no more than 0"),
+        (UNCAPPED, Room(macs=0.5), "and the most of one token is 0.5"),
+    ):
+        with database.session() as session:
+            wanted = (CARRIED, question(CARRIED), planned(CARRIED))
+            job_id = jobs.submit(session, *wanted, submitted_by="ada").id
+        assert make_runner(database, tmp_path, None, caps, room).run_one()
+        assert job(database, job_id).state == "succeeded"
+        assert [words in str(one.error) for one in told(database, job_id)] == [True, True]
+        assert [one.job for one in told(database, job_id)] == [None, None]
 
 
 def test_a_job_that_found_nothing_carries_nothing(database: Database, tmp_path: Path) -> None:

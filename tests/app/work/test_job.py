@@ -17,6 +17,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from espalier.app.caps import Caps
 from espalier.app.work.executors.base import Task, TaskFailed, WorkerLost
 from espalier.app.work.job import TRIES
 from espalier.app.work.tasks import evaluate_candidate, measure_latencies, prepare_job
@@ -860,3 +861,37 @@ def test_failures_are_of_a_kind(error: Exception, kind: str, database: Database,
         told = [EVENT.validate_python({"kind": e.kind, **e.data}) for e in events.after(session, job_id, 0, 1000)]
     assert found == {"sparse": kind, "pruned": "needed", "dense": None, "uniform": None}
     assert {one.failure for one in told if isinstance(one, CandidateFailed)} == {kind, "needed"}
+
+
+def test_a_job_is_stopped_when_it_has_trained_for_as_long_as_it_may(database: Database, tmp_path: Path) -> None:
+    """What it has stays, and is taken over for nothing by a job that asks for the same."""
+    executor = FakeExecutor(cores=1)
+    job_id = submit(database, SPEC.model_copy(update={"max_seconds": 0.025}))  # a fake training takes 0.01
+    runner = make_runner(database, tmp_path, executor)
+    runner.run_one()
+    stopped = job(database, job_id)
+    assert stopped.state == "cancelled"
+    assert stopped.error is not None
+    assert "it was stopped after 0 seconds of training, of 0; what it has stays" in stopped.error
+    done = Counter(states(database, job_id).values())["succeeded"]
+    assert 2 <= done < 7
+    with database.session() as session:
+        jobs.retry(session, job_id)
+    runner.run_one()
+    assert job(database, job_id).state == "cancelled"
+    assert Counter(states(database, job_id).values())["succeeded"] <= done + 1, "it has had its time"
+    again = submit(database, SPEC.model_copy(update={"max_seconds": 0.025, "name": "again"}))
+    runner.run_one()
+    taken = Counter(states(database, again).values())["succeeded"]
+    assert taken > done + 1, "what is taken over costs nothing"
+
+
+def test_what_runs_counts_towards_the_time_of_a_job(database: Database, tmp_path: Path) -> None:
+    executor = FakeExecutor()
+    executor.held = lambda _: True
+    runner = make_runner(database, tmp_path, executor, Caps(seconds=0.5))
+    job_id = submit(database)
+    runner.run_one()
+    assert job(database, job_id).state == "cancelled"
+    assert executor.cancelled, "it does not go on"
+    assert "of 0" in str(job(database, job_id).error)

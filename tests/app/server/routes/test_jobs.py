@@ -98,6 +98,15 @@ def test_a_search_that_takes_more_than_a_job_may_is_refused(world: World, monkey
         problem(world.client.post(where, json=what), 422, "multiply-adds in all, and a job here no more than")
 
 
+def test_a_full_queue_takes_no_job_again(world: World) -> None:
+    done, cancelled = world.finish(), world.submit(seeds=[5])
+    world.client.post(f"/v1/jobs/{cancelled}/cancel")
+    for seed in range(3):
+        world.submit(seeds=[10 + seed])
+    problem(world.client.post(f"/v1/jobs/{cancelled}/retry"), 429, "3 jobs wait")
+    problem(world.client.post(f"/v1/jobs/{done}/extend", json={"seeds": [9]}), 429, "3 jobs wait")
+
+
 def test_addresses_are_told_that_the_service_allows(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = SPEC | {"webhook": "https://hooks.example.com/x"}
     problem(
