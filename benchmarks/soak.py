@@ -19,8 +19,8 @@ from espalier.app.client.demo import service
 from espalier.app.tables import table
 from espalier.search.states import FINISHED
 
-EACH = 16
-"""Candidates of a job."""
+EACH = 20
+"""Candidates of a job: for each of four seeds a dense one, a parent, its widths, and two baselines."""
 EVERY = 15.0
 """Seconds between two looks."""
 MOST_GROWTH, MOST_HANDLES = 0.1, 20
@@ -58,14 +58,16 @@ def main(candidates: Annotated[int, typer.Option(help="to train in all", min=10 
     with tempfile.TemporaryDirectory(prefix="espalier-soak-") as folder, service(Path(folder)) as client:
         process = psutil.Process().children()[0]
         jobs, next_look = list[str](), 0.0
-        while (done := sum(client.job(job).progress.done for job in jobs[-3:]) + EACH * len(jobs[:-3])) < candidates:
+        while (done := _done(client, jobs)) < candidates:
             if sum(client.job(job).state not in FINISHED for job in jobs[-3:]) < 2:
                 jobs.append(client.submit(spec(len(jobs))).id)
             if time.monotonic() >= next_look:
                 looks.append(_look(process, done))
                 next_look = time.monotonic() + EVERY
             _ask(client, jobs[0])
-        states = {str(client.job(job).state) for job in jobs[:-2]}
+        ended = [client.job(job) for job in jobs[:-2]]
+        assert {job.progress.total for job in ended} == {EACH}
+        states = {str(job.state) for job in ended}
     rows = [_row(quarter) for quarter in np.array_split(np.array(looks), QUARTERS)]
     minutes = (time.monotonic() - started) / 60
     columns = ("candidates", "service MiB", "its file handles", "other processes MiB", "other processes")
@@ -73,6 +75,11 @@ def main(candidates: Annotated[int, typer.Option(help="to train in all", min=10 
     console.print(table(f"{candidates:,} trainings in {minutes:.0f} minutes", columns, rows))
     console.print(f"jobs ended: {', '.join(sorted(states))}", highlight=False)
     raise typer.Exit(int(states != {"succeeded"} or not _is_flat(looks)))
+
+
+def _done(client: Client, jobs: Sequence[str]) -> int:
+    """Candidates that were trained; all but the last jobs have ended."""
+    return EACH * len(jobs[:-3]) + sum(client.job(job).progress.done for job in jobs[-3:])
 
 
 def _look(process: psutil.Process, done: int) -> Look:
