@@ -36,6 +36,8 @@ class Leftovers(NamedTuple):
     """Hashes that no candidate has."""
     checkpoints: tuple[str, ...]
     """Jobs that are gone, or over."""
+    folders: tuple[str, ...] = ()
+    """Data sets that were shared, and no job needs any more."""
 
 
 def leftovers(settings: Settings, older_than: timedelta, force: bool = False) -> Leftovers:
@@ -54,7 +56,8 @@ def leftovers(settings: Settings, older_than: timedelta, force: bool = False) ->
         over = [job for job in working if _is_over(database, job)]
         if not force and (kept or working) and len(unknown) == len(kept) and len(over) == len(working):
             raise SettingsError(FOREIGN)
-        return Leftovers(tuple(name for name in kept if name in unknown and kept[name] < before), tuple(over))
+        unneeded = tuple(name for name in store.shared() if not _is_needed(database, name))
+        return Leftovers(tuple(name for name in kept if name in unknown and kept[name] < before), tuple(over), unneeded)
 
 
 def sweep(settings: Settings, found: Leftovers) -> None:
@@ -67,6 +70,9 @@ def sweep(settings: Settings, found: Leftovers) -> None:
         for job in found.checkpoints:
             if _is_over(database, job):
                 store.forget_checkpoint(job)
+        for name in found.folders:
+            if not _is_needed(database, name):
+                store.unshare(name)
 
 
 def _unknown(database: Database, names: Iterator[str]) -> Iterator[list[str]]:
@@ -74,6 +80,12 @@ def _unknown(database: Database, names: Iterator[str]) -> Iterator[list[str]]:
         with database.session() as session:
             known = candidates.referenced(session, some)
         yield [name for name in some if name not in known]
+
+
+def _is_needed(database: Database, data: str) -> bool:
+    """Whether a job that is not over trains on a data set."""
+    with database.session() as session:
+        return jobs.trains_on(session, data)
 
 
 def _is_over(database: Database, job: str) -> bool:

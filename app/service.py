@@ -16,13 +16,13 @@ from typing import Any, TypeVar
 from filelock import FileLock, Timeout
 
 from espalier.app.answers import Answers
-from espalier.app.lanes import Lane
+from espalier.app.lanes import Busy, Lane
 from espalier.app.settings import Settings, SettingsError
 from espalier.app.work.executors import EXECUTORS
-from espalier.app.work.executors.base import Executor, ExecutorUnusable, Limits
+from espalier.app.work.executors.base import Executor, ExecutorUnusable, Limits, TaskFailed, WorkerLost
 from espalier.app.work.executors.local import LocalExecutor
 from espalier.app.work.runner import Runner
-from espalier.app.work.tasks import describe_catalog, validate_spec
+from espalier.app.work.tasks import describe_catalog, share_data, validate_spec
 from espalier.search.datasets import DataPaths
 from espalier.search.errors import SpecError
 from espalier.search.estimate import PlanEstimate
@@ -79,6 +79,16 @@ class Service:
             told = f"tells {', '.join(sorted(allowed))}" if allowed else "tells nobody (ESPALIER_WEBHOOK_HOSTS)"
             raise SpecError(f"webhook is at {host}, and this service {told}")
         self.settings.caps.check(estimate)
+
+    def share_data(self, fingerprint: str) -> None:
+        """Put a data set that was looked at here where workers find it that do not have it. That it cannot be is no
+        reason to refuse a search: they may have it themselves."""
+        if not self.store.is_far:
+            return
+        try:
+            self.examine(share_data, fingerprint, self.paths, self.store)
+        except (TaskFailed, WorkerLost, Busy) as error:
+            log.warning("data set %s is not shared with other machines: %s", fingerprint, error)
 
     def rate(self, networks: int) -> float | None:
         """Multiply-adds of training per second while so many networks are trained, as many at once as there are cores

@@ -22,9 +22,8 @@ from espalier.models.weight_mask import WeightMask
 from espalier.models.weights import notes_of, packed
 from espalier.search import ledger, methods, tasks
 from espalier.search.candidates import Candidate
-from espalier.search.datasets import Data, DataPaths, load
+from espalier.search.datasets import Data, DataPaths, known
 from espalier.search.derivation import UNTRAINED, Derivation, Start
-from espalier.search.errors import SpecError
 from espalier.search.ledger import Efforts
 from espalier.search.methods.base import Parent
 from espalier.search.recipe import Recipe
@@ -166,11 +165,7 @@ def _taught(task: Task, candidate: Candidate, whole: Network, needs: Needs, exec
 
 def data_of(candidate: Candidate, paths: DataPaths) -> Data:
     """The candidate's images, normalised as its architecture wants them, if that says so."""
-    data = load(candidate.target.dataset, paths)
-    if data.fingerprint != candidate.data:
-        raise SpecError(
-            f"{candidate.target.dataset_name} has other images than when the job was submitted; submit again"
-        )
+    data = known(candidate.target, candidate.data, paths)
     own = architecture(candidate.target.arch)
     suits = len(own.mean) == data.shape[0]
     return replace(data, mean=own.mean, std=own.std) if suits else data

@@ -22,7 +22,7 @@ from espalier.search.arms import BASELINES
 from espalier.search.arms.control import Control
 from espalier.search.blocks import check_blocks
 from espalier.search.candidates import Candidate
-from espalier.search.datasets import Data, DataPaths, load, recipe_of
+from espalier.search.datasets import Data, DataPaths, known, load, recipe_of
 from espalier.search.errors import SpecError, UnknownName, messages
 from espalier.search.estimate import PlanEstimate
 from espalier.search.evaluate import dense_config
@@ -105,9 +105,13 @@ def _beyond(error: ValidationError) -> SpecError:
     return SpecError(f"trained as this job asks, a network's recipe would be out of its limits: {problems}")
 
 
-def prepare(spec: JobSpec, most: int, cores: int, paths: DataPaths, pinned: Pinned = FREE) -> Execution:
-    """Find by timing how the job's networks, up to `most` at once, are computed fastest on so many cores."""
-    data = load(spec.target.dataset, paths)
+def prepare(
+    spec: JobSpec, data_name: str | None, most: int, cores: int, paths: DataPaths, pinned: Pinned = FREE
+) -> Execution:
+    """Find by timing how the job's networks, up to `most` at once, are computed fastest on so many cores. `data_name`
+    is the fingerprint of its data set; None in jobs of before it was noted."""
+    target = spec.target
+    data = load(target.dataset, paths) if data_name is None else known(target, data_name, paths)
     recipe = _recipe(spec)
     task, batch = tasks.create(spec.target.task, recipe), min(recipe.batch_size, len(data.train))
     return choose_execution(dense_config(spec.target, data), task, batch, cores, most, paths.cache, pinned)

@@ -119,6 +119,13 @@ def get(session: Session, job_id: str) -> JobRow:
     return job
 
 
+def trains_on(session: Session, data: str) -> bool:
+    """Whether a job that has not ended, or may go on, is about the data set with this fingerprint."""
+    over = (JobState.SUCCEEDED, JobState.FAILED)
+    about = sa.and_(JobRow.state.not_in(over), JobRow.question["data"].as_string() == data)
+    return session.scalar(sa.select(JobRow.id).where(about).limit(1)) is not None
+
+
 def page(session: Session, state: JobState | None, before: int | None, limit: int, words: str = "") -> Sequence[JobRow]:
     """Jobs, newest first, from below the number `before`; with `words` in their name, network or data."""
     query = sa.select(JobRow).options(defer(JobRow.question), defer(JobRow.latencies))  # which no list shows

@@ -22,6 +22,7 @@ from hypothesis import settings
 
 from espalier.search.datasets import Data, DataPaths, load
 from espalier.search.recipe import Crop, Recipe
+from tests.search.helpers import write_images
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=15)
 settings.load_profile("repeatable")
@@ -39,6 +40,14 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> DataPaths:
 def digits(paths: DataPaths) -> Data:
     """The data set that ships with a package."""
     return load("digits", paths)
+
+
+@pytest.fixture
+def pets(tmp_path: Path) -> DataPaths:
+    """A data root with an image folder `pets` of cats and dogs."""
+    write_images(tmp_path / "data" / "pets", "train")
+    write_images(tmp_path / "data" / "pets", "test")
+    return DataPaths(tmp_path / "data", tmp_path / "cache")
 
 
 @pytest.fixture(scope="session")

@@ -149,7 +149,7 @@ class JobRun:
             return None
         with self._writing() as session:
             record(session, self.lease.job_id, SmokeEvent())
-        arguments = (self.planner.question, execution, self.parts.paths)
+        arguments = (self.planner.question, execution, self.parts.paths, self.parts.store)
         task = Task(smoke_job, arguments, threads=execution.threads, on_gpu=_is_on_gpu(execution))
         found: Smoke = self._answered("smoke run", task)
         log.info("job %s: %d arms were tried in %.0f s", self.lease.job_id, found.arms, found.seconds)
@@ -225,7 +225,9 @@ class JobRun:
             return Execution.model_validate(self.job.execution)
         self._wait_for_machines()
         cores = self.parts.executor.widest
-        arguments = (self.spec, len(self.candidates), cores, self.parts.paths, self.parts.pinned)
+        data = None if self.planner is None else self.planner.question.data
+        where = (self.parts.paths, self.parts.store)
+        arguments = (self.spec, data, len(self.candidates), cores, *where, self.parts.pinned)
         with self._writing() as session:
             record(session, self.lease.job_id, PreparingEvent())
         execution: Execution = self._answered("preparation", Task(prepare_job, arguments, threads=cores, on_gpu=True))
@@ -395,14 +397,13 @@ class JobRun:
         try:
             outcome: Outcome = future.result()
         except (TaskFailed, WorkerLost, CancelledError) as error:
-            if _may_pass(error) and self._is_tried_again(candidate.label, error):
+            if _may_pass(error):
                 with self._writing() as session:
                     candidates.interrupt(session, self.lease.job_id, candidate)
-                return None
-            if isinstance(error, TaskFailed) and error.kind == StoreUnavailable.__name__:
-                with self._writing() as session:
-                    candidates.interrupt(session, self.lease.job_id, candidate)
-                raise StoreUnavailable(str(error)) from error
+                if _is_of(error, StoreUnavailable):
+                    self.parts.store.check()  # while it is away, nothing goes on
+                if self._is_tried_again(candidate.label, error):
+                    return None
             log.warning("job %s: %s failed: %s", self.lease.job_id, candidate.label, error)
             return Failure(key=candidate.key, error=str(error) or type(error).__name__, kind=_kind(error))
         if isinstance(outcome, Result):
@@ -447,8 +448,13 @@ def _is_on_gpu(execution: Execution) -> bool:
 
 
 def _may_pass(error: Exception) -> bool:
-    """Whether it was the machine's fault, or that of a damaged file, and may go well another time."""
-    return isinstance(error, WorkerLost) or (isinstance(error, TaskFailed) and error.kind == NotFound.__name__)
+    """Whether it was the machine's fault, the store's or that of a damaged file, and may go well another time."""
+    return isinstance(error, WorkerLost) or _is_of(error, NotFound, StoreUnavailable)
+
+
+def _is_of(error: Exception, *kinds: type[Exception]) -> bool:
+    """Whether a worker raised one of these."""
+    return isinstance(error, TaskFailed) and error.kind in {kind.__name__ for kind in kinds}
 
 
 def _kind(error: Exception) -> FailureKind:

@@ -17,7 +17,7 @@ from espalier.app.schemas import (
 )
 from espalier.models.config import ChannelConfig, Cost, LayerCost, Shape
 from espalier.search.candidates import Candidate
-from espalier.search.datasets import DataPaths, Summary
+from espalier.search.datasets import DataPaths, Summary, folder_of, received
 from espalier.search.estimate import PlanEstimate
 from espalier.search.file import File
 from espalier.search.question import Question
@@ -25,18 +25,39 @@ from espalier.search.results import FREE, Execution, Latencies, Pinned, Reported
 from espalier.search.spec import Folder, JobSpec
 from espalier.storage.store import Store
 
+MOST_SHARED = 8 * 2**30
+"""Bytes of a data set that is sent to other machines; they read a larger one themselves."""
 
-def prepare_job(spec: JobSpec, most: int, cores: int, paths: DataPaths, pinned: Pinned = FREE) -> Execution:
+
+def share_data(fingerprint: str, paths: DataPaths, store: Store) -> None:
+    """Put a data set that was read here where machines find it that cannot."""
+    folder = folder_of(fingerprint, paths.cache)
+    if sum(file.stat().st_size for file in folder.iterdir()) <= MOST_SHARED:
+        store.share(fingerprint, folder)
+
+
+def _receive(fingerprint: str, paths: DataPaths, store: Store) -> None:
+    """Fetch a data set that is not here, if it was shared; if not, it is looked for where it comes from."""
+    if store.is_far:
+        received(fingerprint, paths.cache, lambda folder: store.fetch(fingerprint, folder))
+
+
+def prepare_job(
+    spec: JobSpec, data: str | None, most: int, cores: int, paths: DataPaths, store: Store, pinned: Pinned = FREE
+) -> Execution:
     """See `search.validate.prepare`."""
     from espalier.search.validate import prepare
 
-    return prepare(spec, most, cores, paths, pinned)
+    if data is not None:
+        _receive(data, paths, store)
+    return prepare(spec, data, most, cores, paths, pinned)
 
 
-def smoke_job(question: Question, execution: Execution, paths: DataPaths) -> Smoke:
+def smoke_job(question: Question, execution: Execution, paths: DataPaths, store: Store) -> Smoke:
     """See `search.smoke.smoke`."""
     from espalier.search.smoke import smoke
 
+    _receive(question.data, paths, store)
     return smoke(question, execution, paths)
 
 
@@ -53,6 +74,7 @@ def evaluate_candidate(
     execution: Execution,
     store: Store,
     checkpoint: str,
+    paths: DataPaths,
     report: Callable[[Reported], None],
     **options: Any,
 ) -> Result:
@@ -60,6 +82,7 @@ def evaluate_candidate(
     What is kept is in the store when this returns."""
     from espalier.search.evaluate import evaluate
 
+    _receive(candidate.data, paths, store)
     files = {role: {name: store.path(hash) for name, hash in kept.items()} for role, kept in needs.items()}
     with store.checkpoint(checkpoint) as state:
 
@@ -67,7 +90,7 @@ def evaluate_candidate(
             state.keep()
             report(reported)
 
-        evaluated = evaluate(candidate, files, execution, checkpoint=state.path, report=told, **options)
+        evaluated = evaluate(candidate, files, execution, paths, checkpoint=state.path, report=told, **options)
         kept = {name: store.put(content) for name, content in evaluated.artifacts.items()}
     return evaluated.result.model_copy(update={"artifacts": kept})
 

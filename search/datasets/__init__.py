@@ -12,11 +12,11 @@ from espalier.search.datasets.digits import DIGITS
 from espalier.search.datasets.fashion_small import FASHION_SMALL
 from espalier.search.datasets.folder import FOLDER_RECIPES, read_folder
 from espalier.search.datasets.from_torchvision import CIFAR10, CIFAR100, FASHION_MNIST, MNIST
-from espalier.search.datasets.store import stored, summary_of
+from espalier.search.datasets.store import folder_of, opened, received, stored, summary_of
 from espalier.search.datasets.summary import Summary
 from espalier.search.errors import SpecError, UnknownName, messages
 from espalier.search.recipe import Recipe
-from espalier.search.spec import Folder, JobSpec
+from espalier.search.spec import Folder, JobSpec, Target
 
 _ALL = (
     DIGITS,
@@ -65,9 +65,31 @@ def load(dataset: str | Folder, paths: DataPaths) -> Data:
     return stored(entry.name, paths.cache, lambda: entry.read(paths.datasets))
 
 
+def known(target: Target, fingerprint: str, paths: DataPaths) -> Data:
+    """A target's data set as it was when its content was called that: from the cache, though it may have changed where
+    it came from, or be nowhere on this machine. Raises what `load` does, and SpecError if it is another one by now."""
+    data = opened(fingerprint, paths.cache) or load(target.dataset, paths)
+    if data.fingerprint != fingerprint:
+        raise SpecError(f"{target.dataset_name} has other images than when the job was submitted; submit again")
+    return data
+
+
 def summary(dataset: str | Folder, paths: DataPaths) -> Summary:
     """What a data set consists of. Reads it on first use, and raises what `load` does."""
     return summary_of(load(dataset, paths), paths.cache)
 
 
-__all__ = ["DATASETS", "Data", "DataPaths", "Dataset", "Summary", "load", "recipe_of", "recipes", "summary"]
+__all__ = [
+    "DATASETS",
+    "Data",
+    "DataPaths",
+    "Dataset",
+    "Summary",
+    "folder_of",
+    "known",
+    "load",
+    "received",
+    "recipe_of",
+    "recipes",
+    "summary",
+]

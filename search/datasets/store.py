@@ -10,6 +10,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ PNG_END = b"IEND\xaeB`\x82"
 
 def stored(name: str, cache: Path, read: Callable[[], Raw]) -> Data:
     """The data set of that name, from `cache`; read and stored there first, if it is not there or damaged."""
-    store = cache / "datasets" / f"{name}-{CACHE_VERSION}"
+    store = folder_of(f"{name}-{CACHE_VERSION}", cache)
     if (found := _opened(store)) is not None:
         return found
     store.parent.mkdir(parents=True, exist_ok=True)
@@ -49,9 +50,46 @@ def stored(name: str, cache: Path, read: Callable[[], Raw]) -> Data:
     return _open(store)
 
 
+def opened(fingerprint: str, cache: Path) -> Data | None:
+    """The data set with that content, if it is in `cache`, whole."""
+    return _opened(folder_of(fingerprint, cache))
+
+
+def folder_of(fingerprint: str, cache: Path) -> Path:
+    """Where a data set is in `cache`, or would be."""
+    return cache / "datasets" / fingerprint
+
+
+def received(fingerprint: str, cache: Path, fetch: Callable[[Path], bool]) -> bool:
+    """Whether a data set is in `cache`, or could be written there by `fetch`, which says whether it knew it."""
+    store = folder_of(fingerprint, cache)
+    if _opened(store) is not None:
+        return True
+    store.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{store}.lock"):
+        if _opened(store) is not None:  # another process was faster
+            return True
+        with _new(store) as work:
+            if not fetch(work):
+                return False
+            shutil.rmtree(store, ignore_errors=True)
+            work.rename(store)
+    return _opened(store) is not None
+
+
+@contextmanager
+def _new(store: Path) -> Iterator[Path]:
+    """A folder that becomes a store by its name; nothing is left of one that does not."""
+    work = Path(tempfile.mkdtemp(dir=store.parent, prefix=f".new-{store.name}-"))
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
 def summary_of(data: Data, cache: Path) -> Summary:
     """What a stored data set consists of."""
-    store = cache / "datasets" / data.fingerprint
+    store = folder_of(data.fingerprint, cache)
     counts = {part: np.bincount(getattr(data, part).y, minlength=len(data.classes)) for part in _PARTS}
     return Summary(
         classes=data.classes,
@@ -64,8 +102,7 @@ def summary_of(data: Data, cache: Path) -> Summary:
 
 def _store(raw: Raw, store: Path) -> None:
     """Split, measure and write; a half-written store never gets the final name."""
-    work = Path(tempfile.mkdtemp(dir=store.parent, prefix=f".new-{store.name}-"))
-    try:
+    with _new(store) as work:
         everything = np.arange(len(raw.train))
         train, holdout = held_out(raw.train.y) if raw.holdout is None else (everything, np.arange(len(raw.holdout)))
         _write(work, "train", raw.train, train)
@@ -78,8 +115,6 @@ def _store(raw: Raw, store: Path) -> None:
         (work / "files.json").write_text(raw.files.model_dump_json())
         (work / "about.json").write_text(json.dumps(about))
         work.rename(store)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def _write(work: Path, part: str, images: Images, order: NDArray[np.int64]) -> None:

@@ -1,4 +1,5 @@
-"""What a store is: artifacts by the hash of what is in them, written once, and checkpoints by name, written often."""
+"""What a store is: artifacts by the hash of what is in them, written once; checkpoints by name, written often; and
+folders by name, for machines that cannot make them."""
 
 from __future__ import annotations
 
@@ -13,6 +14,8 @@ from espalier.storage.errors import NotFound
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 _CHECKPOINT = re.compile(r"[0-9a-z]+(/[0-9a-z]+)?")
+NAME = r"^[0-9A-Za-z_][0-9A-Za-z_.-]*$"
+"""Of a shared folder, and of the files in it."""
 
 
 class Checkpoint(Protocol):
@@ -60,6 +63,21 @@ class Store(Protocol):
     def forget_checkpoint(self, name: str) -> None:
         """Delete what a training left, or all trainings of a job."""
 
+    is_far: bool
+    """Whether it is elsewhere, so that other machines may have what this one has not."""
+
+    def share(self, name: str, folder: Path) -> None:
+        """Keep the files of a folder, once, for whoever fetches them; where the store is far alone."""
+
+    def fetch(self, name: str, folder: Path) -> bool:
+        """Write the files that were shared under a name into a folder; whether there were any, and whole."""
+
+    def shared(self) -> Iterator[str]:
+        """The names under which folders are shared."""
+
+    def unshare(self, name: str) -> None:
+        """Forget a shared folder, if it is there."""
+
 
 def is_hash(name: str) -> bool:
     """Whether it can be an artifact's name."""
@@ -70,6 +88,13 @@ def known_hash(name: str) -> str:
     """The name, if it can be an artifact's. Raises NotFound."""
     if not is_hash(name):
         raise NotFound(f"{name!r} is not an artifact's hash")
+    return name
+
+
+def known_folder(name: str) -> str:
+    """The name, if it can be a shared folder's. Raises NotFound."""
+    if not re.fullmatch(NAME, name):
+        raise NotFound(f"{name!r} is not a shared folder's name")
     return name
 
 

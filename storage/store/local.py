@@ -96,6 +96,22 @@ class LocalStore:
         shutil.rmtree(place, ignore_errors=True)
         place.with_suffix(".safetensors").unlink(missing_ok=True)
 
+    is_far = False
+
+    def share(self, name: str, folder: Path) -> None:
+        """See `Store.share`: it is here already."""
+
+    def fetch(self, name: str, folder: Path) -> bool:  # noqa: ARG002
+        """See `Store.fetch`."""
+        return False
+
+    def shared(self) -> Iterator[str]:
+        """See `Store.shared`."""
+        return iter(())
+
+    def unshare(self, name: str) -> None:
+        """See `Store.unshare`."""
+
     def _path(self, name: str) -> Path:
         known_hash(name)
         return self._artifacts / name[:2] / name[2:]

@@ -14,12 +14,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import psutil
+from pydantic import StringConstraints, TypeAdapter
 
 from espalier.storage.errors import NotFound, StoreUnavailable, StoreUnusable
-from espalier.storage.store.base import Checkpoint, is_hash, known_checkpoint, known_hash
+from espalier.storage.store.base import NAME, Checkpoint, is_hash, known_checkpoint, known_folder, known_hash
 from espalier.storage.store.local import LocalStore
 
 try:
@@ -43,12 +44,19 @@ MOST_BYTES = 20 * 2**30
 """Of copies on one machine; those that were not used for longest go first."""
 IN_USE = 3600.0
 """Seconds after which a copy that was asked for is taken to have been read."""
+CONTENTS = "contents.json"
+"""Names the files of a shared folder, with their hashes."""
+Hashes = dict[Annotated[str, StringConstraints(pattern=NAME)], str]
+HASHES: TypeAdapter[Hashes] = TypeAdapter(Hashes)
+CHUNK = 8 * 2**20
+"""Bytes that are fetched at once of a file."""
 CREDENTIALS = ("AWS_", "GOOGLE_", "AZURE_")
 """Beginnings of the variables from which object stores take addresses and keys."""
 
 
 class ObjectStore:
-    """Objects `artifacts/HASH` and `work/JOB/CANDIDATE`. What was read is kept on this machine, too.
+    """Objects `artifacts/HASH`, `work/JOB/CANDIDATE` and `folders/NAME/FILE`. Artifacts that were read are kept on this
+    machine, too.
 
     obstore rather than fsspec: it writes create-only, tries again by itself, is one dependency, and can be pickled.
     """
@@ -141,9 +149,12 @@ class ObjectStore:
 
     def has(self, name: str) -> bool:
         """See `Store.has`."""
+        return self._has(_artifact(name))
+
+    def _has(self, path: str) -> bool:
         try:
             with _reaching():
-                obstore.head(self._objects, _artifact(name))
+                obstore.head(self._objects, path)
         except FileNotFoundError:
             return False
         return True
@@ -184,6 +195,53 @@ class ObjectStore:
         """See `Store.forget_checkpoint`."""
         below = [path for path, _ in self._below(f"{_work(name)}/")]
         for path in (_work(name), *below):
+            self._delete(path)
+
+    is_far = True
+
+    def share(self, name: str, folder: Path) -> None:
+        """See `Store.share`. What is in them is written last, so that nobody fetches a part."""
+        below = _folder(name)
+        if self._has(f"{below}/{CONTENTS}"):
+            return
+        contents: Hashes = {}
+        for file in sorted(folder.iterdir()):
+            contents[file.name] = _hash_of(file)
+            _write(self._objects, f"{below}/{file.name}", file)
+        _write(self._objects, f"{below}/{CONTENTS}", HASHES.dump_json(contents))
+
+    def fetch(self, name: str, folder: Path) -> bool:
+        """See `Store.fetch`. A file that is not what was shared is damaged, and the folder is forgotten."""
+        below = _folder(name)
+        try:
+            with _reaching():
+                contents = HASHES.validate_json(bytes(obstore.get(self._objects, f"{below}/{CONTENTS}").bytes()))
+                for file, hash in contents.items():
+                    self._copy(f"{below}/{file}", folder / file)
+                    if _hash_of(folder / file) != hash:
+                        raise ValueError(file)
+        except FileNotFoundError:
+            return False
+        except ValueError as error:
+            log.error("what was shared as %s is damaged (%s); it is deleted", name, error)
+            self.unshare(name)
+            return False
+        return True
+
+    def _copy(self, path: str, to: Path) -> None:
+        with to.open("wb") as file:
+            for part in obstore.get(self._objects, path).stream(min_chunk_size=CHUNK):
+                file.write(part)
+
+    def shared(self) -> Iterator[str]:
+        """See `Store.shared`."""
+        yield from sorted({path.split("/")[1] for path, _ in self._below("folders/")})
+
+    def unshare(self, name: str) -> None:
+        """See `Store.unshare`."""
+        below = _folder(name)
+        self._delete(f"{below}/{CONTENTS}")
+        for path in [path for path, _ in self._below(f"{below}/")]:
             self._delete(path)
 
     def _delete(self, path: str) -> None:
@@ -251,6 +309,15 @@ def _write(objects: Any, path: str, what: bytes | Path, **mode: Any) -> None:
             obstore.put(objects, path, what, **mode)
         except FileNotFoundError as error:  # not the object: the bucket
             raise StoreUnavailable(f"the store is not there: {_first_line(error)}") from error
+
+
+def _hash_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _folder(name: str) -> str:
+    return f"folders/{known_folder(name)}"
 
 
 def _artifact(name: str) -> str:

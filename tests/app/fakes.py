@@ -31,6 +31,8 @@ class FakeExecutor:
         """Candidate -> error, for those that shall fail."""
         self.held: Callable[[Candidate], bool] = lambda _: False
         """Candidates that never end."""
+        self.seconds = 0.01
+        """That a training says it took."""
         self.smoke = Smoke(4, {}, 0.1)
         """What a smoke run finds."""
         self.smoked: list[Question] = []
@@ -89,7 +91,7 @@ class FakeExecutor:
             future.set_exception(TaskFailed("Diverged", error, False))
         else:
             kept = {"weights": store.put(candidate.key.encode())} if task.kwargs["keep_weights"] else {}
-            future.set_result(outcome_of(candidate, self.execution).model_copy(update={"artifacts": kept}))
+            future.set_result(outcome_of(candidate, self.execution).model_copy(update={"artifacts": kept, "seconds": self.seconds}))
 
     def cancel(self, future: Future[Any]) -> None:
         self.cancelled.append(future)

@@ -7,17 +7,22 @@ import os
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from espalier.app.housekeeping import Leftovers, leftovers, sweep
 from espalier.app.service import store_of
 from espalier.app.settings import Settings, SettingsError
+from espalier.search.spec import JobSpec
 from espalier.storage import jobs
 from espalier.storage.database import Database
 from espalier.storage.errors import DatabaseUnusable
+from espalier.storage.tables import JobRow
 from tests.app.client.cli.conftest import Run, run
-from tests.app.world import World
+from tests.app.world import SPEC, World
+from tests.search.helpers import planned, question
 
 __all__ = ["run"]
 
@@ -86,11 +91,14 @@ def test_the_command_says_what_it_does(world: World, run: Run, monkeypatch: pyte
     world.finish()
     wanted = held(world.settings)
     name = world.service.store.put(b"left")
-    assert "0 artifacts and the checkpoints of 0 jobs were deleted" in run("gc").output
+    assert "0 artifacts, the checkpoints of 0 jobs and 0 shared data sets were deleted" in run("gc").output
     told = run("gc", "--older-than", "0", "--dry-run", "--json")
-    assert json.loads(told.stdout) == {"artifacts": [name], "checkpoints": []}
+    assert json.loads(told.stdout) == {"artifacts": [name], "checkpoints": [], "folders": []}
     assert held(world.settings) == wanted | {name}
-    assert "1 artifacts and the checkpoints of 0 jobs were deleted" in run("gc", "--older-than", "0").output
+    assert (
+        "1 artifacts, the checkpoints of 0 jobs and 0 shared data sets were deleted"
+        in run("gc", "--older-than", "0").output
+    )
     assert held(world.settings) == wanted
 
 
@@ -112,3 +120,38 @@ def test_a_store_that_is_not_there_is_said(run: Run, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("ESPALIER_STORE", "ftp://x")
     ran = run("gc")
     assert (ran.exit_code, "no store 'ftp://x'" in str(ran.exception)) == (1, True)
+
+
+def test_data_sets_are_shared_for_as_long_as_a_job_needs_them(bucket: str, tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data", store=bucket)
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "about.json").write_text("{}")
+    store = store_of(settings)
+    spec = JobSpec.model_validate(SPEC)
+    with closing(Database(settings.url)) as database:
+        database.upgrade()
+        with database.session() as session:
+            job = jobs.submit(session, spec, question(spec), planned(spec)).id
+        needed = question(spec).data
+        for name in (needed, "digits-1"):
+            store.share(name, tmp_path / "files")
+        found = leftovers(settings, DAY)
+        assert found.folders == ("digits-1",)
+        sweep(settings, found)
+        assert [*store.shared()] == [needed]
+        with database.session() as session:
+            jobs.cancel(session, job)
+        assert leftovers(settings, DAY).folders == (), "it may be retried"
+        with database.session() as session:
+            session.execute(sa.update(JobRow).values(state="succeeded"))
+        found = leftovers(settings, DAY)
+        assert found.folders == (needed,)
+        with database.session() as session:
+            jobs.extend(session, jobs.get(session, job), *asked_for(spec))
+        sweep(settings, found)
+        assert [*store.shared()] == [needed], "a job needs it again"
+
+
+def asked_for(spec: JobSpec) -> Any:
+    more = spec.model_copy(update={"seeds": (*spec.all_seeds, 99)})
+    return more, question(more), planned(more)

@@ -23,8 +23,10 @@ from espalier.app.service import (
 from espalier.app.settings import Settings, SettingsError
 from espalier.app.work.executors import EXECUTORS
 from espalier.app.work.executors.base import Task, TaskFailed
+from espalier.search.datasets import DataPaths, load
+from espalier.search.spec import Folder
 from espalier.storage import jobs
-from espalier.storage.errors import NotFound, WrongState
+from espalier.storage.errors import NotFound, StoreUnavailable, WrongState
 from tests.app.fakes import FakeExecutor
 from tests.app.world import World
 
@@ -175,3 +177,24 @@ def test_the_runner_trains_where_the_setting_says(tmp_path: Path, monkeypatch: p
     assert runner.executor.widest == 3
     assert data_paths_of(settings) == (tmp_path / "datasets", tmp_path / "cache")
     runner.database.close()
+
+
+def test_a_data_set_is_shared_where_the_store_is_elsewhere(
+    bucket: str, pets: DataPaths, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = load(Folder(folder="pets"), pets).fingerprint
+    settings = Settings(data_dir=tmp_path, store=bucket)
+    service = Service(settings, FakeExecutor(), None)
+    try:
+        for _ in range(2):
+            service.share_data(data)
+        assert [*service.store.shared()] == [data]
+        monkeypatch.setattr(type(service.store), "share", unreachable)
+        service.share_data(data)
+        assert "is not shared with other machines: nobody answers" in caplog.text
+    finally:
+        service.close()
+
+
+def unreachable(*_: object) -> None:
+    raise StoreUnavailable("nobody answers")

@@ -257,7 +257,7 @@ def test_a_recipe_that_grows_out_of_its_limits_is_refused(changes: Any, words: s
 
 
 def test_preparing_chooses_how_to_compute_and_remembers(paths: DataPaths) -> None:
-    first = prepare(spec(), 1, 1, paths)
+    first = prepare(spec(), None, 1, 1, paths)
     assert first.threads == 1
     remembered = [
         path for path in (paths.cache / "execution").glob("*.json") if path.read_text() == first.model_dump_json()
@@ -265,10 +265,10 @@ def test_preparing_chooses_how_to_compute_and_remembers(paths: DataPaths) -> Non
     assert remembered
     for path in remembered:
         path.write_text(first.model_copy(update={"threads": 7}).model_dump_json())
-    assert prepare(spec(), 1, 1, paths).threads == 7, "a choice that was made is not measured again"
+    assert prepare(spec(), None, 1, 1, paths).threads == 7, "a choice that was made is not measured again"
     for path in remembered:
         path.write_text("")  # cut short by a kill
-    assert prepare(spec(), 1, 1, paths).threads == 1
+    assert prepare(spec(), None, 1, 1, paths).threads == 1
 
 
 def test_what_is_the_same_has_the_same_keys_and_the_same_architecture(paths: DataPaths) -> None:

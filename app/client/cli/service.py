@@ -111,7 +111,10 @@ def gc(
     except (SettingsError, StorageError) as error:
         raise ClientError(str(error)) from error
     verb = "would be" if dry_run else "were"
-    words = f"{len(found.artifacts)} artifacts and the checkpoints of {len(found.checkpoints)} jobs {verb} deleted"
+    words = (
+        f"{len(found.artifacts)} artifacts, the checkpoints of {len(found.checkpoints)} jobs and {len(found.folders)} "
+        f"shared data sets {verb} deleted"
+    )
     show(as_json, found._asdict(), words)
 
 

@@ -57,6 +57,7 @@ def submit(
         spec = resolved(service, spec)
         estimate = service.examine_spec(spec, gone)
         service.allow(spec, estimate)
+        service.share_data(estimate.question.data)
         try:
             with service.database.session() as session:
                 wanted, room = (spec, estimate.question, estimate.candidates), service.settings.room
@@ -169,6 +170,7 @@ def extend(job_id: str, extension: Extension, service: ServiceDep, gone: Gone, c
     spec = extension.of(had)
     before, estimate = (service.examine_spec(one, gone) for one in (had, spec))
     service.allow(spec, estimate)
+    service.share_data(estimate.question.data)
     planned = {one.key for one in estimate.candidates}
     if changed := [one.label for one in before.candidates if one.key not in planned]:
         raise WrongState(

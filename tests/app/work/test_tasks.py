@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from espalier.app.schemas import CatalogEntry
+from espalier.app.work import tasks
 from espalier.app.work.tasks import (
     describe_architecture,
     describe_catalog,
@@ -18,6 +19,8 @@ from espalier.app.work.tasks import (
     export_config,
     prepare_job,
     receipt_of,
+    share_data,
+    smoke_job,
     validate_spec,
 )
 from espalier.models.cost import cost
@@ -25,9 +28,9 @@ from espalier.models.errors import ArchitectureError
 from espalier.models.network import dense
 from espalier.models.weights import notes_of
 from espalier.search.datasets import DataPaths
-from espalier.search.errors import SpecError
+from espalier.search.errors import DataUnavailable, SpecError
 from espalier.search.results import Execution, Reported, Result
-from espalier.search.spec import JobSpec
+from espalier.search.spec import Folder, JobSpec
 from espalier.storage.errors import NotFound
 from espalier.storage.store import LocalStore, store_at
 
@@ -54,7 +57,7 @@ def test_a_spec_is_validated_and_its_candidates_trained(paths: DataPaths, tmp_pa
         "slimming parent seed 0", "dense seed 0", "slimming params=0.3 seed 0", "uniform params=0.3 seed 0",
     ]  # fmt: skip
     assert pickle.loads(pickle.dumps(estimate)) == estimate
-    execution = prepare_job(SPEC, len(estimate.candidates), 1, paths)
+    execution = prepare_job(SPEC, None, len(estimate.candidates), 1, paths, LocalStore(tmp_path))
     assert isinstance(execution, Execution)
     uniform = estimate.candidates[-1]
     told: list[Reported] = []
@@ -69,7 +72,7 @@ def test_what_a_candidate_needs_and_leaves_is_in_the_store(paths: DataPaths, buc
     """As on a cluster: every task on a machine of its own, which has nothing but the store."""
     estimate = validate_spec(SPEC, paths)
     parent, _, pruned, _ = estimate.candidates
-    execution = prepare_job(SPEC, len(estimate.candidates), 1, paths)
+    execution = prepare_job(SPEC, None, len(estimate.candidates), 1, paths, LocalStore(tmp_path))
     known: dict[str, Result] = {}
     options: dict[str, Any] = {"paths": paths, "keep_weights": True, "report": lambda _: None}
     for place, one in enumerate((parent, pruned)):
@@ -116,3 +119,39 @@ def test_a_config_leaves_as_a_file() -> None:
     assert config.id.encode() in file.content
     with pytest.raises(SpecError, match="there are: json"):
         export_config("pickle", config, None)
+
+
+def test_a_data_set_comes_from_the_store_where_it_is_not(bucket: str, pets: DataPaths, tmp_path: Path) -> None:
+    """On a machine that has neither the images nor the cache; and with the images that the job began with."""
+    spec = SPEC.model_copy(
+        update={"target": SPEC.target.model_copy(update={"dataset": Folder(folder="pets", size=32)})}
+    )
+    estimate = validate_spec(spec, pets)
+    data, dense = estimate.question.data, estimate.candidates[1]
+    share_data(data, pets, store_at(bucket, tmp_path / "api"))
+    bare = DataPaths(tmp_path / "nowhere", tmp_path / "worker")
+    store = store_at(bucket, bare.cache)
+    execution = prepare_job(spec, data, 4, 1, bare, store)
+    assert smoke_job(estimate.question, execution, bare, store).failures == {}
+    options: dict[str, Any] = {"paths": bare, "keep_weights": False, "report": lambda _: None}
+    there = evaluate_candidate(dense, {}, execution, store, "job/one", **options)
+    here = evaluate_candidate(dense, {}, execution, LocalStore(tmp_path), "job/one", **(options | {"paths": pets}))
+    assert (there.test, there.curve) == (here.test, here.curve)
+    assert [*store.shared()] == [data]
+
+
+def test_a_data_set_that_nobody_shared_is_looked_for_where_it_comes_from(
+    bucket: str, pets: DataPaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = SPEC.model_copy(
+        update={"target": SPEC.target.model_copy(update={"dataset": Folder(folder="pets", size=32)})}
+    )
+    data = validate_spec(spec, pets).question.data
+    store = store_at(bucket, tmp_path / "worker")
+    monkeypatch.setattr(tasks, "MOST_SHARED", 100)  # it is larger than that
+    share_data(data, pets, store)
+    assert [*store.shared()] == []
+    there = DataPaths(pets.datasets, tmp_path / "worker")
+    assert prepare_job(spec, data, 1, 1, there, store).threads == 1
+    with pytest.raises(DataUnavailable, match="no folder 'pets'"):
+        prepare_job(spec, data, 1, 1, DataPaths(tmp_path, tmp_path / "other"), store)

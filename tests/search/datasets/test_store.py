@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from espalier.search.datasets import DataPaths, load
+from espalier.search.datasets import DataPaths, folder_of, known, load, received
 from espalier.search.datasets.base import Images, Raw
 from espalier.search.datasets.store import stored
-from espalier.search.spec import Folder
+from espalier.search.errors import DataUnavailable, SpecError
+from espalier.search.spec import Folder, Target
 
 PETS = Folder(folder="pets")
 
@@ -132,3 +134,47 @@ def test_a_holdout_of_its_own_is_taken_as_it_is(tmp_path: Path) -> None:
     data = stored("own", tmp_path, lambda: given._replace(holdout=own))
     assert np.array_equal(data.train.x, given.train.x)
     assert np.array_equal(data.holdout.x, own.x)
+
+
+def test_what_is_fetched_is_as_good_as_what_was_read(pets: DataPaths, tmp_path: Path) -> None:
+    data = load(PETS, pets)
+    cache = tmp_path / "elsewhere"
+
+    def fetch(folder: Path) -> bool:
+        shutil.copytree(folder_of(data.fingerprint, pets.cache), folder, dirs_exist_ok=True)
+        return True
+
+    assert received(data.fingerprint, cache, fetch)
+    target = Target(arch="vgg11", dataset=PETS)
+    nowhere = DataPaths(tmp_path / "nowhere", cache)
+    found = known(target, data.fingerprint, nowhere)
+    assert np.array_equal(found.train.x, data.train.x)
+    assert found.fingerprint == data.fingerprint
+    assert received(data.fingerprint, cache, lambda _: pytest.fail("it is there"))
+
+
+@pytest.mark.parametrize("left", ["nothing", "a part"])
+def test_what_cannot_be_fetched_leaves_nothing(left: str, pets: DataPaths, tmp_path: Path) -> None:
+    data = load(PETS, pets)
+
+    def fetch(folder: Path) -> bool:
+        if left == "a part":
+            shutil.copy(folder_of(data.fingerprint, pets.cache) / "train_x.npy", folder)
+        return left == "a part"
+
+    assert not received(data.fingerprint, tmp_path, fetch)
+    assert not [*(tmp_path / "datasets").glob(".new-*")]
+    with pytest.raises(DataUnavailable, match="no folder 'pets'"):
+        known(Target(arch="vgg11", dataset=PETS), data.fingerprint, DataPaths(tmp_path, tmp_path))
+
+
+def test_a_job_goes_on_with_the_images_that_it_began_with(pets: DataPaths) -> None:
+    before = load(PETS, pets)
+    picture = next((pets.datasets / "pets" / "train").rglob("*.png"))
+    picture.write_bytes(picture.read_bytes() + b" ")
+    target = Target(arch="vgg11", dataset=PETS)
+    assert load(PETS, pets).fingerprint != before.fingerprint
+    assert np.array_equal(known(target, before.fingerprint, pets).train.x, before.train.x)
+    shutil.rmtree(pets.cache)
+    with pytest.raises(SpecError, match="folder:pets has other images than when the job was submitted"):
+        known(target, before.fingerprint, pets)

@@ -193,3 +193,52 @@ def test_a_bucket_that_is_not_there_is_no_missing_file(bucket: str, tmp_path: Pa
         store.put(b"weights")
     with pytest.raises(StoreUnavailable, match=r"the store does not answer.*404"):
         store.check()
+
+
+def a_folder(path: Path, **files: bytes) -> Path:
+    path.mkdir()
+    for name, content in files.items():
+        (path / name).write_bytes(content)
+    return path
+
+
+def test_a_folder_is_shared_once_and_fetched_whole(store: ObjectStore, bucket: str, tmp_path: Path) -> None:
+    large = os.urandom(20 * 2**20)
+    store.share("digits-2", a_folder(tmp_path / "here", images=large, about=b"{}"))
+    store.share("digits-2", a_folder(tmp_path / "else", images=b"other"))
+    other, there = ObjectStore(bucket, tmp_path / "other"), a_folder(tmp_path / "there")
+    assert other.fetch("digits-2", there)
+    assert {path.name: path.read_bytes() for path in there.iterdir()} == {"images": large, "about": b"{}"}
+    assert [*other.shared()] == ["digits-2"]
+    assert [*other.artifacts()] == []
+    other.unshare("digits-2")
+    assert [*store.shared()] == []
+    assert not store.fetch("digits-2", there)
+    store.unshare("digits-2")
+
+
+@pytest.mark.parametrize("damage", ["images", "contents.json"])
+def test_a_shared_folder_that_is_damaged_is_forgotten_and_shared_anew(
+    store: ObjectStore, bucket: str, tmp_path: Path, damage: str
+) -> None:
+    here, there = a_folder(tmp_path / "here", images=b"1234"), a_folder(tmp_path / "there")
+    store.share("digits-2", here)
+    obstore.put(raw(bucket), f"folders/digits-2/{damage}", b"1235")
+    assert not store.fetch("digits-2", there)
+    assert [*store.shared()] == []
+    store.share("digits-2", here)
+    assert store.fetch("digits-2", there)
+
+
+def test_a_folder_of_which_a_file_is_missing_is_none(store: ObjectStore, bucket: str, tmp_path: Path) -> None:
+    store.share("digits-2", a_folder(tmp_path / "here", images=b"1234", about=b"{}"))
+    obstore.delete(raw(bucket), "folders/digits-2/images")
+    assert not store.fetch("digits-2", a_folder(tmp_path / "there"))
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "a b"])
+def test_no_name_leaves_the_store(store: ObjectStore, tmp_path: Path, name: str) -> None:
+    with pytest.raises(NotFound, match="is not a shared folder's name"):
+        store.share(name, a_folder(tmp_path / "here"))
+    with pytest.raises(NotFound):
+        store.fetch(name, tmp_path)
