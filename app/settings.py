@@ -76,6 +76,11 @@ class Settings(BaseSettings):
         default="", max_length=2000, description="hosts that may be told of the ends of jobs; none if not set"
     )
     webhook_secret: str = Field(default="", max_length=500, description="what they are told is signed with", repr=False)
+    traces_url: str = Field(
+        default="",
+        max_length=2000,
+        description="where traces are sent to, as OTLP over HTTP: http://HOST:4318/v1/traces; nowhere if not set",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
 
@@ -91,6 +96,13 @@ class Settings(BaseSettings):
     def _is_a_rate(cls, value: str) -> str:
         if value and not re.fullmatch(r"[1-9]\d*/(second|minute|hour|day)", value):
             raise ValueError("a rate is a number of requests and what they are in: 600/minute")
+        return value
+
+    @field_validator("traces_url")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        if value and not re.fullmatch(r"https?://[^\s/]+/\S*", value):
+            raise ValueError("an address is such as http://localhost:4318/v1/traces")
         return value
 
     @model_validator(mode="after")

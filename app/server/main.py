@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import limits
 from fastapi import Depends, FastAPI
+from fastapi.telemetry import TelemetryConfig
 from starlette.staticfiles import StaticFiles
 
 from espalier.app.rendering import STATIC_FILES
@@ -26,6 +27,15 @@ from espalier.app.server.streams import Streams
 from espalier.app.service import Service
 from espalier.search.version import VERSION
 
+TRACED: TelemetryConfig = {
+    "metrics": False,  # `/metrics` has them
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+    "exclude": lambda scope: b"token" in scope.get("query_string", b""),  # which would be in the trace
+}
+"""What FastAPI traces of requests, where traces are sent anywhere."""
+
 
 def create_app(service: Service, hosts: Iterable[str] | None = None) -> FastAPI:
     """The HTTP side of a service, reached under these names; None: any."""
@@ -37,6 +47,7 @@ def create_app(service: Service, hosts: Iterable[str] | None = None) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         separate_input_output_schemas=False,
+        telemetry=TRACED,
     )
     app.state.service = service
     errors.install(app, shown)

@@ -22,6 +22,7 @@ from espalier.app.server.connections import listening_options
 from espalier.app.server.main import create_app
 from espalier.app.service import Service, make_inspector, make_runner, single_runner_lock, token_of
 from espalier.app.settings import SettingsError, load
+from espalier.app.tracing import sent_to
 from espalier.app.work.messenger import Messenger, messages
 from espalier.app.work.runner import running
 from espalier.storage import jobs
@@ -76,6 +77,7 @@ def serve(host: str, port: int, with_api: bool, with_runner: bool, auth: bool) -
     os.umask(0o077)  # specs, weights and the token are their owner's alone
     logs.configure(settings)
     with ExitStack() as stack, _told():
+        stack.enter_context(sent_to(settings.traces_url))
         if with_runner and settings.url.startswith("sqlite"):  # PostgreSQL serves as many runners as there are
             stack.enter_context(single_runner_lock(settings.data_dir))
         token, made = token_of(settings) if auth and with_api else (None, False)

@@ -13,10 +13,12 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 
+from opentelemetry.trace import Span
 from sqlalchemy.orm import Session
 
 from espalier.app.caps import Caps
 from espalier.app.logs import about
+from espalier.app.tracing import begin_span, end_span, traced
 from espalier.app.work.executors.base import Executor, Task, TaskFailed, WorkerLost
 from espalier.app.work.follow_up import FollowUp, follow_ups
 from espalier.app.work.hearing import Hearing
@@ -81,6 +83,13 @@ class Parts(NamedTuple):
     """What a job may take."""
 
 
+class _Training(NamedTuple):
+    """One that runs."""
+
+    began: float
+    span: Span
+
+
 class JobRun:
     """One job on its way: what runs, what is done. Leaving the context stops whatever still runs."""
 
@@ -100,8 +109,8 @@ class JobRun:
         """How often the process of a candidate ended under it."""
         self.trained = 0.0
         """Seconds of training that this job's own results took."""
-        self.begun: dict[Future[Any], float] = {}
-        """When each training began that runs."""
+        self.begun: dict[Future[Any], _Training] = {}
+        """The trainings that run."""
         self.furthest: dict[str, int] = {}
         """The last epoch of each candidate that was told."""
         self.wanted: Literal["cancel", "pause"] | None = None
@@ -115,6 +124,8 @@ class JobRun:
     def __exit__(self, *_error: object) -> None:
         for future in list(self.running):
             self.parts.executor.cancel(future)
+        for training in self.begun.values():
+            end_span(training.span, "interrupted")
 
     def to_its_end(self, studies: Studies) -> tuple[str, str | None]:
         """Run all that the planner asks for; how the job ended, and why if it failed."""
@@ -244,6 +255,10 @@ class JobRun:
     def _answered(self, what: str, task: Task) -> Any:
         """What a task that is no candidate's answers. Raises TaskFailed, or WorkerLost after some tries."""
         self.asked = what
+        with traced(what, job=self.lease.job_id):
+            return self._tried(what, task)
+
+    def _tried(self, what: str, task: Task) -> Any:
         while True:
             future = self._submit(None, task)
             while not future.done():
@@ -308,7 +323,9 @@ class JobRun:
                 return False
             with self._writing() as session:
                 candidates.start(session, self.lease.job_id, candidate)
-            self.begun[self._submit(candidate, self._training(candidate, execution))] = time.monotonic()
+            future = self._submit(candidate, self._training(candidate, execution))
+            span = begin_span("training", job=self.lease.job_id, candidate=candidate.key, label=candidate.label)
+            self.begun[future] = _Training(time.monotonic(), span)
         return True
 
     def _training(self, candidate: Candidate, execution: Execution) -> Task:
@@ -351,7 +368,7 @@ class JobRun:
     def _stop_at_the_cap(self) -> None:
         """Raise Stopped where the job has trained for as long as it may."""
         most = self.parts.caps.seconds_of(self.spec.max_seconds)
-        spent = self.trained + sum(time.monotonic() - began for began in self.begun.values())
+        spent = self.trained + sum(time.monotonic() - training.began for training in self.begun.values())
         if most is not None and spent >= most:
             raise Stopped("cancel", f"it was stopped after {spent:.0f} seconds of training, of {most:.0f}; {KEPT}")
 
@@ -388,9 +405,11 @@ class JobRun:
     def _outcome(self, future: Future[Any]) -> Outcome | None:
         """What came of a candidate. None: it is tried again. Raises StoreUnavailable, and has lost nothing then."""
         candidate = self.running.pop(future)
-        self.begun.pop(future, None)
         assert candidate is not None
+        span = self.begun.pop(future).span
         with about(candidate=candidate.key):
+            error = None if future.cancelled() else future.exception()
+            end_span(span, None if error is None else str(error))
             return self._outcome_of(candidate, future)
 
     def _outcome_of(self, candidate: Candidate, future: Future[Any]) -> Outcome | None:

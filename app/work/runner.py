@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from opentelemetry.trace import Span
 from sqlalchemy.exc import (
     DataError,
     IntegrityError,
@@ -24,6 +25,7 @@ from sqlalchemy.orm import Session
 
 from espalier.app.caps import UNCAPPED, Caps
 from espalier.app.logs import about
+from espalier.app.tracing import traced
 from espalier.app.work.executors.base import Executor, TaskFailed, WorkerLost
 from espalier.app.work.follow_up import FollowUp, queue
 from espalier.app.work.job import JobRun, Parts, Stopped
@@ -121,14 +123,15 @@ class Runner:
             job = jobs.claim(session, self.owner)
         if job is None:
             return False
-        with about(job=job.id):
-            self._run_to_its_end(job)
+        with about(job=job.id), traced("job", job=job.id, attempt=job.attempts) as span:
+            self._run_to_its_end(job, span)
         return True
 
-    def _run_to_its_end(self, job: JobRow) -> None:
+    def _run_to_its_end(self, job: JobRow, span: Span) -> None:
         lease = Lease(job.id, self.owner, job.attempts)
         log.info("job %s: attempt %d", job.id, job.attempts)
         verb, error, follow_ups = self._run(job, lease)
+        span.set_attribute("espalier.end", verb)
         if verb == "succeed":
             self._remember(job.id, follow_ups)
         with self.database.session() as session:

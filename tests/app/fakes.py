@@ -91,7 +91,9 @@ class FakeExecutor:
             future.set_exception(TaskFailed("Diverged", error, False))
         else:
             kept = {"weights": store.put(candidate.key.encode())} if task.kwargs["keep_weights"] else {}
-            future.set_result(outcome_of(candidate, self.execution).model_copy(update={"artifacts": kept, "seconds": self.seconds}))
+            future.set_result(
+                outcome_of(candidate, self.execution).model_copy(update={"artifacts": kept, "seconds": self.seconds})
+            )
 
     def cancel(self, future: Future[Any]) -> None:
         self.cancelled.append(future)

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from espalier.app.caps import UNCAPPED, Caps
 from espalier.app.server.processes import serve
 from espalier.app.settings import Settings, SettingsError, load
 from espalier.app.work.executors import EXECUTORS
 from espalier.search.results import FREE, Pinned
+from espalier.storage.room import Room
 from tests.app.fakes import FakeExecutor
 
 
@@ -28,6 +30,9 @@ def test_defaults(tmp_path: Path) -> None:
         ("WORKERS", "many", "ESPALIER_WORKERS"),
         ("EXECUTOR", "slurm", r"ESPALIER_EXECUTOR: .*no executor of that name; there are: .*local.*, got 'slurm'"),
         ("LOG_FORMAT", "xml", "'text' or 'json'"),
+        ("TRACES_URL", "localhost:4318", "an address is such as"),
+        ("MAX_SECONDS_PER_JOB", "0", "greater than 0"),
+        ("MAX_MACS_PER_TOKEN", "-1", "greater than 0"),
         ("MAX_QUEUED_JOBS", "-1", "ESPALIER_MAX_QUEUED_JOBS"),
         ("MAX_REQUESTS_PER_TOKEN", "many", "ESPALIER_MAX_REQUESTS_PER_TOKEN: a rate is .*600/minute.*, got 'many'"),
         *(
@@ -151,3 +156,12 @@ def test_settings_do_not_change(tmp_path: Path) -> None:
     assert Settings(data_dir=tmp_path, store="s3://b/f").store_url == "s3://b/f"
     with pytest.raises(ValidationError):
         settings.workers = 3  # type: ignore[misc]
+
+
+def test_what_jobs_may_take_is_without_limit_unless_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (load().caps, load().room) == (UNCAPPED, Room(100))
+    for name, value in (("JOB", "1e15"), ("TOKEN", "1e16")):
+        monkeypatch.setenv(f"ESPALIER_MAX_MACS_PER_{name}", value)
+    monkeypatch.setenv("ESPALIER_MAX_SECONDS_PER_JOB", "3600")
+    monkeypatch.setenv("ESPALIER_MAX_QUEUED_JOBS_PER_TOKEN", "3")
+    assert (load().caps, load().room) == (Caps(1e15, 3600.0), Room(100, 3, 1e16))
