@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import logging
 import secrets
 import urllib.parse
@@ -105,7 +106,8 @@ class Service:
         return self._questions.ask(function, *args)
 
     def warm_up(self) -> None:
-        """Let the child processes start, so that nobody's first request waits for it."""
+        """Let the child processes start, so that nobody's first request waits for it, nor for what answers need."""
+        importlib.import_module("scipy.special")
         for lane in (self._examinations, self._questions):
             lane.warm_up(describe_catalog)
 

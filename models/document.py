@@ -62,8 +62,14 @@ class Document(Frozen):
 
     @classmethod
     def read(cls, raw: Raw) -> Self:
-        """A stored document. One that says no version is of the first, which had none to say."""
-        return cls.model_validate({"schema_version": 1, **raw})
+        """A stored document."""
+        return cls.model_validate(cls.as_stored(raw))
+
+    @classmethod
+    def as_stored(cls, raw: Raw) -> dict[str, Any]:
+        """What a stored document is read from, alone or as a part of another. One that says no version is of the first,
+        which had none to say."""
+        return {"schema_version": 1, **raw}
 
 
 def content_hash(value: BaseModel | Raw, length: int = 32) -> str:

@@ -16,6 +16,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from filelock import FileLock
+from pydantic_core import from_json
 from sqlalchemy.orm import Session, sessionmaker
 
 from espalier.storage import backfill
@@ -37,7 +38,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = normalised(url)
         try:
-            self.engine = sa.create_engine(self.url, **_engine_options(self.url))
+            self.engine = sa.create_engine(self.url, json_deserializer=from_json, **_engine_options(self.url))
         except (sa.exc.ArgumentError, ModuleNotFoundError, ValueError) as error:
             raise DatabaseUnusable(f"cannot open {without_password(url)}: {error}") from error
         if self.engine.dialect.name == "sqlite":

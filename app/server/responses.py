@@ -19,7 +19,6 @@ from espalier.app.schemas import (
     Page,
     PlannedCandidate,
     PlanView,
-    ProgressView,
 )
 from espalier.models.config import LayerCost
 from espalier.search.answers.values import Sample, sample
@@ -70,28 +69,17 @@ def job_view(job: JobRow, progress: Progress) -> JobView:
     if state is JobState.RUNNING and progress.running and progress.seconds:
         left = progress.total - progress.done - progress.running / 2  # those that run are half done, on average
         eta = progress.seconds / progress.done * left / progress.running
-    return JobView(
-        id=job.id,
-        name=job.name,
-        state=state,
-        spec=JobSpec.read(job.spec),
-        progress=ProgressView(
-            done=progress.done,
-            failed=progress.failed,
-            running=progress.running,
-            total=progress.total,
-            fraction=progress.done / progress.total if progress.total else 1.0,
-            eta_seconds=eta,
-        ),
-        created_at=job.created_at,
-        started_at=job.started_at,
-        submitted_by=job.submitted_by,
-        finished_at=job.finished_at,
-        attempts=job.attempts,
-        cancel_requested=job.cancel_requested,
-        pause_requested=job.pause_requested,
-        priority=job.priority,
-        error=job.error,
+    same = ("id", "name", "created_at", "started_at", "finished_at", "attempts", "cancel_requested", "pause_requested",
+            "priority", "error", "submitted_by")  # fmt: skip
+    fraction = progress.done / progress.total if progress.total else 1.0
+    told = {"done": progress.done, "failed": progress.failed, "running": progress.running, "total": progress.total}
+    return JobView.model_validate(
+        {name: getattr(job, name) for name in same}
+        | {
+            "state": state,
+            "spec": JobSpec.as_stored(job.spec),  # which is read with the rest: a list has hundreds
+            "progress": told | {"fraction": fraction, "eta_seconds": eta},
+        }
     )
 
 
