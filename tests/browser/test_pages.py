@@ -9,6 +9,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
+from espalier.app.client.client import Client
+from espalier.app.client.report import write
 from tests.app.server.pages.test_architectures import trained
 from tests.browser.conftest import Served, in_background
 
@@ -180,8 +182,44 @@ def test_every_page_can_be_used_by_everyone(theme: str, width: int, page: Page, 
             page.get_by_label("Budgets").fill("params=2")
             page.get_by_role("button", name="Show what would run").click()
             expect(page.get_by_role("alert")).to_be_visible()
-        found = Axe().run(page).response["violations"]
-        assert [
-            (one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")
-        ] == [], path
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        assert_usable(page, width, path)
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 390), ("dark", 1440)])
+def test_jobs_can_be_looked_at_by_everyone_however_they_stand(
+    theme: str, width: int, page: Page, served: Served, tmp_path: Path
+) -> None:
+    """Tickets, failures, two jobs side by side, the report, one job that runs."""
+    tickets = served.finish(name="tickets", tickets={"rounds": 2}, methods=[], budgets=[], baselines=[])
+    served.executor.broken = lambda one: "it diverged" if one.origin.kind == "uniform" and one.seed == 1 else None
+    failed = served.finish(name="not whole", seeds=[0, 1, 2])
+    page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+    page.set_viewport_size({"width": width, "height": 900})
+    for path in (f"/jobs/{tickets}", f"/jobs/{failed}", f"/compare?job={tickets}&job={failed}", "/compare?job=nowhere"):
+        page.goto(path)
+        assert_usable(page, width, path)
+    with Client(served.url, "secret") as client:
+        write(client, failed, tmp_path / "report.html")
+    report = page.context.new_page()
+    report.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+    report.set_viewport_size({"width": width, "height": 900})
+    report.goto(f"file://{tmp_path}/report.html")
+    expect(report.get_by_role("heading", name="not whole")).to_be_visible()
+    assert_usable(report, width, "the report")
+    served.executor.held = lambda one: one.origin.kind == "uniform"
+    running = served.submit(name="running", seeds=[7, 8])
+    thread = in_background(served)
+    page.goto(f"/jobs/{running}")
+    expect(page.locator(".state")).to_have_text("running")
+    expect(page.get_by_text("uniform").first).to_be_visible()
+    assert_usable(page, width, "a job that runs")
+    served.client.post(f"/v1/jobs/{running}/cancel")
+    thread.join()
+
+
+def assert_usable(page: Page, width: int, where: str) -> None:
+    found = Axe().run(page).response["violations"]
+    assert [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")] == [], (
+        where
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, where
