@@ -34,8 +34,7 @@ def run(_setting: Setting) -> Table:
     """Median seconds from request to the last byte, in this process, and what is sent."""
     with tempfile.TemporaryDirectory() as folder:
         world = World(Path(folder))
-        job = world.finish(**LARGE)
-        count = _fill(world, job)
+        job, count = fill(world)
         gc.collect()
         gc.freeze()  # as `espalier serve` does
         paths = (
@@ -53,8 +52,9 @@ def run(_setting: Setting) -> Table:
     )
 
 
-def _fill(world: World, job: str) -> int:
-    """Epochs, until there are so many events; how many candidates there are."""
+def fill(world: World) -> tuple[str, int]:
+    """A large job, with epochs until there are so many events; its id, and how many candidates it has."""
+    job = world.finish(**LARGE)
     with world.service.database.session() as session:
         rows = candidates.rows(session, job)
         for number in range(EVENTS):
@@ -63,7 +63,7 @@ def _fill(world: World, job: str) -> int:
                 session, job, EpochEvent(candidate=key, label="one", epoch=1, epochs=8, step=1, loss=1.0, accuracy=0.5)
             )
         session.commit()
-        return len(rows)
+        return job, len(rows)
 
 
 def _measure(world: World, path: str) -> tuple[str, str, str]:

@@ -74,9 +74,9 @@ RECORDING = Path(__file__).with_name("recorded.json.gz")
 
 def show_recorded(console: Console, wait: Callable[[], object]) -> int:
     """Serve a job that was recorded, to look at it in the page, until `wait` returns; the exit code."""
-    found = Recording.read(json.loads(gzip.decompress(RECORDING.read_bytes())))
+    found = _recording()
     with tempfile.TemporaryDirectory(prefix="espalier-demo-") as folder:
-        job = _enter(found, Path(folder))
+        job = recorded_in(Path(folder))
         with service(Path(folder)) as client:
             _print_answers(client, job, console)
             page = f"{client.url}/sign-in?token={client.token}&next=/jobs/{job}"
@@ -88,14 +88,18 @@ def show_recorded(console: Console, wait: Callable[[], object]) -> int:
     return 0
 
 
-def _enter(found: Recording, folder: Path) -> str:
-    """Put a recorded job where a service in this folder will look for jobs; its id."""
+def _recording() -> Recording:
+    return Recording.read(json.loads(gzip.decompress(RECORDING.read_bytes())))
+
+
+def recorded_in(folder: Path) -> str:
+    """Put the recorded job where a service in this folder will look for jobs; its id."""
     (folder / "data").mkdir()
     database = Database(f"sqlite:///{folder / 'data' / 'espalier.db'}")
     try:
         database.upgrade()
         with database.session() as session:
-            return enter(session, found).id
+            return enter(session, _recording()).id
     finally:
         database.close()
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.sse import EventSourceResponse
+from pydantic import BaseModel
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -93,19 +94,29 @@ def plan(spec: SpecDep, service: ServiceDep, gone: Gone) -> Response:
     """What a spec would run, without running it."""
     estimate = service.examine_spec(resolved(service, spec), gone)
     view = plan_view(estimate, service.rate(len(estimate.candidates)))
-    return Response(view.model_dump_json(), media_type="application/json")  # thousands of lines: not on the event loop
+    return _written(view)
 
 
-@router.get("", operation_id="list_jobs", responses={200: links("job_id", "items/0/id", *OF_A_JOB), **problems(422)})
+def _written(view: BaseModel) -> Response:
+    """What is large, not written on the event loop, nor looked through once more."""
+    return Response(view.model_dump_json(), media_type="application/json")
+
+
+@router.get(
+    "",
+    operation_id="list_jobs",
+    response_model=Page[JobView],
+    responses={200: links("job_id", "items/0/id", *OF_A_JOB), **problems(422)},
+)
 def listing(
     service: ServiceDep, position: Position = None, limit: Limit = 50, state: JobState | None = None
-) -> Page[JobView]:
+) -> Response:
     """Jobs, newest first."""
     with service.database.session() as session:
         rows = jobs.page(session, state, position, limit + 1)
         progress = trainings.progress(session, [row.id for row in rows])
     views = [job_view(row, progress[row.id]) for row in rows]
-    return page(views, limit, rows[limit - 1].number if len(rows) > limit else 0)
+    return _written(page(views, limit, rows[limit - 1].number if len(rows) > limit else 0))
 
 
 @router.get("/{job_id}", operation_id="get_job", responses=problems(404))
