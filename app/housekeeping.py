@@ -54,10 +54,16 @@ def leftovers(settings: Settings, older_than: timedelta, force: bool = False) ->
         unknown = {*itertools.chain.from_iterable(_unknown(database, iter(kept)))}
         working = [*store.checkpoints()]
         over = [job for job in working if _is_over(database, job)]
-        if not force and (kept or working) and len(unknown) == len(kept) and len(over) == len(working):
+        shared = dict(store.shared())
+        unneeded = [name for name in shared if not _is_needed(database, name)]
+        found, there = (len(unknown), len(over), len(unneeded)), (len(kept), len(working), len(shared))
+        if not force and any(there) and found == there:
             raise SettingsError(FOREIGN)
-        unneeded = tuple(name for name in store.shared() if not _is_needed(database, name))
-        return Leftovers(tuple(name for name in kept if name in unknown and kept[name] < before), tuple(over), unneeded)
+        return Leftovers(
+            tuple(name for name in kept if name in unknown and kept[name] < before),
+            tuple(over),
+            tuple(name for name in unneeded if shared[name] < before),
+        )
 
 
 def sweep(settings: Settings, found: Leftovers) -> None:

@@ -7,7 +7,9 @@ import functools
 import importlib
 import logging
 import secrets
+import threading
 import urllib.parse
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -17,10 +19,10 @@ from typing import Any, TypeVar
 from filelock import FileLock, Timeout
 
 from espalier.app.answers import Answers
-from espalier.app.lanes import Busy, Lane
+from espalier.app.lanes import Lane
 from espalier.app.settings import Settings, SettingsError
 from espalier.app.work.executors import EXECUTORS
-from espalier.app.work.executors.base import Executor, ExecutorUnusable, Limits, TaskFailed, WorkerLost
+from espalier.app.work.executors.base import Executor, ExecutorUnusable, Limits
 from espalier.app.work.executors.local import LocalExecutor
 from espalier.app.work.runner import Runner
 from espalier.app.work.tasks import describe_catalog, share_data, validate_spec
@@ -63,6 +65,7 @@ class Service:
         self._examinations = Lane(inspector, VALIDATION)
         self._questions = Lane(clerk or inspector, VALIDATION)
         self._answers: dict[tuple[Any, ...], Any] = {}
+        self._sharing: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def examine(self, function: Callable[..., T], *args: Any, gone: Callable[[], bool] = lambda: False) -> T:
         """Run a function that may take long in a child process, unless who asked is gone. Raises TaskFailed, WorkerLost
@@ -87,8 +90,9 @@ class Service:
         if not self.store.is_far:
             return
         try:
-            self.examine(share_data, fingerprint, self.paths, self.store)
-        except (TaskFailed, WorkerLost, Busy) as error:
+            with self._sharing[fingerprint]:  # what two submissions need is sent once
+                share_data(fingerprint, self.paths, self.store)
+        except (StoreUnavailable, StoreUnusable, OSError) as error:
             log.warning("data set %s is not shared with other machines: %s", fingerprint, error)
 
     def rate(self, networks: int) -> float | None:

@@ -18,7 +18,7 @@ from espalier.storage.room import Room
 
 SHORTEST_TOKEN, SHORTEST_SECRET = 8, 16
 
-SECRETS = ("token", "database_url", "webhook_secret")
+SECRETS = ("token", "database_url", "webhook_secret", "traces_url")
 """Settings that are not repeated when they are wrong."""
 PREFIX = "ESPALIER_"
 CLIENT_ONLY = frozenset({"URL"})
@@ -80,6 +80,7 @@ class Settings(BaseSettings):
         default="",
         max_length=2000,
         description="where traces are sent to, as OTLP over HTTP: http://HOST:4318/v1/traces; nowhere if not set",
+        repr=False,
     )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"

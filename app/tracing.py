@@ -3,6 +3,7 @@ or sent unless an address is set that takes them."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,8 @@ from opentelemetry.trace import Span, StatusCode
 from espalier.app.settings import SettingsError
 from espalier.search.version import VERSION
 
+PATIENCE = 3.0
+"""Seconds for what was traced last to be sent, when the process ends."""
 MISSING = "ESPALIER_TRACES_URL needs OpenTelemetry's SDK; pip install 'espalier-nas[traces]'"
 
 
@@ -32,12 +35,14 @@ def sent_to(url: str) -> Iterator[None]:
         raise SettingsError(MISSING) from error
     about = Resource.create({SERVICE_NAME: "espalier", SERVICE_VERSION: VERSION})
     provider = TracerProvider(resource=about, shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=url)))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=url, timeout=PATIENCE)))
     trace.set_tracer_provider(provider)
     try:
         yield
     finally:
-        provider.shutdown()
+        sending = threading.Thread(target=provider.shutdown, daemon=True)
+        sending.start()
+        sending.join(PATIENCE)
 
 
 def begin_span(name: str, **attributes: Any) -> Span:

@@ -39,6 +39,7 @@ class SmokeEvent(Frozen):
     """Every arm is tried for one batch."""
 
     kind: Literal["smoke"] = "smoke"
+    passed: int | None = Field(default=None, description="how many arms got through it; null while it is tried")
 
 
 class MeasuringEvent(Frozen):

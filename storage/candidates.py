@@ -17,7 +17,7 @@ from espalier.search.states import ENDED, CandidateState
 from espalier.storage import architectures, findings, measurements
 from espalier.storage.errors import WrongState
 from espalier.storage.events import record
-from espalier.storage.tables import ArtifactRow, CandidateRow, JobRow, MeasurementRow
+from espalier.storage.tables import ArtifactRow, CandidateRow, EventRow, JobRow, MeasurementRow
 
 QUEUED, RUNNING, SUCCEEDED, FAILED = CandidateState
 
@@ -259,6 +259,25 @@ def _progress(states: Mapping[str, tuple[int, float]]) -> Progress:
         seconds=sum(seconds for _, seconds in states.values()),
         failed=number[FAILED],
     )
+
+
+def trained(session: Session, job_id: str) -> float:
+    """Seconds for which a job has trained: for results that it did not take over, and for what was interrupted and has
+    none yet."""
+    data = EventRow.data
+    finished = (EventRow.job_id == job_id, EventRow.kind == "candidate", data["what"].as_string() == "finished")
+    own = sa.not_(sa.func.coalesce(data["taken_over"].as_boolean(), sa.false()))
+    done = session.scalar(sa.select(sa.func.sum(data["seconds"].as_float())).where(*finished, own))
+    begun = (CandidateRow.job_id == job_id, CandidateRow.state.not_in(ENDED))
+    return (done or 0.0) + (session.scalar(sa.select(sa.func.sum(CandidateRow.interrupted)).where(*begun)) or 0.0)
+
+
+def note_interrupted(session: Session, job_id: str, seconds: Mapping[str, float]) -> None:
+    """Note for how long trainings ran that were ended before they had a result, by key."""
+    for key, more in seconds.items():
+        own = (CandidateRow.job_id == job_id, CandidateRow.key == key)
+        so_far = sa.func.coalesce(CandidateRow.interrupted, 0.0) + more
+        session.execute(sa.update(CandidateRow).where(*own).values(interrupted=so_far))
 
 
 class Best(NamedTuple):

@@ -46,13 +46,11 @@ def newest(session: Session, job_id: str, limit: int) -> Sequence[EventRow]:
     return session.scalars(query.order_by(EventRow.id.desc()).limit(limit)).all()
 
 
-def trained(session: Session, job_id: str) -> float:
-    """Seconds for which a job trained what came of it; what it took over is not counted."""
-    data = EventRow.data
-    finished = (EventRow.job_id == job_id, EventRow.kind == "candidate", data["what"].as_string() == "finished")
-    own = sa.not_(sa.func.coalesce(data["taken_over"].as_boolean(), sa.false()))
-    seconds = sa.select(sa.func.sum(data["seconds"].as_float())).where(*finished, own)
-    return float(session.scalar(seconds) or 0.0)
+def passed_smoke(session: Session, job_id: str) -> bool:
+    """Whether a job's smoke run went well, and nothing was added to the job since."""
+    told = (EventRow.job_id == job_id, EventRow.kind.in_(("smoke", "extended")))
+    newest = session.scalars(sa.select(EventRow).where(*told).order_by(EventRow.id.desc()).limit(1)).first()
+    return newest is not None and newest.kind == "smoke" and newest.data.get("passed") is not None
 
 
 def added_seeds(session: Session, job_id: str) -> list[int]:

@@ -23,11 +23,12 @@ from espalier.storage import candidates, findings, notices
 from espalier.storage.clock import now, shared_now
 from espalier.storage.errors import IdempotencyClash, LeaseLost, NotFound, WrongState
 from espalier.storage.events import record, thin
-from espalier.storage.room import UNLIMITED, Room
+from espalier.storage.room import UNLIMITED, Room, asked_for, grant
 from espalier.storage.tables import JobRow
 
 LEASE = timedelta(seconds=30)
 LATENCIES: TypeAdapter[Latencies] = TypeAdapter(Latencies)
+NOTHING: Mapping[str, float] = {}
 NO_WISH: Mapping[str, Any] = {"cancel_requested": False, "pause_requested": False}
 """Of a job that has got where its user wanted it, or begins anew."""
 
@@ -80,10 +81,10 @@ def submit(
         request_hash=content_hash(asked or spec),
         created_at=now(),
         submitted_by=submitted_by,
-        macs=macs,
     )
     session.add(job)
     session.flush()
+    grant(session, submitted_by, job.id, macs)
     candidates.add(session, job, wanted)
     record(session, job.id, StateEvent(state=JobState.QUEUED))
     return job
@@ -222,9 +223,11 @@ def latency_of(session: Session, architecture: str, job_ids: Collection[str]) ->
     return ()
 
 
-def conclude(session: Session, lease: Lease, verb: str, error: str | None = None) -> None:
+def conclude(
+    session: Session, lease: Lease, verb: str, error: str | None = None, interrupted: Mapping[str, float] = NOTHING
+) -> None:
     """Say how a leased job ended: succeed, fail, cancel, pause or release. Of the last two, what its user wants by now
-    counts. Raises LeaseLost."""
+    counts. `interrupted`: seconds of trainings that ended with it, by key. Raises LeaseLost."""
     if verb in ("pause", "release"):
         verb = renew(session, lease) or "release"
     state = TRANSITIONS[verb][1]
@@ -235,6 +238,7 @@ def conclude(session: Session, lease: Lease, verb: str, error: str | None = None
     if not changed.rowcount:  # type: ignore[attr-defined]
         raise _lost(lease)
     candidates.move_all(session, lease.job_id, "interrupt")
+    candidates.note_interrupted(session, lease.job_id, interrupted)
     record(session, lease.job_id, StateEvent(state=state, error=error))
     if state in FINISHED:
         thin(session, lease.job_id)
@@ -337,11 +341,11 @@ def extend(
         )
     added = Extension.between(JobSpec.read(job.spec), spec)
     if job.state in FINISHED:
-        room.check(session, job.submitted_by, max(0.0, macs - (job.macs or 0.0)))
+        more = max(0.0, macs - asked_for(session, job.id))
+        room.check(session, job.submitted_by, more)
+        grant(session, job.submitted_by, job.id, more)
     asked = {"spec": spec.model_dump(mode="json"), "question": question.model_dump(mode="json"), **NO_WISH}
-    if not _moved(
-        session, job.id, "extend", JobRow.attempts == job.attempts, finished_at=None, error=None, macs=macs, **asked
-    ):
+    if not _moved(session, job.id, "extend", JobRow.attempts == job.attempts, finished_at=None, error=None, **asked):
         state = get(session, job.id).state
         raise WrongState(f"job {job.id} is {state}, or has run since it was looked at; only finished jobs are extended")
     job = get(session, job.id)

@@ -76,8 +76,6 @@ class JobRow(Base):
     """What running its networks takes, by architecture; measured when all were trained."""
     submitted_by: Mapped[str | None] = mapped_column(sa.String(100))
     """Name of the token; None for the service's own."""
-    macs: Mapped[float | None]
-    """Multiply-adds that its trainings were planned to take; None in rows of before it was noted."""
 
 
 class EventRow(Base):
@@ -147,6 +145,8 @@ class CandidateRow(Base):
     error: Mapped[str | None] = mapped_column(sa.Text)
     failure: Mapped[str | None] = mapped_column(sa.String(16))
     """What kind of error that is; None in rows of before it was noted."""
+    interrupted: Mapped[float | None]
+    """Seconds of trainings that were ended before they had a result."""
     result: Mapped[dict[str, Any] | None]
 
 
@@ -265,6 +265,20 @@ class TokenRow(Base):
     revoked_at: Mapped[datetime | None]
 
 
+class GrantRow(Base):
+    """Multiply-adds of training that somebody asked for, by a job or an extension of one. It outlives the job."""
+
+    __tablename__ = "grants"
+    __table_args__ = (sa.Index("ix_grants_token", "token", "at"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    token: Mapped[str] = mapped_column(sa.String(100))
+    """Its name."""
+    job_id: Mapped[str] = mapped_column(sa.String(32), index=True)
+    at: Mapped[datetime]
+    macs: Mapped[float]
+
+
 class PatternRow(Base):
     """A pattern that a job found. It outlives the job."""
 
@@ -299,6 +313,7 @@ __all__ = [
     "CandidateRow",
     "EventRow",
     "FindingRow",
+    "GrantRow",
     "JobRow",
     "MeasurementRow",
     "NoticeRow",

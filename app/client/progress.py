@@ -106,7 +106,8 @@ def _show(event: Event, running: dict[str, str], ended: set[str], bar: Progress)
     elif isinstance(event, PreparingEvent):
         bar.console.print("  preparing: how are these networks computed fastest here?", highlight=False)
     elif isinstance(event, SmokeEvent):
-        bar.console.print("  smoke run: does every arm get through one batch?", highlight=False)
+        words = "does every arm get through one batch?" if event.passed is None else f"{event.passed} arms got through"
+        bar.console.print(f"  smoke run: {words}", highlight=False)
     elif isinstance(event, MeasuringEvent):
         bar.console.print("  measuring: what does running these networks take here?", highlight=False)
     elif isinstance(event, TransferEvent):

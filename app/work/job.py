@@ -93,8 +93,10 @@ class _Training(NamedTuple):
 class JobRun:
     """One job on its way: what runs, what is done. Leaving the context stops whatever still runs."""
 
-    def __init__(self, parts: Parts, job: JobRow, lease: Lease) -> None:
+    def __init__(self, parts: Parts, job: JobRow, lease: Lease, interrupted: dict[str, float]) -> None:
         self.parts, self.job, self.lease = parts, job, lease
+        self.interrupted = interrupted
+        """Seconds of trainings that are ended with the run, by key: written here."""
         self.spec = JobSpec.read(job.spec)
         self.candidates: list[Candidate] = []
         self.planner: Planner[Any] | None = None
@@ -124,8 +126,10 @@ class JobRun:
     def __exit__(self, *_error: object) -> None:
         for future in list(self.running):
             self.parts.executor.cancel(future)
-        for training in self.begun.values():
+        for future, training in self.begun.items():
             end_span(training.span, "interrupted")
+            if (candidate := self.running.get(future)) is not None:
+                self.interrupted[candidate.key] = time.monotonic() - training.began
 
     def to_its_end(self, studies: Studies) -> tuple[str, str | None]:
         """Run all that the planner asks for; how the job ended, and why if it failed."""
@@ -138,7 +142,9 @@ class JobRun:
             return "fail", failures
         while not is_undecidable(self.candidates, self.failed):
             self._enter_blocked(study)
-            if not self._fill(ready(self.candidates, self.done, self.failed), execution):
+            if waiting := ready(self.candidates, self.done, self.failed):
+                self._stop_at_the_cap()
+            if not self._fill(waiting, execution):
                 continue
             if self.running:
                 for future in self._next():
@@ -154,20 +160,26 @@ class JobRun:
         return "fail", self._reasons()
 
     def _smoke(self, execution: Execution) -> str | None:
-        """What goes wrong where an arm of which nothing is trained yet is tried for one batch, if that is wanted."""
+        """What goes wrong where each arm is tried for one batch, if that is wanted and did not go well before; none is
+        tried where something of every arm is trained."""
         known = {one.arm.id for one in self.candidates if one.key in self.done}
         if not self.spec.smoke or self.planner is None or known.issuperset(one.arm.id for one in self.candidates):
             return None
         with self._writing() as session:
+            if events.passed_smoke(session, self.lease.job_id):
+                return None
             record(session, self.lease.job_id, SmokeEvent())
         arguments = (self.planner.question, execution, self.parts.paths, self.parts.store)
         task = Task(smoke_job, arguments, threads=execution.threads, on_gpu=_is_on_gpu(execution))
         found: Smoke = self._answered("smoke run", task)
         log.info("job %s: %d arms were tried in %.0f s", self.lease.job_id, found.arms, found.seconds)
         if not found.failures:
+            with self._writing() as session:
+                record(session, self.lease.job_id, SmokeEvent(passed=found.arms))
             return None
         told = "; ".join(f"{label}: {words}" for label, words in [*found.failures.items()][:3])
-        return f"the smoke run failed, and nothing was trained: {len(found.failures)} of {found.arms} arms. {told}"
+        count = f"{len(found.failures)} of {found.arms} arms"
+        return f"the smoke run failed, and nothing was trained after it: {count}. {told}"
 
     def _measure(self, execution: Execution) -> None:
         """Note what running the networks takes, now that nothing else runs. It is no reason to fail."""
@@ -207,7 +219,7 @@ class JobRun:
         with self._writing() as session:
             rows = candidates.rows(session, self.lease.job_id)
             self.candidates = [candidates.candidate_of(row) for row in rows]
-            self.trained = events.trained(session, self.lease.job_id)
+            self.trained = candidates.trained(session, self.lease.job_id)
             self.failed = {row.key: row.error or "it failed" for row in rows if row.state == candidates.FAILED}
         known = [outcome for outcome in study.outcomes() if isinstance(outcome, Result) and self._is_complete(outcome)]
         self.done = {outcome.key: outcome for outcome in known}
@@ -266,12 +278,15 @@ class JobRun:
             self.running.pop(future)
             try:
                 return future.result()
-            except WorkerLost as error:
-                if not self._is_tried_again(what, error):
+            except (TaskFailed, WorkerLost) as error:
+                if not (_may_pass(error) and self._is_tried_again(what, error)):
                     raise
 
     def _is_tried_again(self, what: str, error: Exception) -> bool:
-        """Whether what lost its process, or a file, is begun again."""
+        """Whether what lost its process, a file or the store is begun again. Raises StoreUnavailable where that is
+        away: nothing goes on meanwhile."""
+        if _is_of(error, StoreUnavailable):
+            self.parts.store.check()
         self.lost[what] += 1
         log.warning("job %s: %s, try %d: %s", self.lease.job_id, what, self.lost[what], error)
         return self.lost[what] < TRIES
@@ -362,7 +377,6 @@ class JobRun:
                 record(session, self.lease.job_id, silence)
         if self.wanted:
             raise Stopped(self.wanted)
-        self._stop_at_the_cap()
         yield from done
 
     def _stop_at_the_cap(self) -> None:
@@ -419,8 +433,6 @@ class JobRun:
             if _may_pass(error):
                 with self._writing() as session:
                     candidates.interrupt(session, self.lease.job_id, candidate)
-                if _is_of(error, StoreUnavailable):
-                    self.parts.store.check()  # while it is away, nothing goes on
                 if self._is_tried_again(candidate.label, error):
                     return None
             log.warning("job %s: %s failed: %s", self.lease.job_id, candidate.label, error)

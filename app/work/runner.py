@@ -130,12 +130,13 @@ class Runner:
     def _run_to_its_end(self, job: JobRow, span: Span) -> None:
         lease = Lease(job.id, self.owner, job.attempts)
         log.info("job %s: attempt %d", job.id, job.attempts)
-        verb, error, follow_ups = self._run(job, lease)
+        interrupted: dict[str, float] = {}
+        verb, error, follow_ups = self._run(job, lease, interrupted)
         span.set_attribute("espalier.end", verb)
         if verb == "succeed":
             self._remember(job.id, follow_ups)
         with self.database.session() as session:
-            jobs.conclude(session, lease, verb, error)
+            jobs.conclude(session, lease, verb, error, interrupted)
         if verb in ("succeed", "fail"):  # what was cancelled or paused may go on from its checkpoints
             with contextlib.suppress(StoreUnavailable):
                 self.parts.store.forget_checkpoint(job.id)
@@ -160,10 +161,13 @@ class Runner:
         except Exception:
             log.exception("job %s: what it found is not in the library", job_id)
 
-    def _run(self, job: JobRow, lease: Lease) -> tuple[str, str | None, Sequence[FollowUp]]:
-        """How a job ended, why if it failed, and what follows."""
+    def _run(
+        self, job: JobRow, lease: Lease, interrupted: dict[str, float]
+    ) -> tuple[str, str | None, Sequence[FollowUp]]:
+        """How a job ended, why if it failed, and what follows. Trainings that end with it are noted in `interrupted`,
+        with their seconds."""
         try:
-            with JobRun(self.parts, job, lease) as run:
+            with JobRun(self.parts, job, lease, interrupted) as run:
                 verb, error = run.to_its_end(self.studies)
                 return verb, error, run.follow_ups() if verb == "succeed" else ()
         except Stopped as stopped:

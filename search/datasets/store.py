@@ -43,8 +43,7 @@ def stored(name: str, cache: Path, read: Callable[[], Raw]) -> Data:
         if (found := _opened(store)) is not None:  # another process was faster
             return found
         older = (store.with_name(f"{name}-{version}") for version in range(1, CACHE_VERSION))
-        by_the_killed = store.parent.glob(f".new-{store.name}-*")
-        for left in (store, *older, *by_the_killed):  # the first is there if it is damaged
+        for left in (store, *older, *_by_the_killed(store)):  # the first is there if it is damaged
             shutil.rmtree(left, ignore_errors=True)
         _store(read(), store)
     return _open(store)
@@ -69,12 +68,19 @@ def received(fingerprint: str, cache: Path, fetch: Callable[[Path], bool]) -> bo
     with FileLock(f"{store}.lock"):
         if _opened(store) is not None:  # another process was faster
             return True
+        for left in _by_the_killed(store):
+            shutil.rmtree(left, ignore_errors=True)
         with _new(store) as work:
             if not fetch(work):
                 return False
             shutil.rmtree(store, ignore_errors=True)
             work.rename(store)
     return _opened(store) is not None
+
+
+def _by_the_killed(store: Path) -> Iterator[Path]:
+    """What processes left that had the lock and were killed."""
+    return store.parent.glob(f".new-{store.name}-*")
 
 
 @contextmanager

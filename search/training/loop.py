@@ -166,6 +166,9 @@ class _Run:
         if not math.isfinite(loss):
             raise Diverged(epoch, loss)
         metrics = {LOSS: loss} | measure(self.net, self.task, self.data, "holdout", self.execution)
+        for value in metrics.values():
+            if not math.isfinite(value):
+                raise Diverged(epoch, value)
         return CurvePoint(step=step, epoch=epoch, metrics=metrics)
 
     def untrained(self) -> CurvePoint:

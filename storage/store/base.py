@@ -72,8 +72,8 @@ class Store(Protocol):
     def fetch(self, name: str, folder: Path) -> bool:
         """Write the files that were shared under a name into a folder; whether there were any, and whole."""
 
-    def shared(self) -> Iterator[str]:
-        """The names under which folders are shared."""
+    def shared(self) -> Iterator[tuple[str, datetime]]:
+        """The names under which folders are shared, or parts of them, and when each was written last."""
 
     def unshare(self, name: str) -> None:
         """Forget a shared folder, if it is there."""

@@ -105,7 +105,7 @@ class LocalStore:
         """See `Store.fetch`."""
         return False
 
-    def shared(self) -> Iterator[str]:
+    def shared(self) -> Iterator[tuple[str, datetime]]:
         """See `Store.shared`."""
         return iter(())
 

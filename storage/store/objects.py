@@ -212,7 +212,7 @@ class ObjectStore:
 
     def fetch(self, name: str, folder: Path) -> bool:
         """See `Store.fetch`. A file that is not what was shared is damaged, and the folder is forgotten."""
-        below = _folder(name)
+        below, contents = _folder(name), None
         try:
             with _reaching():
                 contents = HASHES.validate_json(bytes(obstore.get(self._objects, f"{below}/{CONTENTS}").bytes()))
@@ -220,11 +220,10 @@ class ObjectStore:
                     self._copy(f"{below}/{file}", folder / file)
                     if _hash_of(folder / file) != hash:
                         raise ValueError(file)
-        except FileNotFoundError:
-            return False
-        except ValueError as error:
-            log.error("what was shared as %s is damaged (%s); it is deleted", name, error)
-            self.unshare(name)
+        except (FileNotFoundError, ValueError) as error:
+            if contents is not None or isinstance(error, ValueError):
+                log.error("what was shared as %s is damaged (%s); it is deleted", name, error)
+                self.unshare(name)
             return False
         return True
 
@@ -233,9 +232,13 @@ class ObjectStore:
             for part in obstore.get(self._objects, path).stream(min_chunk_size=CHUNK):
                 file.write(part)
 
-    def shared(self) -> Iterator[str]:
+    def shared(self) -> Iterator[tuple[str, datetime]]:
         """See `Store.shared`."""
-        yield from sorted({path.split("/")[1] for path, _ in self._below("folders/")})
+        written: dict[str, datetime] = {}
+        for path, at in self._below("folders/"):
+            name = path.split("/")[1]
+            written[name] = max(at, written.get(name, at))
+        yield from sorted(written.items())
 
     def unshare(self, name: str) -> None:
         """See `Store.unshare`."""

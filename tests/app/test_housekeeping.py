@@ -135,21 +135,25 @@ def test_data_sets_are_shared_for_as_long_as_a_job_needs_them(bucket: str, tmp_p
         needed = question(spec).data
         for name in (needed, "digits-1"):
             store.share(name, tmp_path / "files")
-        found = leftovers(settings, DAY)
+        assert leftovers(settings, DAY).folders == (), "a job of it may be on its way"
+        at_once = timedelta(seconds=-2)
+        found = leftovers(settings, at_once)
         assert found.folders == ("digits-1",)
         sweep(settings, found)
-        assert [*store.shared()] == [needed]
+        assert [*dict(store.shared())] == [needed]
         with database.session() as session:
             jobs.cancel(session, job)
-        assert leftovers(settings, DAY).folders == (), "it may be retried"
+        assert leftovers(settings, at_once).folders == (), "it may be retried"
         with database.session() as session:
             session.execute(sa.update(JobRow).values(state="succeeded"))
-        found = leftovers(settings, DAY)
+        with pytest.raises(SettingsError, match="nothing that is kept belongs"):  # as of another service's database
+            leftovers(settings, at_once)
+        found = leftovers(settings, at_once, force=True)
         assert found.folders == (needed,)
         with database.session() as session:
             jobs.extend(session, jobs.get(session, job), *asked_for(spec))
         sweep(settings, found)
-        assert [*store.shared()] == [needed], "a job needs it again"
+        assert [*dict(store.shared())] == [needed], "a job needs it again"
 
 
 def asked_for(spec: JobSpec) -> Any:

@@ -188,7 +188,7 @@ def test_a_data_set_is_shared_where_the_store_is_elsewhere(
     try:
         for _ in range(2):
             service.share_data(data)
-        assert [*service.store.shared()] == [data]
+        assert [*dict(service.store.shared())] == [data]
         monkeypatch.setattr(type(service.store), "share", unreachable)
         service.share_data(data)
         assert "is not shared with other machines: nobody answers" in caplog.text

@@ -166,6 +166,10 @@ def prioritise(job_id: str, wanted: Priority, service: ServiceDep, caller: Calle
 @router.post("/{job_id}/retry", status_code=202, operation_id="retry_job", responses=problems(404, 409, 429))
 def retry(job_id: str, service: ServiceDep, caller: CallerDep) -> JobView:
     """Let a job go on where it was: a failed or cancelled one, or one that succeeded though candidates of it failed."""
+    with service.database.session() as session:
+        question = jobs.get(session, job_id).question
+    if question is not None:  # its data set may have been put away
+        service.share_data(str(question["data"]))
     return _steered(job_id, service, caller, functools.partial(jobs.retry, room=service.settings.room))
 
 

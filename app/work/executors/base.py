@@ -63,7 +63,14 @@ class Task(NamedTuple):
 
 Message = tuple[Literal["report", "result", "error", "over"], Any]
 """What a worker tells: a report, then what came of its task."""
-SECRETS = ("ESPALIER_TOKEN", "ESPALIER_DATABASE_URL")
+SECRETS = (
+    "ESPALIER_TOKEN",
+    "ESPALIER_DATABASE_URL",
+    "ESPALIER_WEBHOOK_SECRET",
+    "ESPALIER_TRACES_URL",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+)
 """What the code of somebody's network need not find in its environment."""
 
 

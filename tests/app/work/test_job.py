@@ -38,7 +38,7 @@ from espalier.storage.tables import ArtifactRow, CandidateRow, JobRow
 from tests.app.fakes import FakeExecutor
 from tests.app.work.helpers import SPEC, front_of, held_run, job, make_runner, states, submit, wait_for
 from tests.app.work.planners import Halving, Stuck, Twice
-from tests.search.helpers import planned
+from tests.search.helpers import planned, question
 from tests.storage.releases import first
 
 
@@ -161,6 +161,23 @@ def test_a_store_that_answers_and_takes_nothing_is_not_tried_for_ever(database: 
         jobs.retry(session, job_id)
     make_runner(database, tmp_path).run_one()
     assert set(states(database, job_id).values()) == {"succeeded"}
+
+
+@pytest.mark.parametrize("is_away", [True, False])
+def test_a_job_is_prepared_when_the_store_is_back(
+    is_away: bool, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tasks that are no trainings ask the store for data sets, too."""
+    job_id = submit(database)
+    executor = Mortal(prepares, 1, SILENT)
+
+    def gone(_store: object) -> None:
+        if is_away and executor.deaths == 1:
+            raise StoreUnavailable("the store does not answer")
+
+    monkeypatch.setattr(LocalStore, "check", gone)
+    make_runner(database, tmp_path, executor).run_one()
+    assert job(database, job_id).state == ("queued" if is_away else "succeeded")
 
 
 def test_a_damaged_file_is_no_reason_to_try_for_ever(database: Database, tmp_path: Path) -> None:
@@ -828,7 +845,30 @@ def test_a_smoke_run_comes_before_the_first_training(database: Database, tmp_pat
     assert [one.spec.smoke for one in executor.smoked] == [True]
     with database.session() as session:
         told = [one.kind for one in events.after(session, job_id, 0, 1000)]
-    assert told[:4] == ["state", "state", "preparing", "smoke"]
+    assert told[:5] == ["state", "state", "preparing", "smoke", "smoke"]
+
+
+def test_a_smoke_run_that_went_well_is_not_repeated_unless_the_job_grew(database: Database, tmp_path: Path) -> None:
+    executor = FakeExecutor()
+    spec = SPEC.model_copy(update={"smoke": True})
+    job_id = submit(database, spec)
+    executor.held = lambda one: one.origin.kind == "uniform"
+    thread = threading.Thread(target=make_runner(database, tmp_path, executor).run_one)
+    thread.start()
+    wait_for(database, job_id, "uniform", "running")
+    with database.session() as session:
+        jobs.pause(session, job_id)
+    thread.join(10)
+    with database.session() as session:
+        jobs.resume(session, job_id)
+    executor.held = lambda _: False
+    make_runner(database, tmp_path, executor).run_one()
+    assert (job(database, job_id).state, len(executor.smoked)) == ("succeeded", 1)
+    more = spec.model_copy(update={"baselines": ("uniform", "capped")})
+    with database.session() as session:
+        jobs.extend(session, jobs.get(session, job_id), more, question(more), planned(more))
+    make_runner(database, tmp_path, executor).run_one()
+    assert (job(database, job_id).state, len(executor.smoked)) == ("succeeded", 2)
 
 
 def test_a_smoke_run_that_fails_ends_the_job_before_anything_is_trained(database: Database, tmp_path: Path) -> None:
@@ -911,6 +951,32 @@ def test_a_job_is_stopped_when_it_has_trained_for_as_long_as_it_may(database: Da
     again = submit(database, SPEC.model_copy(update={"max_seconds": 2500.0, "name": "again"}))
     runner.run_one()
     assert Counter(states(database, again).values())["succeeded"] == done + 3, "what is taken over costs nothing"
+
+
+def test_a_job_that_is_trained_is_done_however_long_it_took(database: Database, tmp_path: Path) -> None:
+    """What ended with the cap is kept, and what comes after training is not cut off."""
+    executor = FakeExecutor()
+    executor.seconds = 10.0
+    job_id = submit(database, SPEC.model_copy(update={"max_seconds": 61.0}))  # the last of seven is begun below it
+    make_runner(database, tmp_path, executor).run_one()
+    assert job(database, job_id).state == "succeeded"
+    assert job(database, job_id).latencies
+
+
+def test_time_that_was_trained_in_vain_counts_when_a_job_is_retried(database: Database, tmp_path: Path) -> None:
+    executor = FakeExecutor()
+    executor.held = lambda one: one.origin.kind == "uniform"
+    runner = make_runner(database, tmp_path, executor, Caps(seconds=0.6))
+    job_id = submit(database)
+    runner.run_one()
+    begun = executor.holds
+    assert begun > 0
+    with database.session() as session:
+        assert candidates.trained(session, job_id) >= 0.6
+        jobs.retry(session, job_id)
+    runner.run_one()
+    assert job(database, job_id).state == "cancelled"
+    assert executor.holds == begun, "nothing is begun any more"
 
 
 def test_what_runs_counts_towards_the_time_of_a_job(database: Database, tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def test_a_data_set_comes_from_the_store_where_it_is_not(bucket: str, pets: Data
     there = evaluate_candidate(dense, {}, execution, store, "job/one", **options)
     here = evaluate_candidate(dense, {}, execution, LocalStore(tmp_path), "job/one", **(options | {"paths": pets}))
     assert (there.test, there.curve) == (here.test, here.curve)
-    assert [*store.shared()] == [data]
+    assert [*dict(store.shared())] == [data]
 
 
 def test_a_data_set_that_nobody_shared_is_looked_for_where_it_comes_from(
@@ -150,7 +150,7 @@ def test_a_data_set_that_nobody_shared_is_looked_for_where_it_comes_from(
     store = store_at(bucket, tmp_path / "worker")
     monkeypatch.setattr(tasks, "MOST_SHARED", 100)  # it is larger than that
     share_data(data, pets, store)
-    assert [*store.shared()] == []
+    assert [*dict(store.shared())] == []
     there = DataPaths(pets.datasets, tmp_path / "worker")
     assert prepare_job(spec, data, 1, 1, there, store).threads == 1
     with pytest.raises(DataUnavailable, match="no folder 'pets'"):

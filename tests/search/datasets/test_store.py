@@ -162,6 +162,8 @@ def test_what_cannot_be_fetched_leaves_nothing(left: str, pets: DataPaths, tmp_p
             shutil.copy(folder_of(data.fingerprint, pets.cache) / "train_x.npy", folder)
         return left == "a part"
 
+    killed = tmp_path / "datasets" / f".new-{data.fingerprint}-killed"
+    killed.mkdir(parents=True)
     assert not received(data.fingerprint, tmp_path, fetch)
     assert not [*(tmp_path / "datasets").glob(".new-*")]
     with pytest.raises(DataUnavailable, match="no folder 'pets'"):

@@ -209,10 +209,10 @@ def test_a_folder_is_shared_once_and_fetched_whole(store: ObjectStore, bucket: s
     other, there = ObjectStore(bucket, tmp_path / "other"), a_folder(tmp_path / "there")
     assert other.fetch("digits-2", there)
     assert {path.name: path.read_bytes() for path in there.iterdir()} == {"images": large, "about": b"{}"}
-    assert [*other.shared()] == ["digits-2"]
+    assert [*dict(other.shared())] == ["digits-2"]
     assert [*other.artifacts()] == []
     other.unshare("digits-2")
-    assert [*store.shared()] == []
+    assert [*dict(store.shared())] == []
     assert not store.fetch("digits-2", there)
     store.unshare("digits-2")
 
@@ -225,7 +225,7 @@ def test_a_shared_folder_that_is_damaged_is_forgotten_and_shared_anew(
     store.share("digits-2", here)
     obstore.put(raw(bucket), f"folders/digits-2/{damage}", b"1235")
     assert not store.fetch("digits-2", there)
-    assert [*store.shared()] == []
+    assert [*dict(store.shared())] == []
     store.share("digits-2", here)
     assert store.fetch("digits-2", there)
 
@@ -234,6 +234,8 @@ def test_a_folder_of_which_a_file_is_missing_is_none(store: ObjectStore, bucket:
     store.share("digits-2", a_folder(tmp_path / "here", images=b"1234", about=b"{}"))
     obstore.delete(raw(bucket), "folders/digits-2/images")
     assert not store.fetch("digits-2", a_folder(tmp_path / "there"))
+    store.share("digits-2", tmp_path / "here")
+    assert store.fetch("digits-2", tmp_path / "there"), "it is shared anew"
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "a b"])
