@@ -57,7 +57,7 @@ class JobAnswers:
     @property
     def stored(self) -> Stored:
         """What there is of it."""
-        return self._once("stored", self._from_database)
+        return self.once("stored", self._from_database)
 
     def front(self, cost: CostName) -> Pareto:
         """Cost against accuracy."""
@@ -75,12 +75,12 @@ class JobAnswers:
     def verdict(self) -> Answer:
         """Whether automatic pruning is better."""
         found = self.stored
-        return self._once("verdict", lambda: answer(found.outcomes, found.spec.looks, found.failed, found.added))
+        return self.once("verdict", lambda: answer(found.outcomes, found.spec.looks, found.failed, found.added))
 
     @property
     def tickets(self) -> TicketAnswer:
         """Of lottery tickets."""
-        return self._once("tickets", lambda: tickets(self.stored.outcomes))
+        return self.once("tickets", lambda: tickets(self.stored.outcomes))
 
     def _from_database(self) -> Stored:
         with self._database.session() as session:
@@ -95,7 +95,8 @@ class JobAnswers:
                 patterns=patterns.found_by(job, outcomes),
             )
 
-    def _once(self, name: str, work_out: Callable[[], T]) -> T:
+    def once(self, name: str, work_out: Callable[[], T]) -> T:
+        """What follows from these answers alone, under a name of its own: worked out the first time."""
         with self._lock:
             if name not in self._known:
                 self._known[name] = work_out()

@@ -6,11 +6,13 @@ import json
 import string
 import urllib.parse
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Query
 from fastapi.responses import RedirectResponse, Response
 from markupsafe import Markup
+from sqlalchemy.orm import Session
 
 from espalier.app import charts, tables
 from espalier.app.answers import JobAnswers
@@ -99,7 +101,9 @@ def show(
         cost=cost,
         most=most,
         choice=_find(found[cost], outcomes, most) if most.strip() else None,
-        tables=[*_tables(found, answer, seen.answers.stored.patterns, found_tickets)],
+        tables=seen.answers.once(
+            "tables", lambda: [*_tables(found, answer, seen.answers.stored.patterns, found_tickets)]
+        ),
         formats=formats(service),
         counts=seen.counts,
         spec=json.dumps(view.spec.said, indent=2),
@@ -144,17 +148,21 @@ def _look(service: Service, job_id: str) -> _Seen:
         events = happened.newest(session, job_id, 1 if JobState(job.state) in FINISHED else MOST_HEARD)
         running = trainings.in_state(session, job_id, CandidateState.RUNNING)
         failed = trainings.in_state(session, job_id, CandidateState.FAILED, MOST_FAILURES)
-        drawn = {one.key for group in charts.learners(known.stored.outcomes) for one, _ in group.outcomes}
         return _Seen(
             view=job_view(job, trainings.progress(session, [job_id])[job_id]),
             answers=known,
             failures=[candidate_view(row) for row in failed],
             running=[candidate_view(row) for row in running],
             counts=trainings.counts(session, job_id),
-            curves={key: result.curve for key, result in trainings.results(session, job_id, drawn).items()},
+            curves=known.once("curves", partial(_curves, session, job_id, known)),
             heard=_heard(events, {row.key for row in running}),
             last=events[0].id if events else 0,
         )
+
+
+def _curves(session: Session, job_id: str, known: JobAnswers) -> dict[str, Sequence[CurvePoint]]:
+    drawn = {one.key for group in charts.learners(known.stored.outcomes) for one, _ in group.outcomes}
+    return {key: result.curve for key, result in trainings.results(session, job_id, drawn).items()}
 
 
 def _heard(events: Sequence[EventRow], running: Collection[str]) -> dict[str, list[EpochEvent]]:
@@ -169,14 +177,22 @@ def _heard(events: Sequence[EventRow], running: Collection[str]) -> dict[str, li
 
 def _figures(found: Mapping[CostName, Pareto], seen: _Seen, found_tickets: TicketAnswer | None) -> Iterator[Markup]:
     if any(point.arm.role != "reference" for point in found["params"].points):
-        yield from (picture(charts.front([found[cost]], False, address)) for cost in ("params", "macs"))
-        if found["latency"].points[0].latency:
-            yield picture(charts.front([found["latency"]], False, address))
+        is_timed = bool(found["latency"].points[0].latency)
+        costs: tuple[CostName, ...] = ("params", "macs", "latency") if is_timed else ("params", "macs")
+        yield from (seen.answers.once(f"picture of {cost}", partial(_front, found[cost])) for cost in costs)
     if found_tickets is not None:
         yield picture(charts.tickets(found_tickets, False))
     if seen.outcomes or seen.heard:
-        running = {told[-1].label: [(one.epoch, one.accuracy) for one in told] for told in seen.heard.values()}
-        yield picture(charts.learning(seen.outcomes, seen.curves, False, running))
+        yield _learning(seen) if seen.heard else seen.answers.once("picture of learning", partial(_learning, seen))
+
+
+def _front(found: Pareto) -> Markup:
+    return picture(charts.front([found], False, address))
+
+
+def _learning(seen: _Seen) -> Markup:
+    running = {told[-1].label: [(one.epoch, one.accuracy) for one in told] for told in seen.heard.values()}
+    return picture(charts.learning(seen.outcomes, seen.curves, False, running))
 
 
 def address(architecture: str) -> str:
