@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import sqlalchemy as sa
 from prometheus_client import CollectorRegistry, Histogram
@@ -11,7 +11,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import Session
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from espalier.search.states import CandidateState, JobState
@@ -30,36 +30,29 @@ class JobCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The current numbers."""
-        yield self._counted("espalier_jobs", "Jobs by state", "state", JobRow.state, JobState)
-        yield self._counted("espalier_candidates", "Candidates by state", "state", CandidateRow.state, CandidateState)
+        jobs_by_state = sa.select(JobRow.state, sa.func.count()).group_by(JobRow.state)
+        yield _by_state("espalier_jobs", "Jobs by state", JobState, dict(self._session.execute(jobs_by_state).all()))
+        yield from self._candidates()
         yield self._failures()
         waiting = jobs.longest_wait(self._session)
         yield GaugeMetricFamily("espalier_queue_seconds", "How long the first job in the queue has waited", waiting)
         alive = runners.alive(self._session)
         yield GaugeMetricFamily("espalier_runners", "Runners that were heard of in the last seconds", alive)
-        seconds = self._session.scalar(sa.select(sa.func.coalesce(sa.func.sum(CandidateRow.seconds), 0.0)))
-        yield GaugeMetricFamily("espalier_training_seconds", "Training time of stored results", seconds)
         if pace := candidates.pace(self._session):
             images = "Images a second of one training, over the last of them"
             yield GaugeMetricFamily("espalier_images_per_second", images, pace.images_per_second)
             each = "Seconds that one training took, over the last of them"
             yield GaugeMetricFamily("espalier_seconds_per_candidate", each, pace.seconds)
 
-    def _counted(
-        self,
-        name: str,
-        text: str,
-        label: str,
-        column: InstrumentedAttribute[str],
-        values: Iterable[str],
-    ) -> Metric:
-        """How many rows have each value; 0 of those that none has."""
-        rows = self._session.execute(sa.select(column, sa.func.count()).group_by(column))
-        counts = dict.fromkeys(map(str, values), 0) | {str(value): count for value, count in rows}
-        family = GaugeMetricFamily(name, text, labels=[label])
-        for value, count in counts.items():
-            family.add_metric([value], count)
-        return family
+    def _candidates(self) -> Iterator[Metric]:
+        """How many are in each state, and how long they were trained: one walk over an index."""
+        c = CandidateRow
+        each = sa.select(c.state, sa.func.count(), sa.func.sum(c.seconds)).group_by(c.state)
+        rows = self._session.execute(each).all()
+        counts = {state: count for state, count, _ in rows}
+        yield _by_state("espalier_candidates", "Candidates by state", CandidateState, counts)
+        seconds = sum(seconds or 0.0 for _, _, seconds in rows)
+        yield GaugeMetricFamily("espalier_training_seconds", "Training time of stored results", seconds)
 
     def _failures(self) -> Metric:
         """How many candidates failed, by why and what they are."""
@@ -69,6 +62,14 @@ class JobCollector(Collector):
         for kind, origin, count in self._session.execute(failed.group_by(why, CandidateRow.origin)):
             family.add_metric([kind, origin], count)
         return family
+
+
+def _by_state(name: str, text: str, states: Iterable[str], counts: Mapping[str, int]) -> Metric:
+    """How many there are in each state; 0 of those that none is in."""
+    family = GaugeMetricFamily(name, text, labels=["state"])
+    for state in states:
+        family.add_metric([str(state)], counts.get(state, 0))
+    return family
 
 
 class Times:
