@@ -57,7 +57,7 @@ def leftovers(settings: Settings, older_than: timedelta, force: bool = False) ->
         shared = dict(store.shared())
         unneeded = [name for name in shared if not _is_needed(database, name)]
         found, there = (len(unknown), len(over), len(unneeded)), (len(kept), len(working), len(shared))
-        if not force and any(there) and found == there:
+        if not force and _is_alien(found, there):
             raise SettingsError(FOREIGN)
         return Leftovers(
             tuple(name for name in kept if name in unknown and kept[name] < before),
@@ -79,6 +79,13 @@ def sweep(settings: Settings, found: Leftovers) -> None:
         for name in found.folders:
             if not _is_needed(database, name):
                 store.unshare(name)
+
+
+def _is_alien(unknown: tuple[int, ...], there: tuple[int, ...]) -> bool:
+    """Whether a database knows nothing of what a store has: of artifacts and checkpoints, since every service gives
+    shared data sets the same names; of these alone where there is nothing else."""
+    looked_at = slice(2) if any(there[:2]) else slice(None)
+    return any(there) and unknown[looked_at] == there[looked_at]
 
 
 def _unknown(database: Database, names: Iterator[str]) -> Iterator[list[str]]:

@@ -8,6 +8,7 @@ import importlib
 import logging
 import secrets
 import threading
+import time
 import urllib.parse
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -42,6 +43,8 @@ T = TypeVar("T")
 VALIDATION = Limits(seconds=300, bytes=8 * 2**30)
 """What looking at a request may take: reading a data set for the first time is part of it."""
 
+UNSHARED_SECONDS = 30.0
+"""Between two tries to share a data set that failed: nobody waits for what the one before has waited for."""
 
 log = logging.getLogger("espalier")
 
@@ -66,6 +69,8 @@ class Service:
         self._questions = Lane(clerk or inspector, VALIDATION)
         self._answers: dict[tuple[Any, ...], Any] = {}
         self._sharing: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._unshared: dict[str, float] = {}
+        """Until when it is not tried again to share a data set, since it failed."""
 
     def examine(self, function: Callable[..., T], *args: Any, gone: Callable[[], bool] = lambda: False) -> T:
         """Run a function that may take long in a child process, unless who asked is gone. Raises TaskFailed, WorkerLost
@@ -91,8 +96,10 @@ class Service:
             return
         try:
             with self._sharing[fingerprint]:  # what two submissions need is sent once
-                share_data(fingerprint, self.paths, self.store)
+                if time.monotonic() > self._unshared.get(fingerprint, 0.0):
+                    share_data(fingerprint, self.paths, self.store)
         except (StoreUnavailable, StoreUnusable, OSError) as error:
+            self._unshared[fingerprint] = time.monotonic() + UNSHARED_SECONDS
             log.warning("data set %s is not shared with other machines: %s", fingerprint, error)
 
     def rate(self, networks: int) -> float | None:

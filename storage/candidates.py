@@ -262,13 +262,12 @@ def _progress(states: Mapping[str, tuple[int, float]]) -> Progress:
 
 
 def trained(session: Session, job_id: str) -> float:
-    """Seconds for which a job has trained: for results that it did not take over, and for what was interrupted and has
-    none yet."""
+    """Seconds for which a job has trained: for results that it did not take over, and for what has none."""
     data = EventRow.data
     finished = (EventRow.job_id == job_id, EventRow.kind == "candidate", data["what"].as_string() == "finished")
     own = sa.not_(sa.func.coalesce(data["taken_over"].as_boolean(), sa.false()))
     done = session.scalar(sa.select(sa.func.sum(data["seconds"].as_float())).where(*finished, own))
-    begun = (CandidateRow.job_id == job_id, CandidateRow.state.not_in(ENDED))
+    begun = (CandidateRow.job_id == job_id, CandidateRow.state != SUCCEEDED)
     return (done or 0.0) + (session.scalar(sa.select(sa.func.sum(CandidateRow.interrupted)).where(*begun)) or 0.0)
 
 

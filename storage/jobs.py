@@ -311,10 +311,11 @@ def retry(session: Session, job_id: str, room: Room = UNLIMITED) -> JobRow:
     job = get(session, job_id)
     if job.state == JobState.SUCCEEDED and not candidates.progress(session, [job_id])[job_id].failed:
         raise WrongState(f"job {job_id} is succeeded, and none of its candidates failed; there is nothing to retry")
-    if job.state in FINISHED:
-        room.check(session, job.submitted_by)
-    if not _moved(session, job_id, "retry", finished_at=None, error=None, **NO_WISH):
+    if job.state not in FINISHED:
         raise WrongState(f"job {job_id} is {job.state}; only finished jobs can be retried")
+    room.check(session, job.submitted_by)
+    if not _moved(session, job_id, "retry", finished_at=None, error=None, **NO_WISH):
+        raise WrongState(f"job {job_id} has changed since it was looked at; only finished jobs can be retried")
     candidates.move_all(session, job_id, "retry", error=None, failure=None)
     record(session, job_id, StateEvent(state=JobState.QUEUED))
     session.refresh(job)
@@ -340,10 +341,11 @@ def extend(
             "whose results are not compared with those of this one; submit it anew with what is to be added"
         )
     added = Extension.between(JobSpec.read(job.spec), spec)
-    if job.state in FINISHED:
-        more = max(0.0, macs - asked_for(session, job.id))
-        room.check(session, job.submitted_by, more)
-        grant(session, job.submitted_by, job.id, more)
+    if (state := get(session, job.id).state) not in FINISHED:
+        raise WrongState(f"job {job.id} is {state}; only finished jobs are extended")
+    more = max(0.0, macs - asked_for(session, job.id))
+    room.check(session, job.submitted_by, more)
+    grant(session, job.submitted_by, job.id, more)
     asked = {"spec": spec.model_dump(mode="json"), "question": question.model_dump(mode="json"), **NO_WISH}
     if not _moved(session, job.id, "extend", JobRow.attempts == job.attempts, finished_at=None, error=None, **asked):
         state = get(session, job.id).state

@@ -97,6 +97,8 @@ class JobRun:
         self.parts, self.job, self.lease = parts, job, lease
         self.interrupted = interrupted
         """Seconds of trainings that are ended with the run, by key: written here."""
+        self.vain: dict[str, float] = {}
+        """Seconds of trainings that ended without a result, by key; a result that goes on from there has them in it."""
         self.spec = JobSpec.read(job.spec)
         self.candidates: list[Candidate] = []
         self.planner: Planner[Any] | None = None
@@ -220,6 +222,7 @@ class JobRun:
             rows = candidates.rows(session, self.lease.job_id)
             self.candidates = [candidates.candidate_of(row) for row in rows]
             self.trained = candidates.trained(session, self.lease.job_id)
+            self.vain = {row.key: row.interrupted for row in rows if row.interrupted}
             self.failed = {row.key: row.error or "it failed" for row in rows if row.state == candidates.FAILED}
         known = [outcome for outcome in study.outcomes() if isinstance(outcome, Result) and self._is_complete(outcome)]
         self.done = {outcome.key: outcome for outcome in known}
@@ -420,11 +423,26 @@ class JobRun:
         """What came of a candidate. None: it is tried again. Raises StoreUnavailable, and has lost nothing then."""
         candidate = self.running.pop(future)
         assert candidate is not None
-        span = self.begun.pop(future).span
+        training = self.begun.pop(future)
+        seconds = time.monotonic() - training.began
         with about(candidate=candidate.key):
             error = None if future.cancelled() else future.exception()
-            end_span(span, None if error is None else str(error))
-            return self._outcome_of(candidate, future)
+            end_span(training.span, None if error is None else str(error))
+            try:
+                outcome = self._outcome_of(candidate, future)
+            except StoreUnavailable:
+                self.interrupted[candidate.key] = seconds
+                raise
+            if not isinstance(outcome, Result):
+                self._note_vain(candidate.key, seconds)
+            return outcome
+
+    def _note_vain(self, key: str, seconds: float) -> None:
+        """Note that a training ran for so long and has no result."""
+        self.trained += seconds
+        self.vain[key] = self.vain.get(key, 0.0) + seconds
+        with self._writing() as session:
+            candidates.note_interrupted(session, self.lease.job_id, {key: seconds})
 
     def _outcome_of(self, candidate: Candidate, future: Future[Any]) -> Outcome | None:
         try:
@@ -459,6 +477,7 @@ class JobRun:
         """Write an outcome down: first in the study, which counts, then in the table."""
         if isinstance(outcome, Result):
             self.done[outcome.key] = outcome
+            self.trained -= self.vain.pop(outcome.key, 0.0)
             self.trained += 0.0 if taken_over else outcome.seconds
         else:
             self.failed[outcome.key] = outcome.error

@@ -115,6 +115,22 @@ def test_a_database_that_knows_nothing_of_what_is_kept_deletes_nothing(world: Wo
     assert set(leftovers(foreign, DAY, force=True).artifacts) == held(world.settings)
 
 
+def test_a_foreign_database_deletes_nothing_though_it_knows_a_data_set_of_that_name(
+    bucket: str, tmp_path: Path
+) -> None:
+    settings = Settings(data_dir=tmp_path / "data", store=bucket)
+    (tmp_path / "files").mkdir()
+    spec, store = JobSpec.model_validate(SPEC), store_of(settings)
+    store.share(question(spec).data, tmp_path / "files")
+    store.put(b"of another service")
+    with closing(Database(settings.url)) as database:
+        database.upgrade()
+        with database.session() as session:
+            jobs.submit(session, spec, question(spec), planned(spec))
+    with pytest.raises(SettingsError, match="nothing that is kept belongs"):
+        leftovers(settings, timedelta(seconds=-2))
+
+
 def test_a_store_that_is_not_there_is_said(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ESPALIER_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("ESPALIER_STORE", "ftp://x")

@@ -308,7 +308,7 @@ def test_a_job_that_is_not_finished_or_was_run_meanwhile_is_not_extended(databas
     job_id = submit(database)
     with database.session() as session:
         seen = jobs.get(session, job_id)
-    with database.session() as session, pytest.raises(WrongState, match="is queued, or has run since"):
+    with database.session() as session, pytest.raises(WrongState, match="is queued; only finished"):
         extend(session, seen)
     finish(database, job_id)
     with database.session() as session, pytest.raises(WrongState, match="or has run since it was looked at"):

@@ -12,7 +12,6 @@ from typing import Annotated, NamedTuple
 from fastapi import APIRouter, Query
 from fastapi.responses import RedirectResponse, Response
 from markupsafe import Markup
-from sqlalchemy.orm import Session
 
 from espalier.app import charts, tables
 from espalier.app.answers import JobAnswers
@@ -143,6 +142,7 @@ class _Seen(NamedTuple):
 
 def _look(service: Service, job_id: str) -> _Seen:
     known = service.answers.of(job_id)
+    curves = known.once("curves", partial(_curves, service, job_id, known))  # before a session: others wait for it
     with service.database.session() as session:
         job = jobs.get(session, job_id)
         events = happened.newest(session, job_id, 1 if JobState(job.state) in FINISHED else MOST_HEARD)
@@ -154,15 +154,16 @@ def _look(service: Service, job_id: str) -> _Seen:
             failures=[candidate_view(row) for row in failed],
             running=[candidate_view(row) for row in running],
             counts=trainings.counts(session, job_id),
-            curves=known.once("curves", partial(_curves, session, job_id, known)),
+            curves=curves,
             heard=_heard(events, {row.key for row in running}),
             last=events[0].id if events else 0,
         )
 
 
-def _curves(session: Session, job_id: str, known: JobAnswers) -> dict[str, Sequence[CurvePoint]]:
+def _curves(service: Service, job_id: str, known: JobAnswers) -> dict[str, Sequence[CurvePoint]]:
     drawn = {one.key for group in charts.learners(known.stored.outcomes) for one, _ in group.outcomes}
-    return {key: result.curve for key, result in trainings.results(session, job_id, drawn).items()}
+    with service.database.session() as session:
+        return {key: result.curve for key, result in trainings.results(session, job_id, drawn).items()}
 
 
 def _heard(events: Sequence[EventRow], running: Collection[str]) -> dict[str, list[EpochEvent]]:

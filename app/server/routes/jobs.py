@@ -22,11 +22,11 @@ from espalier.app.server.links import OF_A_JOB, links
 from espalier.app.server.responses import candidate_view, event_view, job_view, page, plan_view
 from espalier.app.service import Service
 from espalier.search.spec import Extension, JobSpec
-from espalier.search.states import JobState
+from espalier.search.states import FINISHED, JobState
 from espalier.storage import candidates as trainings
 from espalier.storage import events as happened
 from espalier.storage import jobs
-from espalier.storage.errors import WrongState
+from espalier.storage.errors import TooManyQueued, WrongState
 from espalier.storage.tables import JobRow
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -64,7 +64,7 @@ def submit(
                 wanted, room = (spec, estimate.question, estimate.candidates), service.settings.room
                 job = jobs.submit(session, *wanted, idempotency_key, room, asked, caller.name, estimate.most_macs)
                 view = job_view(job, trainings.progress(session, [job.id])[job.id])
-        except IntegrityError:  # the same key, twice at once: the other one won
+        except (IntegrityError, TooManyQueued):  # the same key, twice at once: the other one won
             repeated = _repeated(service, idempotency_key, asked)
             if repeated is None:
                 raise
@@ -167,9 +167,10 @@ def prioritise(job_id: str, wanted: Priority, service: ServiceDep, caller: Calle
 def retry(job_id: str, service: ServiceDep, caller: CallerDep) -> JobView:
     """Let a job go on where it was: a failed or cancelled one, or one that succeeded though candidates of it failed."""
     with service.database.session() as session:
-        question = jobs.get(session, job_id).question
-    if question is not None:  # its data set may have been put away
-        service.share_data(str(question["data"]))
+        job = jobs.get(session, job_id)
+    caller.must_own(job_id, job.submitted_by)
+    if job.question is not None and job.state in FINISHED:  # its data set may have been put away
+        service.share_data(str(job.question["data"]))
     return _steered(job_id, service, caller, functools.partial(jobs.retry, room=service.settings.room))
 
 

@@ -988,3 +988,33 @@ def test_what_runs_counts_towards_the_time_of_a_job(database: Database, tmp_path
     assert job(database, job_id).state == "cancelled"
     assert executor.cancelled, "it does not go on"
     assert "of 0" in str(job(database, job_id).error)
+
+
+def test_a_training_that_goes_on_counts_once(database: Database, tmp_path: Path) -> None:
+    """Its result says how long it took in all."""
+    executor = FakeExecutor(cores=1)
+    executor.seconds = 3000.0
+    job_id = submit(database, SPEC.model_copy(update={"max_seconds": 19_000.0}))  # the last of seven begins at 18,000
+    with database.session() as session:
+        candidates.note_interrupted(session, job_id, {candidates.rows(session, job_id)[0].key: 2400.0})
+        assert candidates.trained(session, job_id) == 2400.0
+    make_runner(database, tmp_path, executor).run_one()
+    assert job(database, job_id).state == "succeeded"
+    with database.session() as session:
+        assert candidates.trained(session, job_id) == 21_000.0
+
+
+def test_what_fails_or_loses_its_process_has_trained_as_well(database: Database, tmp_path: Path) -> None:
+    class Slow(FakeExecutor):
+        def submit(self, task: Task) -> Future[Any]:
+            if task.function is not evaluate_candidate or task.args[0].origin.kind != "uniform":
+                return super().submit(task)
+            future: Future[Any] = Future()
+            error = KILLED if task.args[0].seed else TaskFailed("Diverged", "the loss is nan", False)
+            threading.Timer(0.2, future.set_exception, [error]).start()
+            return future
+
+    job_id = submit(database)
+    make_runner(database, tmp_path, Slow()).run_one()
+    with database.session() as session:
+        assert candidates.trained(session, job_id) >= 0.2 * (1 + TRIES)
