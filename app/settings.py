@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -20,6 +21,14 @@ SHORTEST_TOKEN, SHORTEST_SECRET = 8, 16
 
 SECRETS = ("token", "database_url", "webhook_secret", "traces_url")
 """Settings that are not repeated when they are wrong."""
+WRITTEN: Mapping[str, tuple[str, str]] = {
+    "max_requests_per_token": (
+        r"[1-9]\d*/(second|minute|hour|day)",
+        "a rate is a number of requests and what they are in: 600/minute",
+    ),
+    "traces_url": (r"https?://[^\s/]+/\S*", "an address is such as http://localhost:4318/v1/traces"),
+}
+"""How settings are written that are set: a pattern, and it in words."""
 PREFIX = "ESPALIER_"
 CLIENT_ONLY = frozenset({"URL"})
 """Variables of the command line's client, which the service does not read."""
@@ -92,18 +101,12 @@ class Settings(BaseSettings):
             raise ValueError(f"no executor of that name; there are: {', '.join(EXECUTORS)}")
         return value
 
-    @field_validator("max_requests_per_token")
+    @field_validator(*WRITTEN)
     @classmethod
-    def _is_a_rate(cls, value: str) -> str:
-        if value and not re.fullmatch(r"[1-9]\d*/(second|minute|hour|day)", value):
-            raise ValueError("a rate is a number of requests and what they are in: 600/minute")
-        return value
-
-    @field_validator("traces_url")
-    @classmethod
-    def _is_an_address(cls, value: str) -> str:
-        if value and not re.fullmatch(r"https?://[^\s/]+/\S*", value):
-            raise ValueError("an address is such as http://localhost:4318/v1/traces")
+    def _is_written_so(cls, value: str, info: ValidationInfo) -> str:
+        pattern, words = WRITTEN[str(info.field_name)]
+        if value and not re.fullmatch(pattern, value):
+            raise ValueError(words)
         return value
 
     @model_validator(mode="after")

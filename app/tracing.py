@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from opentelemetry import trace
@@ -50,19 +50,16 @@ def begin_span(name: str, **attributes: Any) -> Span:
     return _tracer().start_span(name, attributes=_named(attributes))
 
 
-def end_span(span: Span, error: str | None = None, **attributes: Any) -> None:
+def end_span(span: Span, error: str | None = None) -> None:
     """The end of a span, and what went wrong in it."""
-    span.set_attributes(_named(attributes))
     if error is not None:
         span.set_status(StatusCode.ERROR, error)
     span.end()
 
 
-@contextmanager
-def traced(name: str, **attributes: Any) -> Iterator[Span]:
+def traced(name: str, **attributes: Any) -> AbstractContextManager[Span]:
     """A span around all that happens in a context; an exception is noted in it."""
-    with _tracer().start_as_current_span(name, attributes=_named(attributes)) as span:
-        yield span
+    return _tracer().start_as_current_span(name, attributes=_named(attributes))
 
 
 def _tracer() -> trace.Tracer:
@@ -70,4 +67,4 @@ def _tracer() -> trace.Tracer:
 
 
 def _named(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    return {f"espalier.{name.replace('_', '.')}": value for name, value in attributes.items()}
+    return {f"espalier.{name}": value for name, value in attributes.items()}

@@ -33,12 +33,13 @@ class Setting(NamedTuple):
         return load(named, DataPaths(settings.datasets.resolve(), settings.cache.resolve()))
 
 
-def told(metrics: str, name: str) -> float:
-    """A number of `/metrics`."""
-    return next(float(line.split()[1]) for line in metrics.splitlines() if line.startswith(f"{name} "))
+def resident_in(metrics: str) -> float:
+    """MiB that the process had in memory which told these metrics."""
+    name = "process_resident_memory_bytes "
+    return next(float(line.split()[1]) for line in metrics.splitlines() if line.startswith(name)) / 2**20
 
 
 def resident(client: Client) -> float:
     """MiB that the process of a service has in memory."""
     with httpx2.Client(base_url=client.url, headers={"Authorization": f"Bearer {client.token}"}, timeout=60) as asking:
-        return told(asking.get("/metrics").text, "process_resident_memory_bytes") / 2**20
+        return resident_in(asking.get("/metrics").text)

@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 import numpy as np
 
-from benchmarks.common import Setting, resident, told
+from benchmarks.common import Setting, resident, resident_in
 from espalier.app.client.demo import service
 from espalier.app.tables import Table, table
 
@@ -115,7 +115,7 @@ async def _follow(url: str, token: str, job: str, followers: int) -> tuple[list[
         following = [asyncio.create_task(follow()) for _ in range(followers)]
         while True:
             answer = await _timed(asked, http.get(f"/v1/jobs/{job}"))
-            most = max(most, told((await http.get("/metrics")).text, "process_resident_memory_bytes") / 2**20)
+            most = max(most, resident_in((await http.get("/metrics")).text))
             if answer.json()["state"] in ("succeeded", "failed"):
                 break
             await asyncio.sleep(0.1)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from espalier.app.client.client import Client
 from espalier.app.client.demo import recorded_in, service
 from espalier.app.tables import Table, table
 from tests.app.world import World
+from tests.browser.chromium import executable
 
 RUNS = 5
 SIZES = ((390, 844), (820, 1180), (1440, 900))
@@ -59,9 +59,8 @@ def _measured(browser: Browser, client: Client, path: str) -> tuple[str, str, st
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """A browser without a window."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=executable(), args=["--no-sandbox"])
         yield browser
         browser.close()
 

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-
-import psutil
 
 from espalier.search import planners
 from espalier.search.candidates import Candidate, ready
@@ -22,29 +14,17 @@ from espalier.search.errors import SearchError
 from espalier.search.evaluate import data_of, evaluate_on
 from espalier.search.question import Question
 from espalier.search.results import Evaluated, Execution, Failure, Outcome, Smoke
+from espalier.search.scratch import scratch
 
 
 def smoke(question: Question, execution: Execution, paths: DataPaths) -> Smoke:
     """Derive, build, train for one step, measure and keep a candidate of every arm that the job asks for or may come to
     ask for, those of its first seed. Nothing is left of it."""
     began = time.monotonic()
-    with _scratch(paths.cache / "smoke") as folder:
+    with scratch(paths.cache / "smoke") as folder:
         run = _Run(question, execution, paths, folder)
         run.to_its_end()
     return Smoke(len({one.arm.id for one in run.candidates.values()}), run.failures, time.monotonic() - began)
-
-
-@contextmanager
-def _scratch(root: Path) -> Iterator[Path]:
-    """A folder for this process; what was left by those of this machine that were killed is deleted."""
-    root.mkdir(parents=True, exist_ok=True)
-    host = socket.gethostname()
-    for left in root.glob(f"{host}.*.*"):
-        process = left.name.split(".")[-2]
-        if not (process.isdecimal() and psutil.pid_exists(int(process))):
-            shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(dir=root, prefix=f"{host}.{os.getpid()}.") as folder:
-        yield Path(folder)
 
 
 class _Run:

@@ -68,17 +68,18 @@ def _print_answers(client: Client, job: str, console: Console) -> Pareto:
     return front
 
 
+CLI = (sys.executable, "-m", "espalier.app.client.cli")
 RECORDING = Path(__file__).with_name("recorded.json.gz")
 """A job that took nearly two hours; `python -m benchmarks.recording` made it."""
 
 
 def show_recorded(console: Console, wait: Callable[[], object]) -> int:
     """Serve a job that was recorded, to look at it in the page, until `wait` returns; the exit code."""
-    found = _recording()
     with tempfile.TemporaryDirectory(prefix="espalier-demo-") as folder:
         job = recorded_in(Path(folder))
         with service(Path(folder)) as client:
             _print_answers(client, job, console)
+            found = client.job(job)
             page = f"{client.url}/sign-in?token={client.token}&next=/jobs/{job}"
             console.print(f"{found.name}, recorded {found.finished_at:%Y-%m-%d}. To look at it, open", highlight=False)
             console.print(page, highlight=False, soft_wrap=True)
@@ -88,18 +89,15 @@ def show_recorded(console: Console, wait: Callable[[], object]) -> int:
     return 0
 
 
-def _recording() -> Recording:
-    return Recording.read(json.loads(gzip.decompress(RECORDING.read_bytes())))
-
-
 def recorded_in(folder: Path) -> str:
     """Put the recorded job where a service in this folder will look for jobs; its id."""
+    found = Recording.read(json.loads(gzip.decompress(RECORDING.read_bytes())))
     (folder / "data").mkdir()
     database = Database(f"sqlite:///{folder / 'data' / 'espalier.db'}")
     try:
         database.upgrade()
         with database.session() as session:
-            return enter(session, _recording()).id
+            return enter(session, found).id
     finally:
         database.close()
 
@@ -150,15 +148,7 @@ def service(
         environment["ESPALIER_DATASETS_DIR"] = str(datasets)
     environment |= extra or {}
     process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "espalier.app.client.cli",
-            "serve" if runs else "api",
-            "--port",
-            str(port),
-            "--with-parent",
-        ],
+        [*CLI, "serve" if runs else "api", "--port", str(port), "--with-parent"],
         env=environment,
         stdin=subprocess.PIPE,  # closes when this process ends, even if it is killed
     )

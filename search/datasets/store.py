@@ -9,8 +9,7 @@ import io
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,17 +35,33 @@ PNG_END = b"IEND\xaeB`\x82"
 def stored(name: str, cache: Path, read: Callable[[], Raw]) -> Data:
     """The data set of that name, from `cache`; read and stored there first, if it is not there or damaged."""
     store = folder_of(f"{name}-{CACHE_VERSION}", cache)
+
+    def write(work: Path) -> bool:
+        _store(read(), work)
+        return True
+
+    older = [store.with_name(f"{name}-{version}") for version in range(1, CACHE_VERSION)]
+    return _made(store, write, older) or _open(store)
+
+
+def _made(store: Path, write: Callable[[Path], bool], older: Sequence[Path] = ()) -> Data | None:
+    """What is stored; if it is not there or damaged, after `write` has made it, which says whether it could."""
     if (found := _opened(store)) is not None:
         return found
     store.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{store}.lock"):
         if (found := _opened(store)) is not None:  # another process was faster
             return found
-        older = (store.with_name(f"{name}-{version}") for version in range(1, CACHE_VERSION))
-        for left in (store, *older, *_by_the_killed(store)):  # the first is there if it is damaged
+        by_the_killed = store.parent.glob(f".new-{store.name}-*")
+        for left in (store, *older, *by_the_killed):  # the first is there if it is damaged
             shutil.rmtree(left, ignore_errors=True)
-        _store(read(), store)
-    return _open(store)
+        work = Path(tempfile.mkdtemp(dir=store.parent, prefix=f".new-{store.name}-"))
+        try:
+            if write(work):
+                work.rename(store)  # a half-written store never gets the final name
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    return _opened(store)
 
 
 def opened(fingerprint: str, cache: Path) -> Data | None:
@@ -61,36 +76,7 @@ def folder_of(fingerprint: str, cache: Path) -> Path:
 
 def received(fingerprint: str, cache: Path, fetch: Callable[[Path], bool]) -> bool:
     """Whether a data set is in `cache`, or could be written there by `fetch`, which says whether it knew it."""
-    store = folder_of(fingerprint, cache)
-    if _opened(store) is not None:
-        return True
-    store.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{store}.lock"):
-        if _opened(store) is not None:  # another process was faster
-            return True
-        for left in _by_the_killed(store):
-            shutil.rmtree(left, ignore_errors=True)
-        with _new(store) as work:
-            if not fetch(work):
-                return False
-            shutil.rmtree(store, ignore_errors=True)
-            work.rename(store)
-    return _opened(store) is not None
-
-
-def _by_the_killed(store: Path) -> Iterator[Path]:
-    """What processes left that had the lock and were killed."""
-    return store.parent.glob(f".new-{store.name}-*")
-
-
-@contextmanager
-def _new(store: Path) -> Iterator[Path]:
-    """A folder that becomes a store by its name; nothing is left of one that does not."""
-    work = Path(tempfile.mkdtemp(dir=store.parent, prefix=f".new-{store.name}-"))
-    try:
-        yield work
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    return _made(folder_of(fingerprint, cache), fetch) is not None
 
 
 def summary_of(data: Data, cache: Path) -> Summary:
@@ -106,21 +92,19 @@ def summary_of(data: Data, cache: Path) -> Summary:
     )
 
 
-def _store(raw: Raw, store: Path) -> None:
-    """Split, measure and write; a half-written store never gets the final name."""
-    with _new(store) as work:
-        everything = np.arange(len(raw.train))
-        train, holdout = held_out(raw.train.y) if raw.holdout is None else (everything, np.arange(len(raw.holdout)))
-        _write(work, "train", raw.train, train)
-        _write(work, "holdout", raw.train if raw.holdout is None else raw.holdout, holdout)
-        _write(work, "test", raw.test, np.arange(len(raw.test)))
-        means, squares = _moments(raw.train.x, train)
-        deviations = np.sqrt(np.maximum(squares - means**2, 1e-6))
-        about = {"classes": raw.classes, "mean": means.tolist(), "std": deviations.tolist()}
-        (work / "samples.png").write_bytes(_samples(raw.train, train))
-        (work / "files.json").write_text(raw.files.model_dump_json())
-        (work / "about.json").write_text(json.dumps(about))
-        work.rename(store)
+def _store(raw: Raw, work: Path) -> None:
+    """Split, measure and write."""
+    everything = np.arange(len(raw.train))
+    train, holdout = held_out(raw.train.y) if raw.holdout is None else (everything, np.arange(len(raw.holdout)))
+    _write(work, "train", raw.train, train)
+    _write(work, "holdout", raw.train if raw.holdout is None else raw.holdout, holdout)
+    _write(work, "test", raw.test, np.arange(len(raw.test)))
+    means, squares = _moments(raw.train.x, train)
+    deviations = np.sqrt(np.maximum(squares - means**2, 1e-6))
+    about = {"classes": raw.classes, "mean": means.tolist(), "std": deviations.tolist()}
+    (work / "samples.png").write_bytes(_samples(raw.train, train))
+    (work / "files.json").write_text(raw.files.model_dump_json())
+    (work / "about.json").write_text(json.dumps(about))
 
 
 def _write(work: Path, part: str, images: Images, order: NDArray[np.int64]) -> None:

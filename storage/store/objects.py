@@ -6,8 +6,6 @@ import contextlib
 import hashlib
 import logging
 import os
-import shutil
-import socket
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,9 +14,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
-import psutil
 from pydantic import StringConstraints, TypeAdapter
 
+from espalier.search.scratch import scratch
 from espalier.storage.errors import NotFound, StoreUnavailable, StoreUnusable
 from espalier.storage.store.base import NAME, Checkpoint, is_hash, known_checkpoint, known_folder, known_hash
 from espalier.storage.store.local import LocalStore
@@ -184,10 +182,8 @@ class ObjectStore:
     @contextmanager
     def checkpoint(self, name: str) -> Iterator[Checkpoint]:
         """See `Store.checkpoint`."""
-        self._tidy()
-        mine = f"{socket.gethostname()}.{os.getpid()}."
-        with tempfile.TemporaryDirectory(dir=self._scratch, prefix=mine) as folder:
-            copy = _Copy(self._impatient, _work(name), Path(folder) / "checkpoint.safetensors", self._keep_seconds)
+        with scratch(self._scratch) as folder:
+            copy = _Copy(self._impatient, _work(name), folder / "checkpoint.safetensors", self._keep_seconds)
             copy.fetch(self._objects)
             yield copy
 
@@ -250,14 +246,6 @@ class ObjectStore:
     def _delete(self, path: str) -> None:
         with _reaching(), contextlib.suppress(FileNotFoundError):
             obstore.delete(self._objects, path)
-
-    def _tidy(self) -> None:
-        """Delete what processes of this machine left that were killed."""
-        self._scratch.mkdir(parents=True, exist_ok=True)
-        for folder in self._scratch.glob(f"{socket.gethostname()}.*.*"):
-            process = folder.name.split(".")[-2]
-            if not (process.isdecimal() and psutil.pid_exists(int(process))):
-                shutil.rmtree(folder, ignore_errors=True)
 
     def _make_room(self, size: int) -> None:
         """Delete the copies that were not used for longest, where there are too many; none that a training may read."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +12,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.app.world import World, listening
-
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+from tests.browser.chromium import executable
 
 expect.set_options(timeout=20_000)  # machines differ, and share their cores with other tests
 
@@ -23,7 +21,7 @@ expect.set_options(timeout=20_000)  # machines differ, and share their cores wit
 def chromium() -> Iterator[Browser]:
     """Chromium, without a window. Skipped where there is none, but on CI. Gone after these tests: while it is there, the
     event loop that it is driven by is in the way of others."""
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    found = executable()
     if found is None:
         assert not os.environ.get("CI"), "CI needs Chromium"
         pytest.skip("no Chromium on this machine; CHROMIUM says where one is")

@@ -151,8 +151,10 @@ def search(
         "inits": init,
         "match": match,
         "tune_lr": tune_lr,
+        "webhook": webhook,
+        "smoke": smoke,
+        "max_seconds": max_seconds,
     }
-    given |= {"webhook": webhook, "smoke": smoke, "max_seconds": max_seconds}
     spec |= {field: values for field, values in given.items() if values}
     with connected(url, token) as client:
         _submit(client, spec, True, plan, as_json)

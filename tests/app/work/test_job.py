@@ -913,16 +913,11 @@ def test_what_is_known_to_train_is_not_tried_for_a_batch(database: Database, tmp
     ],
 )
 def test_failures_are_of_a_kind(error: Exception, kind: str, database: Database, tmp_path: Path) -> None:
-    class Failing(FakeExecutor):
-        def submit(self, task: Task) -> Future[Any]:
-            if task.function is not evaluate_candidate or task.args[0].origin.kind != "sparse":
-                return super().submit(task)
-            future: Future[Any] = Future()
-            future.set_exception(error)
-            return future
+    def trains_parent(task: Task) -> bool:
+        return task.function is evaluate_candidate and task.args[0].origin.kind == "sparse"
 
     job_id = submit(database)
-    make_runner(database, tmp_path, Failing()).run_one()
+    make_runner(database, tmp_path, Mortal(trains_parent, 99, error)).run_one()
     with database.session() as session:
         found = {row.origin: row.failure for row in candidates.rows(session, job_id)}
         told = [EVENT.validate_python({"kind": e.kind, **e.data}) for e in events.after(session, job_id, 0, 1000)]
